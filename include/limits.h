@@ -1,0 +1,38 @@
+/* Every size that bounds something, with its unit and reason. */
+#ifndef SOCKWARDEN_LIMITS_H
+#define SOCKWARDEN_LIMITS_H
+
+enum {
+    /* JSON */
+    JSON_DEPTH_MAX = 64,           /* levels; the Engine API needs 8, dockerd takes 10,000 */
+    JSON_NODES_PER_BYTE_DIV = 1,   /* a document cannot hold more values than bytes */
+    POLICY_FILE_MAX = 4 << 20,     /* bytes of a policy file: far above what a person writes */
+    POLICY_ERRORS_MAX = 100,       /* errors shown in one run; then the loader stops counting */
+    POLICY_EXTENDS_DEPTH_MAX = 32, /* roles in a chain of extends */
+    POLICY_ROLES_MAX = 1000,       /* roles of a file: each costs some 10 KiB in memory */
+    POLICY_NAME_MAX = 128,         /* bytes of a role's name: it stands in every audit line */
+
+    /* Requests */
+    TARGET_MAX = 32 << 10,         /* bytes of a request target; CLIs stay below 4 KiB, dockerode's
+                                      copies of its options are longer */
+    PARAMS_MAX = 64,               /* query parameters; ImageBuild knows 38 */
+    API_MAJOR = 1,                 /* the only major version of the Engine API so far */
+    API_MINOR_FLOOR = 24,          /* below it, start takes a HostConfig in its body */
+
+    GLOB_MAX = 4096,               /* bytes of a pattern, as PATH_MAX; longer ones never match */
+
+    /* Memory */
+    ARENA_CHUNK_BYTES = 16 << 10,  /* first chunk; grows with what is asked */
+    ARENA_KEEP_BYTES = 256 << 10,  /* kept by arena_reset for the next request */
+
+    /* Texts of a decision */
+    REASON_MAX = 640,
+    FIELD_MAX = 192,
+    VALUE_MAX = 96,
+    ALLOW_WITH_MAX = 160,
+
+    /* HTTP */
+    HEADERS_MAX = 100,             /* header lines of a request or response */
+};
+
+#endif

@@ -1,0 +1,211 @@
+/* libpolicy: bytes in, decision out. Pure: no file, socket, clock, environment or global.
+ *
+ *     policy_load()      JSON text -> immutable policy, or every error with its place
+ *     request_parse()    method and target -> operation, API version, name, parameters
+ *     policy_precheck()  what can be said before the body is read
+ *     policy_decide()    the whole decision; zero is deny
+ *     request_target()   the target that is sent on, rebuilt from what was understood
+ */
+#ifndef SOCKWARDEN_POLICY_H
+#define SOCKWARDEN_POLICY_H
+
+#include "arena.h"
+#include "err.h"
+#include "json.h"
+#include "limits.h"
+
+/* ---- operations ---------------------------------------------------------------------------- */
+
+/* Classes partition the operations (POLICY classes, written "@ping" ... in a policy). */
+enum op_class {
+    CLASS_PING, CLASS_READ, CLASS_CONTENT, CLASS_CONTROL, CLASS_EXEC, CLASS_CREATE, CLASS_BUILD,
+    CLASS_DELETE, CLASS_REGISTRY, CLASS_SWARM, CLASS_ADMIN, CLASS_COUNT
+};
+
+/* Every operation of the Engine API by its operationId, with its class. Beside the published ones:
+   Grpc, BuildCancel and Checkpoint*, which the daemon serves without documenting them. */
+#define OPERATIONS(X)                                                                              \
+    X(SystemPing, PING) X(SystemPingHead, PING) X(SystemVersion, PING)                             \
+    X(ContainerList, READ) X(ContainerInspect, READ) X(ContainerTop, READ)                         \
+    X(ContainerChanges, READ) X(ContainerStats, READ) X(ContainerWait, READ) X(ExecInspect, READ)  \
+    X(ImageList, READ) X(ImageInspect, READ) X(ImageHistory, READ) X(ImageAttestations, READ)      \
+    X(VolumeList, READ) X(VolumeInspect, READ) X(NetworkList, READ) X(NetworkInspect, READ)        \
+    X(ServiceList, READ) X(ServiceInspect, READ) X(TaskList, READ) X(TaskInspect, READ)            \
+    X(NodeList, READ) X(NodeInspect, READ) X(PluginList, READ) X(PluginInspect, READ)              \
+    X(SystemInfo, READ) X(SystemEvents, READ) X(SystemDataUsage, READ)                             \
+    X(ContainerLogs, CONTENT) X(ContainerArchive, CONTENT) X(ContainerArchiveInfo, CONTENT)        \
+    X(ContainerExport, CONTENT) X(ImageGet, CONTENT) X(ImageGetAll, CONTENT)                       \
+    X(ServiceLogs, CONTENT) X(TaskLogs, CONTENT) X(SecretList, CONTENT) X(SecretInspect, CONTENT)  \
+    X(ConfigList, CONTENT) X(ConfigInspect, CONTENT)                                               \
+    X(ContainerStart, CONTROL) X(ContainerStop, CONTROL) X(ContainerRestart, CONTROL)              \
+    X(ContainerKill, CONTROL) X(ContainerPause, CONTROL) X(ContainerUnpause, CONTROL)              \
+    X(ContainerRename, CONTROL) X(ContainerResize, CONTROL) X(ContainerUpdate, CONTROL)            \
+    X(ExecResize, CONTROL) X(NetworkConnect, CONTROL) X(NetworkDisconnect, CONTROL)                \
+    X(VolumeUpdate, CONTROL) X(ImageTag, CONTROL)                                                  \
+    X(ContainerExec, EXEC) X(ExecStart, EXEC) X(ContainerAttach, EXEC)                             \
+    X(ContainerAttachWebsocket, EXEC) X(PutContainerArchive, EXEC)                                 \
+    X(ContainerCreate, CREATE) X(VolumeCreate, CREATE) X(NetworkCreate, CREATE)                    \
+    X(ImageCreate, CREATE) X(ImageLoad, CREATE) X(ImageCommit, CREATE)                             \
+    X(ImageBuild, BUILD) X(BuildCancel, BUILD)                                                     \
+    X(ContainerDelete, DELETE) X(ImageDelete, DELETE) X(VolumeDelete, DELETE)                      \
+    X(NetworkDelete, DELETE) X(ServiceDelete, DELETE) X(SecretDelete, DELETE)                      \
+    X(ConfigDelete, DELETE) X(NodeDelete, DELETE) X(PluginDelete, DELETE)                          \
+    X(ContainerPrune, DELETE) X(ImagePrune, DELETE) X(VolumePrune, DELETE)                         \
+    X(NetworkPrune, DELETE) X(BuildPrune, DELETE)                                                  \
+    X(ImagePush, REGISTRY) X(ImageSearch, REGISTRY) X(DistributionInspect, REGISTRY)               \
+    X(GetPluginPrivileges, REGISTRY) X(SystemAuth, REGISTRY)                                       \
+    X(ServiceCreate, SWARM) X(ServiceUpdate, SWARM) X(SecretCreate, SWARM) X(SecretUpdate, SWARM)  \
+    X(ConfigCreate, SWARM) X(ConfigUpdate, SWARM) X(SwarmInit, SWARM) X(SwarmJoin, SWARM)          \
+    X(SwarmLeave, SWARM) X(SwarmUpdate, SWARM) X(SwarmUnlock, SWARM) X(NodeUpdate, SWARM)          \
+    X(PluginPull, ADMIN) X(PluginCreate, ADMIN) X(PluginEnable, ADMIN) X(PluginDisable, ADMIN)     \
+    X(PluginUpgrade, ADMIN) X(PluginPush, ADMIN) X(PluginSet, ADMIN) X(SwarmInspect, ADMIN)        \
+    X(SwarmUnlockkey, ADMIN) X(Session, ADMIN) X(Grpc, ADMIN) X(CheckpointList, ADMIN)             \
+    X(CheckpointCreate, ADMIN) X(CheckpointDelete, ADMIN)
+
+enum operation {
+#define X(name, class) OP_##name,
+    OPERATIONS(X)
+#undef X
+    OP_COUNT
+};
+
+const char *operation_name(enum operation op);      /* "ContainerCreate" */
+enum op_class operation_class(enum operation op);
+const char *class_name(enum op_class op_class);     /* "@create" */
+
+/* ---- routes -------------------------------------------------------------------------------- */
+
+/* What a request of this route may carry. */
+enum body_kind {
+    BODY_NONE,    /* up to 64 KiB of nothing, JSON or text is read and dropped */
+    BODY_JSON,    /* application/json; read whole, inspected, sent on as inspected */
+    BODY_OPAQUE,  /* tar and the like: decided on target and head, then streamed */
+};
+
+/* What may come back besides an ordinary framed response. */
+enum follow {
+    FOLLOW_RESPONSE,
+    FOLLOW_HIJACK, /* 101 (Upgrade: tcp) or a raw stream without framing */
+    FOLLOW_WS,     /* 101 for a WebSocket */
+    FOLLOW_H2C,    /* 101 for HTTP/2, which is then not inspected */
+};
+
+struct route {
+    enum operation op;
+    const char *method;
+    const char *path;      /* fixed text with at most two {name} parts, without version */
+    enum body_kind body;
+    enum follow follow;
+    bool name_slash;       /* may the first {name} hold '/' (image references, plugins) */
+    const char *gist;      /* one line: what it does or what an attacker would gain */
+};
+
+/* All routes; NetworkList has two. */
+extern const struct route routes[];
+extern const size_t routes_count;
+
+/* ---- requests ------------------------------------------------------------------------------ */
+
+struct param_row;
+
+struct param {
+    const struct param_row *row; /* never NULL: unknown ones are dropped or refused */
+    struct str value;            /* decoded, UTF-8, without U+0000 */
+};
+
+struct request {
+    const struct route *route; /* NULL until the route is known */
+    bool versioned;            /* the target had a /vN.M prefix */
+    int api_major, api_minor;  /* as asked; 0 when not versioned */
+    struct str name;           /* first {name}, decoded; empty when the route has none */
+    struct str name2;          /* second {name} */
+    struct param params[PARAMS_MAX]; /* known ones, in the order of the target */
+    size_t param_count;
+    struct str body;           /* whole JSON body; p NULL: not read (yet) or none */
+};
+
+/* ---- decisions ----------------------------------------------------------------------------- */
+
+enum verdict { VERDICT_DENY = 0, VERDICT_ALLOW = 1, VERDICT_NEED = 2 };
+
+/* Zeroed, it refuses. Texts are NUL-terminated, one line, escaped, without trailing dot. */
+struct decision {
+    enum verdict verdict;
+    int status;                      /* HTTP status of a refusal: 403, 400, 404 ...; 0 when allowed */
+    bool close;                      /* the connection must not be used again (400 class) */
+    char reason[REASON_MAX];         /* the sentence for the user: what, why, what would allow it */
+    char field[FIELD_MAX];           /* "HostConfig.Privileged", "?ps_args", "Content-Type"; or "" */
+    char value[VALUE_MAX];           /* shortened and escaped; or "" */
+    const char *rule;                /* static: key of the policy that decided, or NULL */
+    char allow_with[ALLOW_WITH_MAX]; /* what in the policy would allow it; or "" */
+};
+
+/* Reads method and target. On refusal fills decision (status 400, 403 or 404-like refusals of
+   unknown routes as 403) and returns false; out->route may then be NULL or set. Decoded texts live
+   in the arena; others are slices of target. API version bounds are not checked here. */
+bool request_parse(struct str method, struct str target, struct arena *arena, struct request *out,
+                   struct decision *decision);
+
+/* The route's body kind for this very request: ImageCreate has an opaque body only with fromSrc. */
+enum body_kind request_body_kind(const struct request *request);
+
+/* Content-Type and presence of a body against the route's body kind, as dockerd would read it:
+   form and multipart bodies are refused everywhere (they override the query). content_type.p NULL:
+   header absent. Fills decision and returns false on refusal. */
+bool request_check_content(const struct request *request, struct str content_type, bool has_body,
+                           struct decision *decision);
+
+/* Appends the target that is sent on: version as asked, path with encoded name, known parameters.
+   Returns false when it does not fit in cap. */
+bool request_target(const struct request *request, char *dst, size_t cap, size_t *len);
+
+/* The same for the audit log: only parameters whose row is marked safe to log. */
+bool request_log_path(const struct request *request, char *dst, size_t cap, size_t *len);
+
+/* The decoded value of a parameter of the request; p NULL when absent. */
+struct str request_param(const struct request *request, const char *name);
+
+/* ---- policies ------------------------------------------------------------------------------ */
+
+struct policy; /* immutable after loading; may be read by several threads */
+struct role;
+
+/* NULL when there is any error; errors then hold them all. Warnings may stand in errors in either
+   case. The policy owns its memory. The built-in roles are part of every policy. */
+struct policy *policy_load(struct str text, struct err_list *errors);
+/* The built-in roles alone, with `default` standing for builtin:default. */
+struct policy *policy_builtin(void);
+void policy_free(struct policy *policy);
+
+/* A role of the file by its name, else the built-in one ("read-only" or "builtin:read-only");
+   NULL when there is none. */
+const struct role *policy_role(const struct policy *policy, struct str name);
+/* The role `default`, or NULL when the file has none: then nobody is served. */
+const struct role *policy_default_role(const struct policy *policy);
+const char *role_name(const struct role *role); /* for messages and audit */
+size_t policy_role_count(const struct policy *policy);
+const struct role *policy_role_at(const struct policy *policy, size_t index);
+
+/* Does the role allow the operation as such? */
+bool role_allows(const struct role *role, enum operation op);
+
+/* Built-in roles as JSON text: names in order until NULL. */
+const char *builtin_role_name(size_t index);  /* "default", "read-only", "all" */
+struct str builtin_role_json(size_t index);
+const char *builtin_role_gist(size_t index);
+
+/* What can be said before the body is known: API version, operation, parameters, names. True: go
+   on (read the body, then policy_decide). False: decision holds the refusal. */
+bool policy_precheck(const struct role *role, const struct request *request, struct arena *arena,
+                     struct decision *decision);
+
+/* The decision. Includes the precheck. decision is zeroed first; only one place sets ALLOW.
+   role NULL refuses. Memory for the inspection comes from the arena. */
+void policy_decide(const struct role *role, const struct request *request, struct arena *arena,
+                   struct decision *decision);
+
+/* The image that the request names (Image, fromImage[:tag]), for the audit line; empty if none.
+   Only meaningful after an ALLOW or DENY of policy_decide on the same arena. */
+struct str request_image(const struct request *request, struct arena *arena);
+
+#endif

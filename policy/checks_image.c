@@ -1,0 +1,177 @@
+/* Which images a request may name, and under which names other content may be put. References are
+   judged as the daemon would build them; what an image ID stands for is not known here. */
+#include "checks.h"
+
+static bool is_everything(const struct constraint *constraint)
+{
+    if (constraint->any)
+        return true;
+    for (size_t i = 0; i < constraint->allow.count; i++)
+        if (str_is(constraint->allow.items[i].text, "**"))
+            return true;
+    return false;
+}
+
+static bool switched_on(const struct constraint *constraint)
+{
+    return constraint->any || constraint->required;
+}
+
+bool images_restrict(const struct role *role)
+{
+    const struct constraint *deny = &role->keys[KEY_IMAGES_DENY];
+    const struct constraint *tags = &role->keys[KEY_IMAGES_DENY_TAGS];
+    return !is_everything(&role->keys[KEY_IMAGES_ALLOW]) || deny->allow.count > 0 ||
+           tags->allow.count > 0 || switched_on(&role->keys[KEY_IMAGES_REQUIRE_DIGEST]);
+}
+
+static bool listed(const struct constraint *constraint, struct str value)
+{
+    for (size_t i = 0; i < constraint->allow.count; i++)
+        if (glob_match(constraint->allow.items[i].text, value))
+            return true;
+    return false;
+}
+
+/* An entry whose part before the first '/' is this registry, literally, and that matches name (or
+   any name, when that is empty). */
+static bool registry_written_out(const struct constraint *constraint, struct str registry,
+                                 struct str name)
+{
+    for (size_t i = 0; i < constraint->allow.count; i++) {
+        struct str entry = constraint->allow.items[i].text;
+        if (str_eq(str_head(entry, str_find(entry, '/')), registry) &&
+            (name.n == 0 || glob_match(entry, name)))
+            return true;
+    }
+    return false;
+}
+
+static bool lifted(const struct check *check)
+{
+    return check->role->unrestricted && is_everything(check_key(check, KEY_IMAGES_ALLOW));
+}
+
+static enum finding refuse_address(struct check *check, struct str registry)
+{
+    SHOWN(shown, registry);
+    return refuse_with(check, KEY_IMAGES_ALLOW, registry, NULL,
+                       "names the registry \"%s\" by address, which must be written out in "
+                       "images.allow, such as \"%s/**\"",
+                       shown, shown);
+}
+
+static enum finding judge_name(struct check *check, const struct image_ref *ref)
+{
+    const struct constraint *allow = check_key(check, KEY_IMAGES_ALLOW);
+    SHOWN(shown, ref->name);
+    if (listed(check_key(check, KEY_IMAGES_DENY), ref->name))
+        return refuse_with(check, KEY_IMAGES_DENY, ref->name, NULL,
+                           "names the image \"%s\", which images.deny excludes", shown);
+    if (image_registry_by_address(ref->registry) && !lifted(check) &&
+        !registry_written_out(allow, ref->registry, ref->name))
+        return refuse_address(check, ref->registry);
+    if (constraint_passes(allow, ref->name))
+        return FINDING_PASS;
+    return refuse(check, KEY_IMAGES_ALLOW, ref->name,
+                  "names the image \"%s\", which is not in images.allow", shown);
+}
+
+/* Tag and digest of a reference whose name has passed. */
+static enum finding judge_version(struct check *check, const struct image_ref *ref,
+                                  enum image_use use)
+{
+    SHOWN(shown, ref->name);
+    if (ref->digest.n == 0 && switched_on(check_key(check, KEY_IMAGES_REQUIRE_DIGEST)))
+        return refuse_with(check, KEY_IMAGES_REQUIRE_DIGEST, ref->name,
+                           "\"images\": {\"require_digest\": false}",
+                           "names \"%s\" without the digest that images.require_digest demands",
+                           shown);
+    bool bare = ref->tag.n == 0 && ref->digest.n == 0;
+    if (bare && use == IMAGE_PULL && images_restrict(check->role))
+        return refuse_with(check, KEY_IMAGES_ALLOW, ref->name, NULL,
+                           "names \"%s\" with neither tag nor digest, which would pull every "
+                           "tag; name one",
+                           shown);
+    struct str tag = bare ? STR("latest") : ref->tag;
+    SHOWN(tag_shown, tag);
+    if (tag.n > 0 && listed(check_key(check, KEY_IMAGES_DENY_TAGS), tag))
+        return refuse_with(check, KEY_IMAGES_DENY_TAGS, tag, NULL,
+                           "names the tag \"%s\", which images.deny_tags excludes", tag_shown);
+    return FINDING_PASS;
+}
+
+static enum finding judge_id(struct check *check, struct str id)
+{
+    if (!images_restrict(check->role))
+        return FINDING_PASS;
+    SHOWN(shown, id);
+    return refuse_with(check, KEY_IMAGES_ALLOW, id, NULL,
+                       "names an image by the ID \"%s\", which does not tell where it came from; "
+                       "use its name, as images.allow has it",
+                       shown);
+}
+
+enum finding judge_image(struct check *check, struct str reference, enum image_use use)
+{
+    if (image_is_id(reference))
+        return judge_id(check, reference);
+    struct image_ref ref;
+    if (!image_parse(reference, check->arena, &ref)) {
+        if (lifted(check))
+            return FINDING_PASS;
+        SHOWN(shown, reference);
+        return refuse_with(check, KEY_IMAGES_ALLOW, reference, NULL,
+                           "is \"%s\", which is not the name of an image", shown);
+    }
+    if (judge_name(check, &ref) != FINDING_PASS)
+        return FINDING_REFUSE;
+    return use == IMAGE_NAME ? FINDING_PASS : judge_version(check, &ref, use);
+}
+
+enum finding check_image(struct check *check, const struct json_node *value)
+{
+    return judge_image(check, value->text, IMAGE_RUN);
+}
+
+enum finding judge_import(struct check *check, struct str name)
+{
+    const struct constraint *import = check_key(check, KEY_IMAGES_IMPORT);
+    struct image_ref ref = {0};
+    /* Not written, it is as open as the other rules are. */
+    if (import->set ? import->any : !images_restrict(check->role))
+        return FINDING_PASS;
+    SHOWN(shown, name);
+    if (name.n == 0 || !image_parse(name, check->arena, &ref))
+        return refuse_with(check, KEY_IMAGES_IMPORT, name, "\"images\": {\"import\": true}",
+                           "brings other content under names that are not known here (\"%s\"), "
+                           "and images.import does not allow any",
+                           shown);
+    if (import->set && listed(import, ref.name))
+        return FINDING_PASS;
+    return refuse(check, KEY_IMAGES_IMPORT, ref.name,
+                  "puts other content under the name \"%s\", which images.import does not allow",
+                  shown);
+}
+
+enum finding judge_registry(struct check *check, struct str registry)
+{
+    const struct constraint *allow = check_key(check, KEY_IMAGES_ALLOW);
+    if (lifted(check))
+        return FINDING_PASS;
+    if (image_registry_by_address(registry))
+        return registry_written_out(allow, registry, STR("")) ? FINDING_PASS
+                                                             : refuse_address(check, registry);
+    if (is_everything(allow))
+        return FINDING_PASS;
+    for (size_t i = 0; i < allow->allow.count; i++) {
+        struct str entry = allow->allow.items[i].text;
+        if (glob_match(str_head(entry, str_find(entry, '/')), registry))
+            return FINDING_PASS;
+    }
+    SHOWN(shown, registry);
+    return refuse_with(check, KEY_IMAGES_ALLOW, registry, NULL,
+                       "makes the daemon talk to the registry \"%s\", which no entry of "
+                       "images.allow names",
+                       shown);
+}

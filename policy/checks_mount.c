@@ -1,0 +1,434 @@
+/* What a container mounts: host paths, volumes, tmpfs, images. Sources are judged as text; what they
+   are on the daemon's file system is not known here. */
+#include "checks.h"
+
+enum { SOURCE_MAX = 4096, DEPTH_MAX = 64 /* components that the restart rule looks at */ };
+
+/* ---- host paths ------------------------------------------------------------------------------ */
+
+/* Does an entry open this source? wanted: only entries that are equal to it. only_read_only: the
+   entries that would match demand a read-only mount. */
+static bool source_listed(const struct check *check, const struct bind *bind, struct str source,
+                          bool written, bool *only_read_only)
+{
+    const struct entries *allow = &check_key(check, KEY_BINDS)->allow;
+    bool safe = bind->read_only && !bind->relabel && !bind->shallow;
+    *only_read_only = false;
+    for (size_t i = 0; i < allow->count; i++) {
+        const struct entry *entry = &allow->items[i];
+        if (written ? !entry->literal || !str_eq(entry->text, source)
+                    : !glob_match(entry->text, source))
+            continue;
+        if (!entry->read_only || safe)
+            return true;
+        *only_read_only = true;
+    }
+    return false;
+}
+
+/* May the role mount this very path read-write? */
+static bool writable(const struct check *check, struct str path)
+{
+    const struct entries *allow = &check_key(check, KEY_BINDS)->allow;
+    for (size_t i = 0; i < allow->count; i++)
+        if (!allow->items[i].read_only && glob_match(allow->items[i].text, path))
+            return true;
+    return false;
+}
+
+static bool restarts(const struct check *check)
+{
+    struct str policy = text_at(check, "HostConfig.RestartPolicy.Name");
+    struct str top = text_at(check, "RestartPolicy.Name");
+    return (policy.n > 0 && !str_is(policy, "no")) || (top.n > 0 && !str_is(top, "no"));
+}
+
+/* The daemon resolves sources again at each restart: what lies below a path that containers can
+   write may be a link by then. */
+static enum finding judge_restart(struct check *check, struct str source)
+{
+    if (check->request->route->op != OP_ContainerCreate || !restarts(check))
+        return FINDING_PASS;
+    int depth = 0;
+    for (struct str p = path_parent(source); p.n > 0; p = path_parent(p)) {
+        if (++depth <= DEPTH_MAX && !writable(check, p))
+            continue;
+        SHOWN(shown, source);
+        return refuse_with(check, KEY_BINDS, source, NULL,
+                           "mounts \"%s\", which lies below a path that containers can write and "
+                           "so goes only with restart policy \"no\"",
+                           shown);
+    }
+    return FINDING_PASS;
+}
+
+static enum finding refuse_source(struct check *check, struct str source, bool vital,
+                                  bool only_read_only)
+{
+    SHOWN(shown, source);
+    if (only_read_only)
+        return refuse(check, KEY_BINDS, source,
+                      "mounts the host path \"%s\", which containers.binds allows read-only, "
+                      "without relabelling and with all mounts below it",
+                      shown);
+    if (vital)
+        return refuse(check, KEY_BINDS, source,
+                      "mounts the host path \"%s\", which is or holds what rules the host (the "
+                      "daemon's sockets and state, /proc) and must be written out in "
+                      "containers.binds",
+                      shown);
+    return refuse(check, KEY_BINDS, source,
+                  "mounts the host path \"%s\", which is not in containers.binds", shown);
+}
+
+enum finding judge_bind(struct check *check, const struct bind *bind)
+{
+    const struct constraint *binds = check_key(check, KEY_BINDS);
+    if (check->role->unrestricted && binds->any)
+        return FINDING_PASS;
+    SHOWN(shown, bind->source);
+    if (!path_is_normal(bind->source) || bind->source.n > SOURCE_MAX)
+        return refuse_with(check, KEY_BINDS, bind->source, NULL,
+                           "mounts \"%s\", which is not a plain absolute path (no '..', '.' or "
+                           "'//')",
+                           shown);
+    struct str source = path_trim(bind->source);
+    bool vital = path_is_vital(source);
+    bool only_read_only = false;
+    if (binds->any && !vital && constraint_passes(binds, source))
+        return FINDING_PASS;
+    if (!source_listed(check, bind, source, vital, &only_read_only))
+        return refuse_source(check, source, vital, only_read_only);
+    return judge_restart(check, source);
+}
+
+enum finding judge_propagation(struct check *check, struct str propagation)
+{
+    if (propagation.n == 0 || str_is(propagation, "private") ||
+        str_is(propagation, "rprivate") || check_key(check, KEY_BINDS)->any)
+        return FINDING_PASS;
+    SHOWN(shown, propagation);
+    return refuse_with(check, KEY_BINDS, propagation, "\"containers\": {\"binds\": true}",
+                       "asks for the mount propagation \"%s\": only private and rprivate keep "
+                       "mounts inside the container",
+                       shown);
+}
+
+/* ---- volumes --------------------------------------------------------------------------------- */
+
+static bool volume_name_valid(struct str name)
+{
+    for (size_t i = 0; i < name.n; i++) {
+        char c = name.p[i];
+        bool plain = ascii_alpha(c) || ascii_digit(c);
+        if (!plain && (i == 0 || (c != '_' && c != '.' && c != '-')))
+            return false;
+    }
+    return name.n > 0;
+}
+
+/* "size=1m,mode=700": what a tmpfs may be given. */
+static bool tmpfs_options_plain(struct str text)
+{
+    static const char *const known[] = {"size", "uid", "gid", "mode"};
+    while (text.n > 0) {
+        struct str part = str_head(text, str_find(text, ','));
+        struct str name = str_head(part, str_find(part, '='));
+        bool found = false;
+        for (size_t i = 0; i < ARRAY_LEN(known); i++)
+            found = found || str_is(name, known[i]);
+        if (!found)
+            return false;
+        text = str_skip(text, part.n + 1);
+    }
+    return true;
+}
+
+struct volume_options {
+    struct str type, o, device;
+    bool others; /* there are more names than these */
+};
+
+static struct volume_options options_read(const struct check *check,
+                                          const struct json_node *options)
+{
+    struct volume_options out = {0};
+    for (const struct json_node *n = options ? json_child(check->body, options) : NULL; n;
+         n = json_next(check->body, n)) {
+        if (str_is(n->key, "type"))
+            out.type = n->text;
+        else if (str_is(n->key, "o"))
+            out.o = n->text;
+        else if (str_is(n->key, "device"))
+            out.device = n->text;
+        else
+            out.others = true;
+    }
+    return out;
+}
+
+static bool has_word(struct str list, const char *word)
+{
+    while (list.n > 0) {
+        struct str part = str_head(list, str_find(list, ','));
+        if (str_is(part, word))
+            return true;
+        list = str_skip(list, part.n + 1);
+    }
+    return false;
+}
+
+static enum finding judge_options(struct check *check, const struct json_node *options)
+{
+    if (!options || options->kind != JSON_OBJECT || options->count == 0)
+        return FINDING_PASS;
+    struct volume_options given = options_read(check, options);
+    bool tmpfs = !given.others && str_is(given.type, "tmpfs") && str_is(given.device, "tmpfs") &&
+                 tmpfs_options_plain(given.o);
+    bool bind = !given.others && str_is(given.type, "none") && str_is(given.o, "bind");
+    check->at = options;
+    if (tmpfs)
+        return FINDING_PASS;
+    if (bind || has_word(given.o, "bind") || has_word(given.o, "rbind")) {
+        struct bind as_bind = {.source = given.device};
+        if (judge_bind(check, &as_bind) != FINDING_PASS)
+            return FINDING_REFUSE;
+    }
+    if (bind || check_key(check, KEY_VOLUME_OPTIONS)->any)
+        return FINDING_PASS;
+    return refuse(check, KEY_VOLUME_OPTIONS, json_child(check->body, options)->key,
+                  "asks the volume driver for more than a plain tmpfs or a bind of a path that "
+                  "containers.binds allows, and containers.volume_options is false");
+}
+
+enum finding judge_volume(struct check *check, struct str name, struct str driver,
+                          const struct json_node *options, bool inside_container)
+{
+    const struct constraint *drivers = check_key(check, KEY_VOLUME_DRIVERS);
+    SHOWN(shown, name);
+    if (name.n > 0 && inside_container && !volume_name_valid(name))
+        return refuse_with(check, KEY_VOLUMES, name, NULL,
+                           "names \"%s\", which is neither an absolute path nor a volume", shown);
+    if (!constraint_passes(check_key(check, KEY_VOLUMES), name))
+        return refuse(check, KEY_VOLUMES, name,
+                      "uses the volume \"%s\", which containers.volumes does not allow", shown);
+    if (driver.n > 0 ? !constraint_passes(drivers, driver) : !absent_passes(drivers)) {
+        SHOWN(named, driver);
+        return refuse(check, KEY_VOLUME_DRIVERS, driver,
+                      "uses the volume driver \"%s\", which containers.volume_drivers does not "
+                      "allow",
+                      named);
+    }
+    return judge_options(check, options);
+}
+
+enum finding check_volume_driver(struct check *check, const struct json_node *value)
+{
+    return judge(check, KEY_VOLUME_DRIVERS, value->text);
+}
+
+enum finding check_volume_options(struct check *check, const struct json_node *value)
+{
+    return judge_options(check, value);
+}
+
+enum finding whole_volume(struct check *check)
+{
+    check->at = body_at(check, "Name");
+    check->field = "Name";
+    return judge_volume(check, text_at(check, "Name"), text_at(check, "Driver"), NULL, false);
+}
+
+/* ---- Binds ----------------------------------------------------------------------------------- */
+
+/* Propagation words are read as such; others that no daemon knows refuse. */
+static bool bind_option(struct str word, struct bind *bind, struct str *propagation)
+{
+    static const char *const plain[] = {"rw", "nocopy", "consistent", "cached", "delegated"};
+    static const char *const spread[] = {"private", "rprivate", "shared",
+                                         "rshared", "slave",    "rslave"};
+    bool relabel = str_is(word, "z") || str_is(word, "Z");
+    bool known = relabel;
+    bind->relabel = bind->relabel || relabel;
+    if (str_is(word, "ro"))
+        bind->read_only = known = true;
+    for (size_t i = 0; i < ARRAY_LEN(spread); i++)
+        if (str_is(word, spread[i])) {
+            *propagation = word;
+            known = true;
+        }
+    for (size_t i = 0; i < ARRAY_LEN(plain); i++)
+        known = known || str_is(word, plain[i]);
+    return known;
+}
+
+static enum finding judge_bind_options(struct check *check, struct str options,
+                                       struct bind *bind)
+{
+    while (options.n > 0) {
+        struct str word = str_head(options, str_find(options, ','));
+        struct str propagation = {NULL, 0};
+        SHOWN(shown, word);
+        if (!bind_option(word, bind, &propagation))
+            return refuse_with(check, KEY_BINDS, word, NULL,
+                               "has the option \"%s\", which is none of a bind", shown);
+        if (judge_propagation(check, propagation) != FINDING_PASS)
+            return FINDING_REFUSE;
+        options = str_skip(options, word.n + 1);
+    }
+    return FINDING_PASS;
+}
+
+/* "src:dst[:options]", "name:dst[:options]" or "dst", split as the daemon splits it. */
+static enum finding judge_bind_text(struct check *check, struct str text)
+{
+    struct str first = str_head(text, str_find(text, ':'));
+    struct str rest = str_skip(text, first.n + 1);
+    struct str target = str_head(rest, str_find(rest, ':'));
+    struct str options = str_skip(rest, target.n + 1);
+    struct str driver = text_at(check, "HostConfig.VolumeDriver");
+    struct bind bind = {.source = first};
+    if (first.n == text.n) { /* a target alone: an anonymous volume */
+        if (judge_target(check, text) != FINDING_PASS)
+            return FINDING_REFUSE;
+        return judge_volume(check, STR(""), driver, NULL, true);
+    }
+    SHOWN(shown, text);
+    if (first.n == 0 || target.n == 0 || str_find(options, ':') < options.n)
+        return refuse_with(check, KEY_BINDS, text, NULL,
+                           "is \"%s\", which is not source:target[:options]", shown);
+    if (judge_target(check, target) != FINDING_PASS ||
+        judge_bind_options(check, options, &bind) != FINDING_PASS)
+        return FINDING_REFUSE;
+    return first.p[0] == '/' ? judge_bind(check, &bind)
+                             : judge_volume(check, first, driver, NULL, true);
+}
+
+enum finding check_binds(struct check *check, const struct json_node *value)
+{
+    for (const struct json_node *item = json_child(check->body, value); item;
+         item = json_next(check->body, item)) {
+        check->at = item;
+        if (judge_bind_text(check, item->text) != FINDING_PASS)
+            return FINDING_REFUSE;
+    }
+    return FINDING_PASS;
+}
+
+/* ---- Mounts ---------------------------------------------------------------------------------- */
+
+static enum finding mount_bind(struct check *check, const struct json_node *mount)
+{
+    const struct json_node *options = json_get(check->body, mount, STR("BindOptions"));
+    struct bind bind = {.source = member_text(check, mount, "Source"),
+                        .read_only = member_true(check, mount, "ReadOnly"),
+                        .shallow = member_true(check, options, "NonRecursive") ||
+                                   member_true(check, options, "ReadOnlyNonRecursive")};
+    return judge_bind(check, &bind);
+}
+
+static enum finding mount_volume(struct check *check, const struct json_node *mount)
+{
+    const struct json_node *options = json_get(check->body, mount, STR("VolumeOptions"));
+    const struct json_node *driver = json_get(check->body, options, STR("DriverConfig"));
+    return judge_volume(check, member_text(check, mount, "Source"),
+                        member_text(check, driver, "Name"),
+                        json_get(check->body, driver, STR("Options")), true);
+}
+
+static enum finding mount_tmpfs(struct check *check, const struct json_node *mount)
+{
+    return judge(check, KEY_TMPFS, member_text(check, mount, "Target"));
+}
+
+static enum finding mount_image(struct check *check, const struct json_node *mount)
+{
+    return judge_image(check, member_text(check, mount, "Source"), IMAGE_RUN);
+}
+
+/* check_mount_type has judged it. */
+static enum finding mount_opened(struct check *check, const struct json_node *mount)
+{
+    (void)check;
+    (void)mount;
+    return FINDING_PASS;
+}
+
+enum finding check_mount_type(struct check *check, const struct json_node *value)
+{
+    if (!str_is(value->text, "cluster") && !str_is(value->text, "npipe"))
+        return FINDING_PASS;
+    SHOWN(shown, value->text);
+    return refuse_unless_open(check, value->text,
+                              "is \"%s\", a type that is refused unless the policy opens it",
+                              shown);
+}
+
+static enum finding judge_mount(struct check *check, const struct json_node *mount)
+{
+    static const struct {
+        const char *type;
+        enum finding (*judge)(struct check *check, const struct json_node *mount);
+    } types[] = {{"bind", mount_bind},   {"volume", mount_volume},     {"tmpfs", mount_tmpfs},
+                 {"image", mount_image}, {"cluster", mount_opened}, {"npipe", mount_opened}};
+    struct str type = member_text(check, mount, "Type");
+    const struct json_node *options = json_get(check->body, mount, STR("BindOptions"));
+    if (judge_propagation(check, member_text(check, options, "Propagation")) != FINDING_PASS)
+        return FINDING_REFUSE;
+    for (size_t i = 0; i < ARRAY_LEN(types); i++)
+        if (str_is(type, types[i].type))
+            return types[i].judge(check, mount);
+    SHOWN(shown, type);
+    return refuse_plain(check, type, NULL, NULL,
+                        "is of type \"%s\", which is no type of mount that this version knows",
+                        shown);
+}
+
+enum finding check_mounts(struct check *check, const struct json_node *value)
+{
+    for (const struct json_node *mount = json_child(check->body, value); mount;
+         mount = json_next(check->body, mount)) {
+        check->at = mount;
+        if (judge_mount(check, mount) != FINDING_PASS)
+            return FINDING_REFUSE;
+    }
+    return FINDING_PASS;
+}
+
+/* ---- the rest -------------------------------------------------------------------------------- */
+
+enum finding check_tmpfs(struct check *check, const struct json_node *value)
+{
+    for (const struct json_node *n = json_child(check->body, value); n;
+         n = json_next(check->body, n)) {
+        if (judge_target(check, n->key) != FINDING_PASS ||
+            judge(check, KEY_TMPFS, n->key) != FINDING_PASS)
+            return FINDING_REFUSE;
+    }
+    return FINDING_PASS;
+}
+
+/* Volumes of the container's own configuration: targets of anonymous volumes. */
+enum finding check_volume_targets(struct check *check, const struct json_node *value)
+{
+    struct str driver = text_at(check, "HostConfig.VolumeDriver");
+    for (const struct json_node *n = json_child(check->body, value); n;
+         n = json_next(check->body, n))
+        if (judge_target(check, n->key) != FINDING_PASS)
+            return FINDING_REFUSE;
+    return judge_volume(check, STR(""), driver, NULL, true);
+}
+
+/* "web" or "web:ro". */
+enum finding check_volumes_from(struct check *check, const struct json_node *value)
+{
+    for (const struct json_node *item = json_child(check->body, value); item;
+         item = json_next(check->body, item)) {
+        struct str name = str_head(item->text, str_find(item->text, ':'));
+        check->at = item;
+        if (judge_container_name(check, name) != FINDING_PASS ||
+            judge(check, KEY_VOLUMES_FROM, name) != FINDING_PASS)
+            return FINDING_REFUSE;
+    }
+    return FINDING_PASS;
+}

@@ -1,0 +1,205 @@
+/* Networks: names, drivers, options, address ranges; and the host's ports that a container takes. */
+#include "checks.h"
+
+enum { EPHEMERAL_FIRST = 32768, EPHEMERAL_LAST = 60999 /* ports that the kernel picks from */ };
+
+enum finding check_network_name(struct check *check, const struct json_node *value)
+{
+    return judge(check, KEY_NETWORKS_NAMES, value->text);
+}
+
+enum finding check_network_driver(struct check *check, const struct json_node *value)
+{
+    return judge(check, KEY_NETWORKS_DRIVERS, value->text);
+}
+
+enum finding check_network_scope(struct check *check, const struct json_node *value)
+{
+    if (str_is(value->text, "local"))
+        return FINDING_PASS;
+    SHOWN(shown, value->text);
+    return refuse_unless_open(check, value->text, "is \"%s\": the network would reach other hosts",
+                              shown);
+}
+
+enum finding check_network_options(struct check *check, const struct json_node *value)
+{
+    return judge_names(check, KEY_NETWORKS_OPTIONS, value);
+}
+
+enum finding check_ipam_driver(struct check *check, const struct json_node *value)
+{
+    if (str_is(value->text, "default"))
+        return FINDING_PASS;
+    SHOWN(shown, value->text);
+    return refuse_unless_open(check, value->text,
+                              "is \"%s\": another program would hand out addresses", shown);
+}
+
+static enum finding judge_subnet(struct check *check, struct str text)
+{
+    const struct constraint *subnets = check_key(check, KEY_NETWORKS_SUBNETS);
+    struct cidr asked;
+    if (subnets->any)
+        return FINDING_PASS;
+    bool read = cidr_parse(text, &asked);
+    for (size_t i = 0; read && i < subnets->allow.count; i++)
+        if (cidr_holds(&subnets->allow.items[i].cidr, &asked))
+            return FINDING_PASS;
+    SHOWN(shown, text);
+    return refuse(check, KEY_NETWORKS_SUBNETS, text,
+                  "is \"%s\", which networks.subnets does not hold: a range of the client's choice "
+                  "can capture the host's own traffic",
+                  shown);
+}
+
+enum finding check_subnet(struct check *check, const struct json_node *value)
+{
+    return judge_subnet(check, value->text);
+}
+
+enum finding check_aux_addresses(struct check *check, const struct json_node *value)
+{
+    for (const struct json_node *n = json_child(check->body, value); n;
+         n = json_next(check->body, n)) {
+        check->at = n;
+        if (judge_subnet(check, n->text) != FINDING_PASS)
+            return FINDING_REFUSE;
+    }
+    return FINDING_PASS;
+}
+
+enum finding whole_network(struct check *check)
+{
+    const struct json_node *internal = body_at(check, "Internal");
+    check->at = NULL;
+    check->field = "Driver";
+    if (text_at(check, "Driver").n == 0 && !absent_passes(check_key(check, KEY_NETWORKS_DRIVERS)))
+        return refuse(check, KEY_NETWORKS_DRIVERS, STR(""),
+                      "is not given, and networks.drivers has no \"\" for the daemon's own choice");
+    if (!check_key(check, KEY_NETWORKS_INTERNAL)->required ||
+        (internal && internal->kind == JSON_TRUE))
+        return FINDING_PASS;
+    check->field = "Internal";
+    return refuse_with(check, KEY_NETWORKS_INTERNAL, STR("false"), NULL,
+                       "is not true, and networks.internal requires it");
+}
+
+/* ---- ports ----------------------------------------------------------------------------------- */
+
+static bool port_number(struct str text, unsigned *out)
+{
+    int64_t value;
+    if (text.n == 0 || text.n > 5 || !ascii_digit(text.p[0]) || !str_to_int(text, &value) ||
+        value > UINT16_MAX)
+        return false;
+    *out = (unsigned)value;
+    return true;
+}
+
+/* What a binding asks for. */
+struct wanted_ports {
+    bool any_ip; /* every address of the host */
+    uint8_t ip[16];
+    unsigned first, last;
+    char proto; /* 0: any */
+};
+
+static bool ip_is_any(const uint8_t ip[16])
+{
+    static const uint8_t any6[16] = {0};
+    static const uint8_t any4[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0};
+    return memcmp(ip, any6, sizeof(any6)) == 0 || memcmp(ip, any4, sizeof(any4)) == 0;
+}
+
+static bool ports_allowed(const struct check *check, const struct wanted_ports *wanted)
+{
+    const struct constraint *ports = check_key(check, KEY_PORTS);
+    if (ports->any)
+        return true;
+    for (size_t i = 0; i < ports->allow.count; i++) {
+        const struct port_range *range = &ports->allow.items[i].ports;
+        bool ip = range->any_ip || ip_is_any(range->ip) ||
+                  (!wanted->any_ip && memcmp(range->ip, wanted->ip, sizeof(wanted->ip)) == 0);
+        if (ip && (range->proto == 0 || range->proto == wanted->proto) &&
+            wanted->first >= range->first && wanted->last <= range->last)
+            return true;
+    }
+    return false;
+}
+
+/* "80/tcp", "80": the protocol's letter, 0 when it is none. */
+static char port_protocol(struct str key)
+{
+    static const char *const names[] = {"tcp", "udp", "sctp"};
+    size_t slash = str_find(key, '/');
+    if (slash == key.n)
+        return 't';
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (str_ieq(str_skip(key, slash + 1), str_of(names[i])))
+            return names[i][0];
+    return 0;
+}
+
+static bool wanted_read(struct str ip, struct str port, struct wanted_ports *out)
+{
+    size_t dash = str_find(port, '-');
+    out->any_ip = ip.n == 0;
+    if (ip.n > 0) {
+        if (!ip_parse(ip, out->ip))
+            return false; /* the daemon would take what it cannot read for every address */
+        out->any_ip = ip_is_any(out->ip);
+    }
+    if (port.n == 0) {
+        out->first = out->last = 0;
+        return true;
+    }
+    if (!port_number(str_head(port, dash), &out->first))
+        return false;
+    out->last = out->first;
+    return dash == port.n ||
+           (port_number(str_skip(port, dash + 1), &out->last) && out->last >= out->first);
+}
+
+static enum finding judge_binding(struct check *check, struct str key,
+                                  const struct json_node *binding)
+{
+    struct str ip = member_text(check, binding, "HostIp");
+    struct str port = member_text(check, binding, "HostPort");
+    struct wanted_ports wanted = {.proto = port_protocol(key)};
+    SHOWN(ip_shown, ip);
+    SHOWN(port_shown, port);
+    bool read = wanted.proto != 0 && wanted_read(ip, port, &wanted);
+    if (read && wanted.last == 0) { /* the daemon picks one */
+        wanted.first = EPHEMERAL_FIRST;
+        wanted.last = EPHEMERAL_LAST;
+    }
+    if (read && ports_allowed(check, &wanted))
+        return FINDING_PASS;
+    check->at = binding;
+    return refuse(check, KEY_PORTS, port, "takes the host's port \"%s%s%s\", which %s", ip_shown,
+                  ip.n > 0 ? ":" : "", port_shown,
+                  read ? "containers.ports does not allow" : "is not a plain address and port");
+}
+
+enum finding check_ports(struct check *check, const struct json_node *value)
+{
+    for (const struct json_node *port = json_child(check->body, value); port;
+         port = json_next(check->body, port))
+        for (const struct json_node *binding = json_child(check->body, port); binding;
+             binding = json_next(check->body, binding))
+            if (judge_binding(check, port->key, binding) != FINDING_PASS)
+                return FINDING_REFUSE;
+    return FINDING_PASS;
+}
+
+enum finding check_publish_all(struct check *check, const struct json_node *value)
+{
+    (void)value;
+    struct wanted_ports wanted = {
+        .any_ip = true, .first = EPHEMERAL_FIRST, .last = EPHEMERAL_LAST, .proto = 0};
+    if (ports_allowed(check, &wanted))
+        return FINDING_PASS;
+    return refuse(check, KEY_PORTS, STR("32768-60999"),
+                  "is true, and containers.ports holds no range for ports that the daemon picks");
+}

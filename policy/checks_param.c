@@ -1,0 +1,184 @@
+/* Checks of query parameters, and of what an operation's name and parameters mean together. */
+#include "checks.h"
+
+#include <stdio.h>
+
+enum { REFERENCE_MAX = 1024 /* bytes; Docker's own limit of a name is 255 */ };
+
+/* ---- names and times ------------------------------------------------------------------------- */
+
+/* The daemon takes "/name" for "name". */
+enum finding param_container_name(struct check *check, struct str value)
+{
+    struct str name = str_starts(value, STR("/")) ? str_skip(value, 1) : value;
+    SHOWN(shown, name);
+    if (name_shadows_id(name))
+        return refuse_with(check, KEY_NAMES, name, NULL,
+                           "is \"%s\": 12 to 64 characters of only hex digits would stand before "
+                           "the ID of another container",
+                           shown);
+    return judge(check, KEY_NAMES, name);
+}
+
+enum finding param_stop_timeout(struct check *check, struct str value)
+{
+    enum { STOP_SECONDS_MAX = 600 };
+    int64_t seconds = -1;
+    if (str_to_int(value, &seconds) && seconds >= 0 && seconds <= STOP_SECONDS_MAX)
+        return FINDING_PASS;
+    SHOWN(shown, value);
+    return refuse_unless_open(check, value,
+                              "is %s: outside 0 to 600 seconds it keeps the daemon from stopping",
+                              shown);
+}
+
+/* ---- images ---------------------------------------------------------------------------------- */
+
+/* a, separator, b in the arena; p NULL when it would be too long. */
+static struct str joined(struct check *check, struct str a, char separator, struct str b)
+{
+    if (a.n > REFERENCE_MAX || b.n > REFERENCE_MAX)
+        return (struct str){NULL, 0};
+    char *p = arena_alloc(check->arena, a.n + 1 + b.n, 1);
+    if (!p)
+        return (struct str){NULL, 0};
+    memcpy(p, a.p ? a.p : "", a.n);
+    p[a.n] = separator;
+    memcpy(p + a.n + 1, b.p ? b.p : "", b.n);
+    return (struct str){p, a.n + 1 + b.n};
+}
+
+/* What of a reference is its name: without tag and digest. */
+static struct str name_of(struct str reference)
+{
+    reference = str_head(reference, str_find(reference, '@'));
+    size_t slash = str_rfind(reference, '/');
+    size_t path = slash < reference.n ? slash + 1 : 0;
+    return str_head(reference, path + str_find(str_skip(reference, path), ':'));
+}
+
+/* The reference as the daemon builds it: a digest in tag replaces tag and digest, a tag replaces the
+   tag. p NULL: cannot tell. */
+static struct str with_tag(struct check *check, struct str reference, struct str tag)
+{
+    size_t at = str_find(reference, '@');
+    if (tag.n == 0)
+        return reference;
+    if (str_find(tag, ':') < tag.n)
+        return joined(check, name_of(reference), '@', tag);
+    struct str named = joined(check, name_of(reference), ':', tag);
+    return at < reference.n && named.p
+               ? joined(check, named, '@', str_skip(reference, at + 1))
+               : named;
+}
+
+enum finding param_from_image(struct check *check, struct str value)
+{
+    /* `docker pull -a` of old clients ends in a colon, which the daemon takes off. */
+    struct str image = str_ends(value, STR(":")) ? str_head(value, value.n - 1) : value;
+    struct str reference = with_tag(check, image, request_param(check->request, "tag"));
+    return reference.p ? judge_image(check, reference, IMAGE_PULL) : FINDING_UNSURE;
+}
+
+enum finding param_from_src(struct check *check, struct str value)
+{
+    struct str target = request_param(check->request, "repo");
+    struct str tag = request_param(check->request, "tag");
+    if (!str_is(value, "-") &&
+        refuse_unless_open(check, (struct str){NULL, 0},
+                           "is an address that the daemon would fetch from") != FINDING_PASS)
+        return FINDING_REFUSE;
+    struct str name = target.n > 0 ? with_tag(check, target, tag) : target;
+    if (target.n > 0 && !name.p)
+        return FINDING_UNSURE;
+    if (judge_import(check, name) != FINDING_PASS)
+        return FINDING_REFUSE;
+    return name.n > 0 ? judge_image(check, name, IMAGE_NAME) : FINDING_PASS;
+}
+
+enum finding param_tag_repo(struct check *check, struct str value)
+{
+    struct str name = with_tag(check, value, request_param(check->request, "tag"));
+    if (!name.p)
+        return FINDING_UNSURE;
+    if (judge_import(check, name) != FINDING_PASS)
+        return FINDING_REFUSE;
+    return judge_image(check, name, IMAGE_NAME);
+}
+
+enum finding param_search_term(struct check *check, struct str value)
+{
+    size_t slash = str_find(value, '/');
+    struct str first = str_head(value, slash);
+    bool registry = slash < value.n &&
+                    (str_find(first, '.') < first.n || str_find(first, ':') < first.n ||
+                     str_is(first, "localhost"));
+    bool hub = !registry || str_is(first, "docker.io") || str_is(first, "index.docker.io");
+    return judge_registry(check, hub ? STR("docker.io") : first);
+}
+
+enum finding param_plugin_remote(struct check *check, struct str value)
+{
+    return judge_image(check, value, IMAGE_NAME);
+}
+
+/* ---- the operation --------------------------------------------------------------------------- */
+
+/* A name that is not given counts as "". */
+static enum finding judge_created_name(struct check *check)
+{
+    if (request_param(check->request, "name").n > 0)
+        return FINDING_PASS; /* judged by its row */
+    check->field = "?name";
+    if (absent_passes(check_key(check, KEY_NAMES)) || check_key(check, KEY_NAMES)->any)
+        return FINDING_PASS;
+    return refuse(check, KEY_NAMES, STR(""),
+                  "is not given, and containers.names has no \"\" for containers without a name");
+}
+
+/* Without fromImage the daemon imports, whatever fromSrc says. */
+static enum finding judge_create_image(struct check *check)
+{
+    struct str image = request_param(check->request, "fromImage");
+    struct str source = request_param(check->request, "fromSrc");
+    if (image.n > 0 && source.n > 0) {
+        check->field = "?fromSrc";
+        return refuse_unclear(check, (struct str){NULL, 0},
+                              "could be understood in two ways: fromImage is given as well");
+    }
+    if (image.n == 0 && source.n == 0) {
+        check->field = "?fromImage";
+        return refuse_unclear(check, image, "is not given, and neither is fromSrc");
+    }
+    return FINDING_PASS;
+}
+
+static enum finding judge_named_image(struct check *check)
+{
+    check->field = "the path";
+    return judge_image(check, check->request->name, IMAGE_NAME);
+}
+
+/* The names of what is loaded stand in the tar. */
+static enum finding judge_load(struct check *check)
+{
+    check->field = "the archive";
+    return judge_import(check, STR(""));
+}
+
+enum finding judge_operation(struct check *check)
+{
+    switch (check->request->route->op) {
+    case OP_ContainerCreate:
+        return judge_created_name(check);
+    case OP_ImageCreate:
+        return judge_create_image(check);
+    case OP_ImagePush:
+    case OP_DistributionInspect:
+        return judge_named_image(check);
+    case OP_ImageLoad:
+        return judge_load(check);
+    default:
+        return FINDING_PASS;
+    }
+}

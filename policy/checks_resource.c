@@ -1,0 +1,248 @@
+/* Limits of memory, processors, processes and shared memory, and what else of the host's resources a
+   container may take. Absent or 0 is no limit: passes unless the key requires one. */
+#include "checks.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum {
+    CPU_PERIOD_DEFAULT = 100000, /* microseconds: the kernel's, when only a quota is given */
+};
+
+static int64_t int_at(const struct check *check, const char *path)
+{
+    const struct json_node *node = body_at(check, path);
+    int64_t value = 0;
+    return node && json_int(node, &value) ? value : 0;
+}
+
+static enum finding over_max(struct check *check, enum key key, struct str value)
+{
+    SHOWN(shown, value);
+    const struct constraint *constraint = check_key(check, key);
+    char max[32];
+    if (key == KEY_CPUS)
+        snprintf(max, sizeof(max), "%g processors", (double)constraint->max / 1e9);
+    else
+        snprintf(max, sizeof(max), "%" PRId64, constraint->max);
+    return refuse_with(check, key, value, NULL, "is %s, and %s allows %s at most", shown,
+                       key_path(key), max);
+}
+
+/* A limit of its own: below 0 means none, which exceeds any max. */
+static enum finding judge_limit(struct check *check, enum key key, const struct json_node *node)
+{
+    const struct constraint *constraint = check_key(check, key);
+    int64_t value = -1;
+    if (!constraint->has_max)
+        return FINDING_PASS;
+    if (json_int(node, &value) && value >= 0 && value <= constraint->max)
+        return FINDING_PASS;
+    return over_max(check, key, node->text);
+}
+
+enum finding check_memory(struct check *check, const struct json_node *value)
+{
+    return judge_limit(check, KEY_MEM_LIMIT, value);
+}
+
+enum finding check_memory_swap(struct check *check, const struct json_node *value)
+{
+    return judge_limit(check, KEY_MEM_LIMIT, value);
+}
+
+enum finding check_nano_cpus(struct check *check, const struct json_node *value)
+{
+    return judge_limit(check, KEY_CPUS, value);
+}
+
+enum finding check_pids_limit(struct check *check, const struct json_node *value)
+{
+    return judge_limit(check, KEY_PIDS_LIMIT, value);
+}
+
+enum finding check_shm_size(struct check *check, const struct json_node *value)
+{
+    return judge_limit(check, KEY_SHM_SIZE, value);
+}
+
+/* quota microseconds of processor time in each period. */
+enum finding check_cpu_quota(struct check *check, const struct json_node *value)
+{
+    const struct constraint *constraint = check_key(check, KEY_CPUS);
+    if (!constraint->has_max)
+        return FINDING_PASS;
+    bool update = check->request->route->op == OP_ContainerUpdate;
+    int64_t period = int_at(check, update ? "CpuPeriod" : "HostConfig.CpuPeriod");
+    if (period == 0 && update)
+        return refuse_with(check, KEY_CPUS, value->text, NULL,
+                           "is given without CpuPeriod, so containers.cpus cannot tell how much "
+                           "that is; NanoCpus says it alone");
+    if (period == 0)
+        period = CPU_PERIOD_DEFAULT;
+    int64_t quota = -1;
+    int64_t nano = 0;
+    int64_t most = 0;
+    bool fits = json_int(value, &quota) && quota > 0 && period > 0 &&
+                !__builtin_mul_overflow(quota, (int64_t)1000000000, &nano) &&
+                !__builtin_mul_overflow(constraint->max, period, &most) && nano <= most;
+    return fits ? FINDING_PASS : over_max(check, KEY_CPUS, value->text);
+}
+
+/* ---- what must be given ---------------------------------------------------------------------- */
+
+static enum finding require_limit(struct check *check, enum key key, const char *path,
+                                  const char *other)
+{
+    if (!check_key(check, key)->required || int_at(check, path) > 0 ||
+        (other && int_at(check, other) > 0))
+        return FINDING_PASS;
+    check->field = path;
+    return refuse_with(check, key, STR(""), NULL, "is not given, and %s requires it",
+                       key_path(key));
+}
+
+enum finding whole_resources(struct check *check)
+{
+    check->at = NULL;
+    if (require_limit(check, KEY_MEM_LIMIT, "HostConfig.Memory", NULL) != FINDING_PASS ||
+        require_limit(check, KEY_CPUS, "HostConfig.NanoCpus", "HostConfig.CpuQuota") !=
+            FINDING_PASS ||
+        require_limit(check, KEY_PIDS_LIMIT, "HostConfig.PidsLimit", NULL) != FINDING_PASS ||
+        require_limit(check, KEY_SHM_SIZE, "HostConfig.ShmSize", NULL) != FINDING_PASS)
+        return FINDING_REFUSE;
+    const struct json_node *read_only = body_at(check, "HostConfig.ReadonlyRootfs");
+    if (!check_key(check, KEY_READ_ONLY)->required || (read_only && read_only->kind == JSON_TRUE))
+        return FINDING_PASS;
+    check->field = "HostConfig.ReadonlyRootfs";
+    return refuse_with(check, KEY_READ_ONLY, STR("false"), NULL,
+                       "is not true, and containers.read_only requires it");
+}
+
+/* ---- ContainerUpdate ------------------------------------------------------------------------- */
+
+/* 0 lifts the limit of processes; everywhere else it means unchanged. */
+static enum finding update_pids(struct check *check)
+{
+    const struct json_node *node = body_at(check, "PidsLimit");
+    if (!node || node->kind == JSON_NULL || !check_key(check, KEY_PIDS_LIMIT)->has_max)
+        return FINDING_PASS;
+    int64_t value = 0;
+    if (json_int(node, &value) && value > 0)
+        return FINDING_PASS; /* judged already */
+    check->at = node;
+    return refuse_with(check, KEY_PIDS_LIMIT, node->text, NULL,
+                       "is %" PRId64 ", which lifts the limit that containers.pids_limit sets",
+                       value);
+}
+
+/* A new period changes what an earlier quota means. */
+static enum finding update_period(struct check *check)
+{
+    if (!check_key(check, KEY_CPUS)->has_max || int_at(check, "CpuPeriod") == 0 ||
+        int_at(check, "CpuQuota") > 0)
+        return FINDING_PASS;
+    check->at = body_at(check, "CpuPeriod");
+    return refuse_with(check, KEY_CPUS, check->at ? check->at->text : STR(""), NULL,
+                       "is given without CpuQuota, so containers.cpus cannot tell how much the "
+                       "container would get");
+}
+
+/* May a source lie below a path that containers can write? Then a restart resolves it again. */
+static bool binds_can_be_below(const struct constraint *binds)
+{
+    for (size_t i = 0; i < binds->allow.count; i++)
+        if (!binds->allow.items[i].read_only && !binds->allow.items[i].literal)
+            return true;
+    for (size_t i = 0; i < binds->allow.count; i++)
+        for (size_t k = 0; k < binds->allow.count; k++)
+            if (i != k && path_is_within(binds->allow.items[i].text, binds->allow.items[k].text))
+                return true;
+    return false;
+}
+
+static enum finding update_restart(struct check *check)
+{
+    struct str policy = text_at(check, "RestartPolicy.Name");
+    if (policy.n == 0 || str_is(policy, "no") ||
+        !binds_can_be_below(check_key(check, KEY_BINDS)))
+        return FINDING_PASS;
+    SHOWN(shown, policy);
+    check->at = body_at(check, "RestartPolicy.Name");
+    return refuse_with(check, KEY_BINDS, policy, NULL,
+                       "is \"%s\": the container may mount a path below one that containers can "
+                       "write, which goes only with restart policy \"no\"; give the policy when "
+                       "the container is created",
+                       shown);
+}
+
+enum finding whole_update(struct check *check)
+{
+    if (update_pids(check) != FINDING_PASS || update_period(check) != FINDING_PASS)
+        return FINDING_REFUSE;
+    return update_restart(check);
+}
+
+/* ---- devices and block I/O ------------------------------------------------------------------- */
+
+enum finding check_blkio(struct check *check, const struct json_node *value)
+{
+    (void)value;
+    if (check_key(check, KEY_BLKIO)->any)
+        return FINDING_PASS;
+    return refuse(check, KEY_BLKIO, STR(""), "is given, and containers.blkio is false");
+}
+
+enum finding check_ulimits(struct check *check, const struct json_node *value)
+{
+    for (const struct json_node *n = json_child(check->body, value); n;
+         n = json_next(check->body, n)) {
+        check->at = n;
+        if (judge(check, KEY_ULIMITS, member_text(check, n, "Name")) != FINDING_PASS)
+            return FINDING_REFUSE;
+    }
+    return FINDING_PASS;
+}
+
+static enum finding judge_device(struct check *check, struct str path)
+{
+    SHOWN(shown, path);
+    if (!path_is_normal(path) && !check->role->unrestricted)
+        return refuse_with(check, KEY_DEVICES, path, NULL,
+                           "is \"%s\", which is not a plain absolute path", shown);
+    return judge(check, KEY_DEVICES, path_trim(path));
+}
+
+enum finding check_devices(struct check *check, const struct json_node *value)
+{
+    for (const struct json_node *n = json_child(check->body, value); n;
+         n = json_next(check->body, n)) {
+        const struct json_node *path = json_get(check->body, n, STR("PathOnHost"));
+        check->at = path ? path : n;
+        if (judge_device(check, member_text(check, n, "PathOnHost")) != FINDING_PASS)
+            return FINDING_REFUSE;
+    }
+    return FINDING_PASS;
+}
+
+enum finding check_device_rules(struct check *check, const struct json_node *value)
+{
+    return judge_each(check, KEY_DEVICE_CGROUP_RULES, value);
+}
+
+enum finding check_device_requests(struct check *check, const struct json_node *value)
+{
+    for (const struct json_node *n = json_child(check->body, value); n;
+         n = json_next(check->body, n)) {
+        struct str driver = member_text(check, n, "Driver");
+        check->at = n;
+        if (constraint_passes(check_key(check, KEY_DEVICE_REQUESTS), driver))
+            continue;
+        SHOWN(shown, driver);
+        return refuse(check, KEY_DEVICE_REQUESTS, driver,
+                      "asks the device driver \"%s\", which containers.device_requests does not "
+                      "allow",
+                      shown);
+    }
+    return FINDING_PASS;
+}

@@ -1,0 +1,317 @@
+/* The one way through: every request is decided here, and one line allows. */
+#include "checks.h"
+
+#include <stdio.h>
+
+/* ---- before the body ------------------------------------------------------------------------- */
+
+static struct check check_for(const struct role *role, const struct request *request,
+                              struct arena *arena, struct decision *decision)
+{
+    return (struct check){
+        .role = role, .request = request, .arena = arena, .decision = decision};
+}
+
+/* The daemon's own words, which clients know. */
+static bool version_passes(struct check *check)
+{
+    const struct role *role = check->role;
+    const struct request *request = check->request;
+    struct decision *decision = check->decision;
+    bool old = request->api_major < API_MAJOR ||
+               (request->api_major == API_MAJOR && request->api_minor < role->api_min);
+    bool new = request->api_major > API_MAJOR ||
+               (request->api_major == API_MAJOR && request->api_minor > role->api_max);
+    if (!request->versioned || (!old && !new))
+        return true;
+    decision->status = 400;
+    decision->rule = "api";
+    snprintf(decision->value, sizeof(decision->value), "%d.%d", request->api_major,
+             request->api_minor);
+    snprintf(decision->reason, sizeof(decision->reason),
+             old ? "client version %s is too old. Minimum supported API version is %d.%d, please "
+                   "upgrade your client to a newer version"
+                 : "client version %s is too new. Maximum supported API version is %d.%d",
+             decision->value, API_MAJOR, old ? role->api_min : role->api_max);
+    return false;
+}
+
+static bool operation_passes(struct check *check)
+{
+    const enum operation op = check->request->route->op;
+    char allow_with[ALLOW_WITH_MAX];
+    snprintf(allow_with, sizeof(allow_with), "\"allow\": [\"%s\"]", operation_name(op));
+    if (check->role->ops[op] == OP_ALLOWED)
+        return true;
+    if (check->role->ops[op] == OP_DENIED)
+        refuse_plain(check, (struct str){NULL, 0}, "deny", NULL,
+                     "the role denies this operation, and what is denied cannot be allowed again");
+    else
+        refuse_plain(check, (struct str){NULL, 0}, "allow", allow_with,
+                     "the role does not allow this operation");
+    return false;
+}
+
+static bool archive_passes(struct check *check)
+{
+    const enum operation op = check->request->route->op;
+    bool archive = op == OP_ContainerArchive || op == OP_ContainerArchiveInfo ||
+                   op == OP_PutContainerArchive;
+    if (!archive || check->role->archive == ARCHIVE_ALWAYS)
+        return true;
+    refuse_plain(check, (struct str){NULL, 0}, "archive", "\"archive\": true",
+                 "copying from and to containers is off, since daemons before 29.5.1 can be led "
+                 "out of a container by it");
+    return false;
+}
+
+/* Operations whose power stands in a body or stream that no table describes. */
+static bool uninspected(const struct request *request)
+{
+    static const enum operation listed[] = {
+        OP_ImageBuild,     OP_Session,          OP_Grpc,      OP_CheckpointList,
+        OP_CheckpointCreate, OP_CheckpointDelete, OP_PluginPull, OP_PluginCreate,
+        OP_PluginUpgrade,  OP_PluginSet};
+    const enum operation op = request->route->op;
+    for (size_t i = 0; i < ARRAY_LEN(listed); i++)
+        if (op == listed[i])
+            return true;
+    return request->route->body == BODY_JSON && !schema_find(op);
+}
+
+static bool inspection_passes(struct check *check)
+{
+    if (check->role->unrestricted || !uninspected(check->request))
+        return true;
+    refuse_plain(check, (struct str){NULL, 0}, NULL, "\"extends\": \"builtin:all\"",
+                 "this version cannot inspect what the operation would do, so no other role than "
+                 "builtin:all and its heirs may use it");
+    return false;
+}
+
+/* ---- parameters ------------------------------------------------------------------------------ */
+
+static bool is_integer(struct str value)
+{
+    struct str digits = str_starts(value, STR("-")) ? str_skip(value, 1) : value;
+    for (size_t i = 0; i < digits.n; i++)
+        if (!ascii_digit(digits.p[i]))
+            return false;
+    return digits.n > 0;
+}
+
+static enum finding param_judge(struct check *check, const struct param *param)
+{
+    const struct param_row *row = param->row;
+    char field[FIELD_MAX];
+    bool absent = param->value.n == 0 || (row->type == PARAM_BOOL && param_false(param->value));
+    if (absent)
+        return FINDING_PASS;
+    snprintf(field, sizeof(field), "?%s", row->name);
+    check->field = field;
+    struct str shown = row->secret ? (struct str){NULL, 0} : param->value;
+    enum finding finding = FINDING_PASS;
+    if (row->type == PARAM_INT && !is_integer(param->value))
+        finding = refuse_unclear(check, shown, "must be an integer");
+    if (finding == FINDING_PASS && row->opened_only)
+        finding = refuse_unless_open(check, shown, "is refused unless the policy opens it: %s",
+                                     row->note);
+    if (finding == FINDING_PASS && row->check)
+        finding = row->check(check, param->value);
+    check->field = NULL;
+    return finding;
+}
+
+static bool params_pass(struct check *check)
+{
+    const struct request *request = check->request;
+    for (size_t i = 0; i < request->param_count; i++)
+        if (param_judge(check, &request->params[i]) != FINDING_PASS)
+            return false;
+    return judge_operation(check) == FINDING_PASS;
+}
+
+/* ---- the body -------------------------------------------------------------------------------- */
+
+static bool is_blank(struct str body)
+{
+    for (size_t i = 0; i < body.n; i++)
+        if (!memchr(" \t\r\n", body.p[i], 4))
+            return false;
+    return true;
+}
+
+static bool body_refused(struct check *check, const char *why)
+{
+    return refuse_malformed(check->decision, "", (struct str){NULL, 0}, "%s %s",
+                            operation_name(check->request->route->op), why);
+}
+
+static bool body_read(struct check *check, struct json *doc)
+{
+    struct err err = {0};
+    if (json_scan(check->request->body, check->arena, doc, &err) && doc->count > 0)
+        return true;
+    return refuse_malformed(check->decision, "", (struct str){NULL, 0},
+                            "the body is not strict JSON: line %d, column %d: %s", err.line,
+                            err.column, err.text);
+}
+
+static bool body_inspected(struct check *check, const struct body_schema *schema)
+{
+    struct json doc;
+    if (!body_read(check, &doc))
+        return false;
+    if (!schema)
+        return true; /* an unrestricted role: it only has to be JSON */
+    if (doc.nodes[0].kind != JSON_OBJECT)
+        return body_refused(check, "needs a JSON object as its body");
+    check->body = &doc;
+    bool passes = body_walk(check, schema) == FINDING_PASS &&
+                  (!schema->whole || schema->whole(check) == FINDING_PASS);
+    check->body = NULL; /* doc ends here */
+    check->at = NULL;
+    return passes;
+}
+
+/* Bodies of other routes are dropped, but a start that brings one means something by it. */
+static bool start_passes(struct check *check)
+{
+    struct json doc;
+    if (is_blank(check->request->body))
+        return true;
+    if (!body_read(check, &doc))
+        return false;
+    const struct json_node *root = &doc.nodes[0];
+    if (root->kind == JSON_NULL || (root->kind == JSON_OBJECT && root->count == 0))
+        return true;
+    return body_refused(check, "takes no body: old daemons would replace the container's "
+                               "HostConfig by it");
+}
+
+static bool body_passes(struct check *check)
+{
+    const struct request *request = check->request;
+    const struct body_schema *schema = schema_find(request->route->op);
+    if (request->route->op == OP_ContainerStart)
+        return start_passes(check);
+    if (request->route->body != BODY_JSON)
+        return true;
+    if (!is_blank(request->body))
+        return body_inspected(check, schema);
+    return schema ? body_refused(check, "needs a JSON body") : true;
+}
+
+/* ---- the decision ---------------------------------------------------------------------------- */
+
+static bool precheck(struct check *check)
+{
+    if (!check->role || !check->request->route) {
+        refuse_plain(check, (struct str){NULL, 0}, NULL, NULL,
+                     "no role of the policy is meant for this client");
+        return false;
+    }
+    return version_passes(check) && operation_passes(check) && archive_passes(check) &&
+           inspection_passes(check) && params_pass(check);
+}
+
+/* A refusal always has a status and a sentence, also where a check could not tell. */
+static bool refused(struct check *check)
+{
+    if (check->decision->status == 0)
+        refuse_plain(check, (struct str){NULL, 0}, NULL, NULL,
+                     "it cannot be told what this request means");
+    return false;
+}
+
+bool policy_precheck(const struct role *role, const struct request *request, struct arena *arena,
+                     struct decision *decision)
+{
+    struct check check = check_for(role, request, arena, decision);
+    memset(decision, 0, sizeof(*decision));
+    return precheck(&check) || refused(&check);
+}
+
+void policy_decide(const struct role *role, const struct request *request, struct arena *arena,
+                   struct decision *decision)
+{
+    struct check check = check_for(role, request, arena, decision);
+    memset(decision, 0, sizeof(*decision));
+    if (precheck(&check) && body_passes(&check) && decision->status == 0)
+        decision->verdict = VERDICT_ALLOW;
+    else
+        refused(&check);
+}
+
+/* ---- the image ------------------------------------------------------------------------------- */
+
+/* Behind the string that begins at i, or source.n. */
+static size_t string_end(struct str source, size_t i)
+{
+    for (i++; i < source.n && source.p[i] != '"'; i++)
+        if (source.p[i] == '\\')
+            i++;
+    return i < source.n ? i + 1 : source.n;
+}
+
+/* What a string literal says; without escapes that is what it holds. */
+static struct str string_text(struct str literal, struct arena *arena)
+{
+    struct json doc;
+    struct err err = {0};
+    if (literal.n < 2)
+        return (struct str){NULL, 0};
+    if (str_find(literal, '\\') == literal.n)
+        return str_head(str_skip(literal, 1), literal.n - 2);
+    return json_scan(literal, arena, &doc, &err) && doc.count == 1 ? doc.nodes[0].text
+                                                                   : (struct str){NULL, 0};
+}
+
+/* The top-level member "Image", without a second scan: the body was scanned already, or refused. */
+static struct str image_of_body(struct str body, struct arena *arena)
+{
+    static const struct str name = {"\"Image\"", 7};
+    int depth = 0;
+    for (size_t i = 0; i < body.n;) {
+        char c = body.p[i];
+        if (c != '"') {
+            depth += (c == '{' || c == '[') - (c == '}' || c == ']');
+            i++;
+            continue;
+        }
+        size_t end = string_end(body, i);
+        bool found = depth == 1 && str_eq(str_head(str_skip(body, i), end - i), name);
+        i = end;
+        while (found && i < body.n && memchr(" \t\r\n:", body.p[i], 5))
+            i++;
+        if (found && i < body.n && body.p[i] == '"')
+            return string_text(str_head(str_skip(body, i), string_end(body, i) - i), arena);
+    }
+    return (struct str){NULL, 0};
+}
+
+static struct str image_of_pull(const struct request *request, struct arena *arena)
+{
+    struct str image = request_param(request, "fromImage");
+    struct str tag = request_param(request, "tag");
+    if (image.n == 0 || tag.n == 0)
+        return image;
+    char *p = arena_alloc(arena, image.n + 1 + tag.n, 1);
+    if (!p)
+        return image;
+    memcpy(p, image.p, image.n);
+    p[image.n] = str_find(tag, ':') < tag.n ? '@' : ':';
+    memcpy(p + image.n + 1, tag.p, tag.n);
+    return (struct str){p, image.n + 1 + tag.n};
+}
+
+struct str request_image(const struct request *request, struct arena *arena)
+{
+    if (!request->route)
+        return (struct str){NULL, 0};
+    if (request->route->op == OP_ContainerCreate)
+        return image_of_body(request->body, arena);
+    if (request->route->op == OP_ImageCreate)
+        return image_of_pull(request, arena);
+    return (struct str){NULL, 0};
+}

@@ -1,0 +1,95 @@
+/* How rows of the field tables are written, and the rows that several bodies share. */
+#ifndef POLICY_FIELDS_H
+#define POLICY_FIELDS_H
+
+#include "checks.h"
+
+// clang-format off
+#define HARM(depth, name, type, note)        {depth, name, type, HARMLESS, NULL, false, note}
+#define RULE(depth, name, type, check, note) {depth, name, type, GOVERNED, check, false, note}
+/* Judged also when empty. */
+#define FULL(depth, name, type, check, note) {depth, name, type, GOVERNED, check, true, note}
+#define OPEN(depth, name, type, note)        {depth, name, type, OPENED, NULL, false, note}
+#define HOLD(depth, name, type, note)        {depth, name, type, STRUCTURE, NULL, false, note}
+
+#define DEVICE_LIMIT_ROWS(d, name, value)                                                          \
+    RULE(d, name, T_OBJECTS, check_blkio, "names devices of the host"),                            \
+    RULE((d) + 1, "Path", T_STRING, check_by_parent, "a device of the host"),                      \
+    HARM((d) + 1, value, T_INT, "its weight or limit")
+
+/* What Go calls container.Resources: part of HostConfig, and the body of an update. */
+#define RESOURCE_ROWS(d)                                                                           \
+    HARM(d, "CpuShares", T_INT, "a weight among containers"),                                      \
+    RULE(d, "Memory", T_INT, check_memory, "takes the host's memory"),                             \
+    RULE(d, "NanoCpus", T_INT, check_nano_cpus, "takes the host's processors"),                    \
+    RULE(d, "CgroupParent", T_STRING, check_cgroup_parent,                                         \
+         "leaves the daemon's cgroup and its limits"),                                             \
+    RULE(d, "BlkioWeight", T_INT, check_blkio, "a weight among all block I/O"),                    \
+    DEVICE_LIMIT_ROWS(d, "BlkioWeightDevice", "Weight"),                                           \
+    DEVICE_LIMIT_ROWS(d, "BlkioDeviceReadBps", "Rate"),                                            \
+    DEVICE_LIMIT_ROWS(d, "BlkioDeviceWriteBps", "Rate"),                                           \
+    DEVICE_LIMIT_ROWS(d, "BlkioDeviceReadIOps", "Rate"),                                           \
+    DEVICE_LIMIT_ROWS(d, "BlkioDeviceWriteIOps", "Rate"),                                          \
+    HARM(d, "CpuPeriod", T_INT, "judged with CpuQuota"),                                           \
+    RULE(d, "CpuQuota", T_INT, check_cpu_quota, "takes the host's processors"),                    \
+    OPEN(d, "CpuRealtimePeriod", T_INT, "real-time scheduling goes before the host's processes"),  \
+    OPEN(d, "CpuRealtimeRuntime", T_INT, "real-time scheduling goes before the host's processes"), \
+    HARM(d, "CpusetCpus", T_STRING, "which processors, not how much of them"),                     \
+    HARM(d, "CpusetMems", T_STRING, "which memory nodes"),                                         \
+    RULE(d, "Devices", T_OBJECTS, check_devices, "devices of the host, disks among them"),         \
+    RULE((d) + 1, "PathOnHost", T_STRING, check_by_parent, "the device"),                          \
+    RULE((d) + 1, "PathInContainer", T_STRING, check_target, "where it appears"),                  \
+    HARM((d) + 1, "CgroupPermissions", T_STRING, "what may be done with a device that is allowed"),\
+    RULE(d, "DeviceCgroupRules", T_STRINGS, check_device_rules,                                    \
+         "with mknod, any device of the host"),                                                    \
+    RULE(d, "DeviceRequests", T_OBJECTS, check_device_requests,                                    \
+         "programs of a device driver run as root of the host"),                                   \
+    RULE((d) + 1, "Driver", T_STRING, check_by_parent, "the driver"),                              \
+    HARM((d) + 1, "Count", T_INT, "how many of a driver that is allowed"),                         \
+    HARM((d) + 1, "DeviceIDs", T_STRINGS, "which of a driver that is allowed"),                    \
+    HARM((d) + 1, "Capabilities", T_STRING_LISTS, "what of a driver that is allowed"),             \
+    HARM((d) + 1, "Options", T_MAP_STRING, "for a driver that is allowed"),                        \
+    OPEN(d, "KernelMemory", T_INT, "crashes old kernels at its limit"),                            \
+    OPEN(d, "KernelMemoryTCP", T_INT, "crashes old kernels at its limit"),                         \
+    HARM(d, "MemoryReservation", T_INT, "a soft limit below Memory"),                              \
+    RULE(d, "MemorySwap", T_INT, check_memory_swap, "takes the host's memory and swap"),           \
+    HARM(d, "MemorySwappiness", T_INT, "swaps this container's pages sooner or later"),            \
+    RULE(d, "OomKillDisable", T_BOOL, check_oom_kill, "starves the host of memory"),               \
+    RULE(d, "PidsLimit", T_INT, check_pids_limit, "takes the host's processes"),                   \
+    RULE(d, "Ulimits", T_OBJECTS, check_ulimits, "limits of each process"),                        \
+    RULE((d) + 1, "Name", T_STRING, check_by_parent, "which limit"),                               \
+    HARM((d) + 1, "Hard", T_INT, "its value; the daemon has the capability to set any"),           \
+    HARM((d) + 1, "Soft", T_INT, "its value, below the hard one"),                                 \
+    HARM(d, "CpuCount", T_INT, "Windows only"),                                                    \
+    HARM(d, "CpuPercent", T_INT, "Windows only"),                                                  \
+    HARM(d, "IOMaximumIOps", T_INT, "Windows only"),                                               \
+    HARM(d, "IOMaximumBandwidth", T_INT, "Windows only")
+
+#define RESTART_ROWS(d)                                                                            \
+    HOLD(d, "RestartPolicy", T_OBJECT, "when the daemon starts it again"),                         \
+    RULE((d) + 1, "Name", T_STRING, check_restart, "outlives the client, and a boot"),             \
+    HARM((d) + 1, "MaximumRetryCount", T_INT, "how often, with on-failure")
+
+/* What Go calls network.EndpointSettings. */
+#define ENDPOINT_ROWS(d)                                                                           \
+    HOLD(d, "IPAMConfig", T_OBJECT, "addresses inside the network"),                               \
+    HARM((d) + 1, "IPv4Address", T_STRING, "inside the network's own range"),                      \
+    HARM((d) + 1, "IPv6Address", T_STRING, "inside the network's own range"),                      \
+    HARM((d) + 1, "LinkLocalIPs", T_STRINGS, "seen by this network's bridge alone"),               \
+    RULE(d, "Links", T_STRINGS, check_links, "names and environment of another container"),        \
+    HARM(d, "Aliases", T_STRINGS, "names inside networks that the role may join"),                 \
+    OPEN(d, "MacAddress", T_STRING, "may take over another container's traffic"),                  \
+    OPEN(d, "DriverOpts", T_MAP_STRING, "kernel parameters and more, by driver"),                  \
+    OPEN(d, "NetworkID", T_STRING, "the daemon fills it in; given, it may name another network"),  \
+    OPEN(d, "EndpointID", T_STRING, "the daemon fills it in; given, it may name another one"),     \
+    HARM(d, "Gateway", T_STRING, "the daemon fills it in and ignores it here"),                    \
+    HARM(d, "IPAddress", T_STRING, "the daemon fills it in and ignores it here"),                  \
+    HARM(d, "IPPrefixLen", T_INT, "the daemon fills it in and ignores it here"),                   \
+    HARM(d, "IPv6Gateway", T_STRING, "the daemon fills it in and ignores it here"),                \
+    HARM(d, "GlobalIPv6Address", T_STRING, "the daemon fills it in and ignores it here"),          \
+    HARM(d, "GlobalIPv6PrefixLen", T_INT, "the daemon fills it in and ignores it here"),           \
+    HARM(d, "DNSNames", T_STRINGS, "the daemon fills it in and ignores it here"),                  \
+    HARM(d, "GwPriority", T_INT, "which of its networks is its way out")
+// clang-format on
+
+#endif

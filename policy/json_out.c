@@ -1,0 +1,193 @@
+/* Writing JSON into a buffer of the caller, and texts for people. It does not check that what the
+   caller builds is well-formed. */
+#include "json.h"
+
+#include "utf8.h"
+
+static void put(struct json_out *out, const char *p, size_t n)
+{
+    if (n > 0 && out->len < out->cap) {
+        size_t room = out->cap - out->len;
+        memcpy(out->p + out->len, p, n < room ? n : room);
+    }
+    out->len = n > SIZE_MAX - out->len ? SIZE_MAX : out->len + n;
+}
+
+static void put_value(struct json_out *out, const char *p, size_t n)
+{
+    if (out->comma)
+        put(out, ",", 1);
+    put(out, p, n);
+    out->comma = true;
+}
+
+void json_out_open(struct json_out *out, char bracket)
+{
+    put_value(out, &bracket, 1);
+    out->comma = false;
+}
+
+void json_out_close(struct json_out *out, char bracket)
+{
+    put(out, &bracket, 1);
+    out->comma = true;
+}
+
+void json_out_key(struct json_out *out, const char *name)
+{
+    put_value(out, "\"", 1);
+    put(out, name, strlen(name));
+    put(out, "\":", 2);
+    out->comma = false;
+}
+
+void json_out_raw(struct json_out *out, struct str text)
+{
+    put(out, text.p, text.n);
+    out->comma = true;
+}
+
+/* C0, DEL and C1: what a terminal may act upon. */
+static bool rune_is_control(uint32_t rune)
+{
+    return rune < 0x20 || (rune >= 0x7F && rune < 0xA0);
+}
+
+static void put_control(struct json_out *out, uint32_t rune)
+{
+    static const char digits[] = "0123456789abcdef";
+    char escape[6] = {'\\', 'u', '0', '0', digits[rune >> 4 & 15], digits[rune & 15]};
+    put(out, escape, sizeof escape);
+}
+
+static bool byte_is_plain(char c)
+{
+    return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
+}
+
+/* Writes the character that text begins with, escaped, and returns its length. */
+static size_t put_special(struct json_out *out, struct str text)
+{
+    size_t n = utf8_length(text);
+    if (n == 0) {
+        put(out, "\xEF\xBF\xBD", 3);
+        return 1;
+    }
+    uint32_t rune = utf8_rune(text.p, n);
+    if (rune_is_control(rune)) {
+        put_control(out, rune);
+        return n;
+    }
+    if (n == 1)
+        put(out, "\\", 1);
+    put(out, text.p, n);
+    return n;
+}
+
+void json_out_str(struct json_out *out, struct str text)
+{
+    put_value(out, "\"", 1);
+    while (text.n > 0) {
+        size_t run = 0;
+        while (run < text.n && byte_is_plain(text.p[run]))
+            run++;
+        put(out, text.p, run);
+        text = str_skip(text, run);
+        if (text.n > 0)
+            text = str_skip(text, put_special(out, text));
+    }
+    put(out, "\"", 1);
+}
+
+static void put_number(struct json_out *out, bool negative, uint64_t magnitude)
+{
+    char text[24];
+    size_t at = sizeof text;
+    do
+        text[--at] = (char)('0' + magnitude % 10);
+    while (magnitude /= 10);
+    if (negative)
+        text[--at] = '-';
+    put_value(out, text + at, sizeof text - at);
+}
+
+void json_out_uint(struct json_out *out, uint64_t value)
+{
+    put_number(out, false, value);
+}
+
+void json_out_int(struct json_out *out, int64_t value)
+{
+    put_number(out, value < 0, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+}
+
+void json_out_member(struct json_out *out, const char *name, struct str text)
+{
+    if (!text.p)
+        return;
+    json_out_key(out, name);
+    json_out_str(out, text);
+}
+
+/* ---- texts for people ---------------------------------------------------------------------- */
+
+/* Characters that change how others are shown: directions, line separators, invisible ones. */
+static bool rune_misleads(uint32_t rune)
+{
+    return (rune >= 0x200B && rune <= 0x200F) || (rune >= 0x2028 && rune <= 0x202E) ||
+           (rune >= 0x2060 && rune <= 0x206F) || rune == 0xFEFF || rune == 0xAD || rune == 0x61C ||
+           (rune >= 0xE0000 && rune <= 0xE0FFF);
+}
+
+static bool shown_as_is(struct str text, size_t n)
+{
+    uint32_t rune = n ? utf8_rune(text.p, n) : 0;
+    return n > 0 && !rune_is_control(rune) && !rune_misleads(rune) && rune != '"' && rune != '\\';
+}
+
+/* What one character or byte becomes. Sets how many bytes of text it stands for. */
+static size_t shown_unit(struct str text, char unit[4], size_t *taken)
+{
+    static const char digits[] = "0123456789abcdef";
+    size_t n = utf8_length(text);
+    if (shown_as_is(text, n)) {
+        memcpy(unit, text.p, n);
+        *taken = n;
+        return n;
+    }
+    unsigned char byte = (unsigned char)text.p[0];
+    unit[0] = '\\';
+    unit[1] = 'x';
+    unit[2] = digits[byte >> 4];
+    unit[3] = digits[byte & 15];
+    *taken = 1; /* the further bytes of the character are then broken UTF-8, so follow in hex */
+    return 4;
+}
+
+char *text_shorten(char *dst, size_t cap, struct str text)
+{
+    static const char dots[] = "...";
+    if (cap == 0)
+        return dst;
+    size_t room = cap - 1;
+    size_t dot_count = room < sizeof dots - 1 ? room : sizeof dots - 1;
+    size_t n = 0;
+    size_t cut = 0; /* the last end of a character that leaves room for the dots */
+    while (text.n > 0) {
+        char unit[4];
+        size_t taken;
+        size_t add = shown_unit(text, unit, &taken);
+        if (add > room - n) {
+            memcpy(dst + cut, dots, dot_count);
+            n = cut + dot_count;
+            break;
+        }
+        memcpy(dst + n, unit, add);
+        n += add;
+        if (n <= room - dot_count)
+            cut = n;
+        text = str_skip(text, taken);
+    }
+    dst[n] = '\0';
+    return dst;
+}

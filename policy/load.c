@@ -1,0 +1,304 @@
+/* JSON text to policy: the document, the built-in roles that are part of every policy, and the
+   questions that the outside asks a policy. All errors of one run are collected; any of them means
+   that nothing is loaded. What a role holds is read in load_role.c, what it inherits in
+   load_extends.c. */
+#include "load.h"
+#include "builtin.h"
+
+#include <stdlib.h>
+
+/* ---- built-in roles -------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    const char *full_name;
+    const char *gist;
+} builtins[] = {
+    {"default", "builtin:default",
+     "everyday docker work (run, exec, logs, pull, networks, volumes); nothing reaches the host"},
+    {"read-only", "builtin:read-only",
+     "look at everything but data, logs and files; change nothing"},
+    {"all", "builtin:all", "every operation, everything opened: for migration and tests"},
+};
+
+const char *builtin_role_name(size_t index)
+{
+    return index < ARRAY_LEN(builtins) ? builtins[index].name : NULL;
+}
+
+const char *builtin_role_gist(size_t index)
+{
+    return index < ARRAY_LEN(builtins) ? builtins[index].gist : NULL;
+}
+
+struct str builtin_role_json(size_t index)
+{
+    const char *name = builtin_role_name(index);
+    for (size_t i = 0; name && builtin_role_texts[i][0]; i++)
+        if (strcmp(builtin_role_texts[i][0], name) == 0)
+            return str_of(builtin_role_texts[i][1]);
+    return (struct str){0};
+}
+
+/* ---- drafts ---------------------------------------------------------------------------------- */
+
+/* A draft whose name is already in the policy's arena; false: out of memory. */
+static bool add_draft(struct loader *loader, const struct json *doc, const struct json_node *node,
+                      const char *builtin, struct str name)
+{
+    struct draft *draft = &loader->drafts[loader->draft_count];
+    *draft = (struct draft){.doc = doc, .node = node, .builtin = builtin, .name = name};
+    draft->merged = arena_alloc(loader->arena, 1, sizeof *draft->merged);
+    if (!name.p || !draft->merged)
+        return load_no_memory(loader), false;
+    draft->merged->role.name = name.p;
+    /* The mark is not a key: only this name carries it. */
+    draft->own.role.unrestricted = builtin && strcmp(builtin, "all") == 0;
+    loader->draft_count++;
+    load_role(loader, draft);
+    return true;
+}
+
+static void add_builtin(struct loader *loader, size_t index)
+{
+    struct err err = {0};
+    struct json *doc = arena_alloc(&loader->scratch, 1, sizeof *doc);
+    loader->doc = NULL;
+    loader->builtin = NULL;
+    if (!doc)
+        load_no_memory(loader);
+    else if (!json_scan(builtin_role_json(index), &loader->scratch, doc, &err))
+        load_error(loader, 0, "built-in role %s, line %d, column %d: %s", builtins[index].name,
+                   err.line, err.column, err.text);
+    else
+        add_draft(loader, doc, &doc->nodes[0], builtins[index].name,
+                  str_of(builtins[index].full_name));
+}
+
+/* ---- the document ---------------------------------------------------------------------------- */
+
+static const char *name_fault(struct str name)
+{
+    if (name.n == 0)
+        return "a role needs a name";
+    if (name.n > POLICY_NAME_MAX)
+        return "the name of this role is too long";
+    if (str_starts(name, STR("builtin:")))
+        return "names that begin with \"builtin:\" are those of built-in roles; extend one under "
+               "a name of your own";
+    for (size_t i = 0; i < name.n; i++)
+        if ((unsigned char)name.p[i] < 0x20 || name.p[i] == 0x7f)
+            return "the name of a role holds a control character";
+    return NULL;
+}
+
+static void load_roles(struct loader *loader, const struct json *doc, const struct json_node *roles)
+{
+    if (!load_expect(loader, roles, JSON_OBJECT, "roles", "an object"))
+        return;
+    for (const struct json_node *m = json_child(doc, roles); m; m = json_next(doc, m)) {
+        loader->doc = doc;
+        if (m->kind == JSON_STRING && load_description(loader, m))
+            continue;
+        const char *fault = name_fault(m->key);
+        if (fault) {
+            load_error(loader, m->key_offset, "%s", fault);
+        } else if (loader->draft_count >= POLICY_ROLES_MAX) {
+            load_error(loader, m->key_offset, "more than %d roles", POLICY_ROLES_MAX);
+            return;
+        } else if (!add_draft(loader, doc, m, NULL, arena_copy(loader->arena, m->key))) {
+            return;
+        }
+    }
+}
+
+static void load_version(struct loader *loader, const struct json_node *root,
+                         const struct json_node *version)
+{
+    int64_t value;
+    if (!version)
+        load_error(loader, root->offset, "\"version\" is missing: write \"version\": 1");
+    else if (!json_int(version, &value) || value != 1)
+        load_error(loader, version->offset, "\"version\" must be 1, the only format there is");
+}
+
+static void load_document_key(struct loader *loader, const struct json_node *member)
+{
+    char shown[QUOTED_MAX], hint[HINT_MAX];
+    if (str_is(member->key, "version") || str_is(member->key, "roles") ||
+        load_description(loader, member))
+        return;
+    if (str_is(member->key, "clients")) {
+        load_error(loader, member->key_offset,
+                   "\"clients\" is not enforced by this version yet, so it is refused rather than "
+                   "ignored; every client gets the role \"default\", or the one of --role");
+        return;
+    }
+    struct nearest nearest = nearest_to(member->key);
+    nearest_offer(&nearest, STR("version"));
+    nearest_offer(&nearest, STR("roles"));
+    nearest_offer(&nearest, STR("description"));
+    load_error(loader, member->key_offset, "unknown key %s in the policy%s",
+               quoted(shown, member->key), hint_of(hint, &nearest));
+}
+
+static void load_document(struct loader *loader, const struct json *doc)
+{
+    const struct json_node *root = &doc->nodes[0];
+    loader->doc = doc;
+    if (!load_expect(loader, root, JSON_OBJECT, "a policy", "an object"))
+        return;
+    for (const struct json_node *m = json_child(doc, root); m; m = json_next(doc, m))
+        load_document_key(loader, m);
+    load_version(loader, root, json_get(doc, root, STR("version")));
+    const struct json_node *roles = json_get(doc, root, STR("roles"));
+    if (roles)
+        load_roles(loader, doc, roles);
+    if (!roles || (roles->kind == JSON_OBJECT && !json_get(doc, roles, STR("default"))))
+        load_warning(loader, roles ? roles->key_offset : root->offset,
+                     "there is no role \"default\": every client is refused unless --role names "
+                     "another");
+}
+
+/* ---- errors in the order of the file --------------------------------------------------------- */
+
+static bool stands_after(const struct err *a, const struct err *b)
+{
+    return a->line != b->line ? a->line > b->line : a->column > b->column;
+}
+
+/* Those behind the first ones. Few, mostly in order already; equal places keep theirs. */
+static void sort_errors(struct err_list *list, size_t first)
+{
+    for (size_t i = first + 1; i < list->count; i++) {
+        struct err_item item = list->items[i];
+        size_t at = i;
+        for (; at > first && stands_after(&list->items[at - 1].err, &item.err); at--)
+            list->items[at] = list->items[at - 1];
+        list->items[at] = item;
+    }
+}
+
+/* ---- the policy ------------------------------------------------------------------------------ */
+
+/* Roles of the file, then the built-in ones. */
+static bool fill_policy(struct loader *loader, struct policy *policy, size_t file_roles)
+{
+    policy->roles = arena_alloc(loader->arena, loader->draft_count, sizeof(struct role *));
+    if (!policy->roles)
+        return load_no_memory(loader), false;
+    for (size_t i = 0; i < loader->draft_count; i++)
+        policy->roles[i] = &loader->drafts[i].merged->role;
+    policy->role_count = loader->draft_count;
+    policy->file_roles = file_roles;
+    for (size_t i = 0; i < file_roles; i++)
+        if (str_is(loader->drafts[i].name, "default"))
+            policy->default_role = policy->roles[i];
+    return true;
+}
+
+static void load_all(struct loader *loader, struct policy *policy, const struct json *doc)
+{
+    load_defaults(loader);
+    if (doc)
+        load_document(loader, doc);
+    size_t file_roles = loader->draft_count;
+    for (size_t i = 0; i < ARRAY_LEN(builtins); i++)
+        add_builtin(loader, i);
+    load_resolve_all(loader);
+    if (loader->error_count == 0)
+        fill_policy(loader, policy, file_roles);
+}
+
+/* doc NULL: the built-in roles alone. */
+static struct policy *policy_make(struct loader *loader, const struct json *doc)
+{
+    struct policy *policy = calloc(1, sizeof *policy);
+    size_t room = POLICY_ROLES_MAX + ARRAY_LEN(builtins);
+    if (!doc)
+        room = ARRAY_LEN(builtins);
+    loader->drafts = arena_alloc(&loader->scratch, room, sizeof *loader->drafts);
+    if (!policy || !loader->drafts) {
+        load_no_memory(loader);
+        free(policy);
+        return NULL;
+    }
+    loader->arena = &policy->arena;
+    load_all(loader, policy, doc);
+    if (loader->error_count > 0) {
+        policy_free(policy);
+        return NULL;
+    }
+    return policy;
+}
+
+struct policy *policy_load(struct str text, struct err_list *errors)
+{
+    struct loader loader = {.errors = errors};
+    size_t first = errors->count; /* of this run */
+    struct policy *policy = NULL;
+    struct json doc;
+    struct err err = {0};
+    if (text.n > POLICY_FILE_MAX)
+        load_error(&loader, 0, "the policy is larger than %d bytes", POLICY_FILE_MAX);
+    else if (!json_scan(text, &loader.scratch, &doc, &err))
+        err_list_add(errors, false, err.line, err.column, "%s", err.text);
+    else
+        policy = policy_make(&loader, &doc);
+    sort_errors(errors, first);
+    arena_free(&loader.scratch);
+    return policy;
+}
+
+struct policy *policy_builtin(void)
+{
+    struct err_list errors = {0};
+    struct loader loader = {.errors = &errors};
+    struct policy *policy = policy_make(&loader, NULL);
+    if (policy)
+        policy->default_role = policy_role(policy, STR("builtin:default"));
+    arena_free(&loader.scratch);
+    err_list_free(&errors);
+    return policy;
+}
+
+void policy_free(struct policy *policy)
+{
+    if (!policy)
+        return;
+    arena_free(&policy->arena);
+    free(policy);
+}
+
+/* ---- questions ------------------------------------------------------------------------------- */
+
+const struct role *policy_role(const struct policy *policy, struct str name)
+{
+    for (size_t i = 0; i < policy->role_count; i++)
+        if (str_is(name, policy->roles[i]->name))
+            return policy->roles[i];
+    for (size_t i = policy->file_roles; i < policy->role_count; i++)
+        if (str_is(name, policy->roles[i]->name + strlen("builtin:")))
+            return policy->roles[i];
+    return NULL;
+}
+
+const struct role *policy_default_role(const struct policy *policy)
+{
+    return policy->default_role;
+}
+
+const char *role_name(const struct role *role)
+{
+    return role->name;
+}
+
+size_t policy_role_count(const struct policy *policy)
+{
+    return policy->role_count;
+}
+
+const struct role *policy_role_at(const struct policy *policy, size_t index)
+{
+    return index < policy->role_count ? policy->roles[index] : NULL;
+}

@@ -1,0 +1,292 @@
+/* How a refusal is written down: the sentence for the user, the field, the rule, and the change of
+   policy that would allow it. It decides nothing. */
+#include "checks.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+enum { KEY_SHOWN_MAX = 64 /* bytes of one name of a map in a path */ };
+
+/* Text in a fixed buffer; what does not fit is cut. */
+struct text {
+    char *p;
+    size_t cap;
+    size_t n;
+};
+
+static void add_v(struct text *text, const char *format, va_list args) PRINTF_LIKE(2, 0);
+static void add_v(struct text *text, const char *format, va_list args)
+{
+    if (text->n + 1 >= text->cap)
+        return;
+    int n = vsnprintf(text->p + text->n, text->cap - text->n, format, args);
+    if (n > 0)
+        text->n += (size_t)n;
+    if (text->n >= text->cap)
+        text->n = text->cap - 1;
+}
+
+static void add(struct text *text, const char *format, ...) PRINTF_LIKE(2, 3);
+static void add(struct text *text, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    add_v(text, format, args);
+    va_end(args);
+}
+
+static struct text text_in(char *dst, size_t cap)
+{
+    dst[0] = '\0';
+    return (struct text){dst, cap, 0};
+}
+
+/* ---- paths ----------------------------------------------------------------------------------- */
+
+static size_t index_among(const struct json *doc, const struct json_node *list,
+                          const struct json_node *element)
+{
+    size_t index = 0;
+    for (const struct json_node *n = json_child(doc, list); n && n != element;
+         n = json_next(doc, n))
+        index++;
+    return index;
+}
+
+void node_path(const struct json *doc, const struct json_node *node, char *dst, size_t cap)
+{
+    const struct json_node *chain[JSON_DEPTH_MAX + 1];
+    size_t count = 0;
+    for (; node != doc->nodes && count < ARRAY_LEN(chain); node = &doc->nodes[node->parent])
+        chain[count++] = node;
+    struct text text = text_in(dst, cap);
+    while (count > 0) {
+        const struct json_node *part = chain[--count];
+        const struct json_node *parent = &doc->nodes[part->parent];
+        char name[KEY_SHOWN_MAX];
+        if (parent->kind == JSON_ARRAY)
+            add(&text, "[%zu]", index_among(doc, parent, part));
+        else
+            add(&text, "%s%s", text.n ? "." : "", text_shorten(name, sizeof(name), part->key));
+    }
+}
+
+void row_path(const struct body_schema *schema, size_t row, char *dst, size_t cap)
+{
+    size_t chain[JSON_DEPTH_MAX];
+    size_t count = 0;
+    int depth = schema->fields[row].depth + 1;
+    for (size_t i = row + 1; i-- > 0 && depth > 1 && count < ARRAY_LEN(chain);)
+        if (schema->fields[i].depth == depth - 1) {
+            chain[count++] = i;
+            depth--;
+        }
+    struct text text = text_in(dst, cap);
+    while (count > 0) {
+        const struct field *field = &schema->fields[chain[--count]];
+        add(&text, "%s%s", text.n ? "." : "", field->name);
+        if (count == 0)
+            break;
+        if (field->type == T_MAP_OBJECT || field->type == T_MAP_OBJECTS)
+            add(&text, ".{}");
+        if (field->type == T_OBJECTS || field->type == T_MAP_OBJECTS)
+            add(&text, "[]");
+    }
+}
+
+static void write_field(const struct check *check, char *dst, size_t cap)
+{
+    struct text text = text_in(dst, cap);
+    if (check->at && check->body)
+        node_path(check->body, check->at, dst, cap);
+    else if (check->field)
+        add(&text, "%s", check->field);
+}
+
+/* ---- the sentence ---------------------------------------------------------------------------- */
+
+struct refusal {
+    int status;
+    struct str value;
+    const char *rule;
+    const char *allow_with; /* NULL or "": nothing would */
+};
+
+static void write_reason(struct check *check, const struct refusal *refusal, const char *why,
+                         va_list args) PRINTF_LIKE(3, 0);
+static void write_reason(struct check *check, const struct refusal *refusal, const char *why,
+                         va_list args)
+{
+    struct decision *decision = check->decision;
+    struct text text = text_in(decision->reason, sizeof(decision->reason));
+    add(&text, "sockwarden: ");
+    if (refusal->status == 403 && check->role && check->request && check->request->route) {
+        SHOWN(name, str_of(check->role->name));
+        add(&text, "role \"%s\" refuses %s: ", name,
+            operation_name(check->request->route->op));
+    }
+    if (decision->field[0])
+        add(&text, "%s ", decision->field);
+    add_v(&text, why, args);
+    if (decision->allow_with[0])
+        add(&text, "; a policy with %s would allow it", decision->allow_with);
+}
+
+static enum finding settle(struct check *check, const struct refusal *refusal, const char *why,
+                           va_list args) PRINTF_LIKE(3, 0);
+static enum finding settle(struct check *check, const struct refusal *refusal, const char *why,
+                           va_list args)
+{
+    struct decision *decision = check->decision;
+    if (decision->status != 0)
+        return FINDING_REFUSE;
+    decision->verdict = VERDICT_DENY;
+    decision->status = refusal->status;
+    decision->close = refusal->status == 400;
+    decision->rule = refusal->rule;
+    write_field(check, decision->field, sizeof(decision->field));
+    text_shorten(decision->value, sizeof(decision->value), refusal->value);
+    struct text allow = text_in(decision->allow_with, sizeof(decision->allow_with));
+    if (refusal->allow_with)
+        add(&allow, "%s", refusal->allow_with);
+    write_reason(check, refusal, why, args);
+    return FINDING_REFUSE;
+}
+
+/* The plain change of policy: the value in the key's list, else true. */
+static void suggest(enum key key, struct str value, char *dst, size_t cap)
+{
+    const struct key_row *row = &key_rows[key];
+    struct text text = text_in(dst, cap);
+    char quoted[VALUE_MAX];
+    struct json_out out = {.p = quoted, .cap = sizeof(quoted) - 1};
+    json_out_str(&out, value);
+    bool fits = out.len <= out.cap;
+    quoted[fits ? out.len : 0] = '\0';
+    if (fits && (row->shapes & SHAPE_LIST))
+        add(&text, "\"%s\": {\"%s\": [%s]}", row->group, row->name, quoted);
+    else if (row->shapes & SHAPE_BOOL)
+        add(&text, "\"%s\": {\"%s\": true}", row->group, row->name);
+}
+
+enum finding refuse(struct check *check, enum key key, struct str value, const char *why, ...)
+{
+    char allow_with[ALLOW_WITH_MAX];
+    suggest(key, value, allow_with, sizeof(allow_with));
+    struct refusal refusal = {403, value, key_path(key), allow_with};
+    va_list args;
+    va_start(args, why);
+    settle(check, &refusal, why, args);
+    va_end(args);
+    return FINDING_REFUSE;
+}
+
+enum finding refuse_with(struct check *check, enum key key, struct str value,
+                         const char *allow_with, const char *why, ...)
+{
+    struct refusal refusal = {403, value, key_path(key), allow_with};
+    va_list args;
+    va_start(args, why);
+    settle(check, &refusal, why, args);
+    va_end(args);
+    return FINDING_REFUSE;
+}
+
+enum finding refuse_plain(struct check *check, struct str value, const char *rule,
+                          const char *allow_with, const char *why, ...)
+{
+    struct refusal refusal = {403, value, rule, allow_with};
+    va_list args;
+    va_start(args, why);
+    settle(check, &refusal, why, args);
+    va_end(args);
+    return FINDING_REFUSE;
+}
+
+static bool denied(const struct constraint *constraint, struct str value)
+{
+    for (size_t i = 0; i < constraint->deny.count; i++)
+        if (glob_match(constraint->deny.items[i].text, value))
+            return true;
+    return false;
+}
+
+enum finding refuse_value(struct check *check, enum key key, struct str value)
+{
+    SHOWN(shown, value);
+    if (denied(check_key(check, key), value))
+        return refuse_with(check, key, value, NULL, "is \"%s\", which %s denies", shown,
+                           key_path(key));
+    return refuse(check, key, value, "is \"%s\", which %s does not allow", shown, key_path(key));
+}
+
+enum finding refuse_unless_open(struct check *check, struct str value, const char *why, ...)
+{
+    char path[FIELD_MAX];
+    char allow_with[ALLOW_WITH_MAX];
+    const enum operation op = check->request->route->op;
+    char separator = ':';
+    struct text text = text_in(path, sizeof(path));
+    if (check->at) {
+        row_path(check->schema, check->row, path, sizeof(path));
+    } else {
+        separator = '?'; /* a parameter: its field is written "?name" */
+        add(&text, "%s", check->field + 1);
+    }
+    if (role_opens(check->role, op, separator, path))
+        return FINDING_PASS;
+    text = text_in(allow_with, sizeof(allow_with));
+    add(&text, "\"open\": [\"%s%c%s\"]", operation_name(op), separator, path);
+    struct refusal refusal = {403, value, "open", allow_with};
+    va_list args;
+    va_start(args, why);
+    settle(check, &refusal, why, args);
+    va_end(args);
+    return FINDING_REFUSE;
+}
+
+enum finding refuse_unclear(struct check *check, struct str value, const char *why, ...)
+{
+    struct refusal refusal = {400, value, NULL, NULL};
+    va_list args;
+    va_start(args, why);
+    settle(check, &refusal, why, args);
+    va_end(args);
+    return FINDING_REFUSE;
+}
+
+bool refuse_malformed(struct decision *decision, const char *field, struct str value,
+                      const char *why, ...)
+{
+    if (decision->status != 0)
+        return false;
+    decision->verdict = VERDICT_DENY;
+    decision->status = 400;
+    decision->close = true;
+    struct text name = text_in(decision->field, sizeof(decision->field));
+    if (field)
+        add(&name, "%s", field);
+    text_shorten(decision->value, sizeof(decision->value), value);
+    struct text text = text_in(decision->reason, sizeof(decision->reason));
+    add(&text, "sockwarden: ");
+    va_list args;
+    va_start(args, why);
+    add_v(&text, why, args);
+    va_end(args);
+    return false;
+}
+
+bool role_opens(const struct role *role, enum operation op, char separator, const char *path)
+{
+    if (role->unrestricted)
+        return true;
+    struct str operation = str_of(operation_name(op));
+    struct str rest = str_of(path);
+    for (size_t i = 0; i < role->open_count; i++) {
+        struct str entry = role->open[i];
+        if (entry.n == operation.n + 1 + rest.n && str_starts(entry, operation) &&
+            entry.p[operation.n] == separator && str_ends(entry, rest))
+            return true;
+    }
+    return false;
+}

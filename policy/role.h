@@ -1,0 +1,170 @@
+/* A role as the checks see it: everything inherited, defaults filled in, patterns parsed. Private
+   to policy/. */
+#ifndef POLICY_ROLE_H
+#define POLICY_ROLE_H
+
+#include "policy.h"
+
+/* The keys of the constraint groups, in the order of the documentation. The table in keys.c gives
+   each its group, name, accepted shapes, default (as JSON text) and one line for the manual. */
+enum key {
+    KEY_PRIVILEGED, KEY_CAP_ADD, KEY_CAP_DROP, KEY_BINDS, KEY_VOLUMES, KEY_VOLUME_DRIVERS,
+    KEY_VOLUME_OPTIONS, KEY_VOLUMES_FROM, KEY_TMPFS, KEY_NETWORK_MODE, KEY_PID_MODE, KEY_IPC_MODE,
+    KEY_UTS_MODE, KEY_USERNS_MODE, KEY_CGROUPNS_MODE, KEY_DEVICES, KEY_DEVICE_REQUESTS,
+    KEY_DEVICE_CGROUP_RULES, KEY_SECURITY_OPT, KEY_MASKED_PATHS, KEY_SYSCTLS, KEY_RUNTIMES,
+    KEY_CGROUP_PARENT, KEY_LINKS, KEY_ANNOTATIONS, KEY_STORAGE_OPT, KEY_BLKIO, KEY_OOM, KEY_USER,
+    KEY_READ_ONLY, KEY_MEM_LIMIT, KEY_CPUS, KEY_PIDS_LIMIT, KEY_SHM_SIZE, KEY_ULIMITS, KEY_RESTART,
+    KEY_DNS, KEY_EXTRA_HOSTS, KEY_GROUP_ADD, KEY_HEALTHCHECK, KEY_PORTS, KEY_LOG_DRIVERS,
+    KEY_LOG_OPTIONS, KEY_ENV, KEY_LABELS, KEY_NAMES,                       /* containers */
+    KEY_EXEC_PRIVILEGED, KEY_EXEC_USERS, KEY_EXEC_COMMANDS, KEY_EXEC_ENV,  /* exec */
+    KEY_IMAGES_ALLOW, KEY_IMAGES_DENY, KEY_IMAGES_REQUIRE_DIGEST, KEY_IMAGES_DENY_TAGS,
+    KEY_IMAGES_IMPORT,                                                     /* images */
+    KEY_NETWORKS_NAMES, KEY_NETWORKS_DRIVERS, KEY_NETWORKS_OPTIONS, KEY_NETWORKS_SUBNETS,
+    KEY_NETWORKS_INTERNAL,                                                 /* networks */
+    KEY_COUNT
+};
+
+/* One entry of a list: the text as written, and what was parsed of it at load. */
+struct entry {
+    struct str text;
+    bool literal;   /* holds no '*' and no '?' */
+    bool read_only; /* binds: {"source": ..., "read_only": true} */
+    union {
+        struct port_range {
+            bool any_ip;
+            uint8_t ip[16];      /* IPv4 as ::ffff:a.b.c.d */
+            uint16_t first, last;
+            char proto;          /* 't', 'u', 's'; 0: any */
+        } ports;
+        struct cidr {
+            uint8_t ip[16];      /* IPv4 as ::ffff:a.b.c.d */
+            uint8_t bits;        /* 0..128, counted in the 128 bits */
+        } cidr;
+    };
+};
+
+struct entries {
+    const struct entry *items;
+    size_t count;
+};
+
+/* One constraint with its meaning resolved:
+   true -> any; false -> neither any nor entries; list -> allow;
+   {"allow": [...]} -> allow; {"deny": [...]} without allow -> any and deny;
+   {"require": true} -> required; {"require": [...]} -> require;
+   {"require": {"team": "*"}} -> require with pairs: name, pattern, name, pattern;
+   {"max": ...} -> has_max, max. */
+struct constraint {
+    bool any;
+    bool required;
+    bool has_max;
+    bool set;       /* written by a role (not the default) */
+    int64_t max;    /* bytes, nano CPUs, or a count */
+    struct entries allow;
+    struct entries deny;
+    struct entries require;
+};
+
+enum archive_mode { ARCHIVE_NEVER, ARCHIVE_ALWAYS };
+
+enum op_state { OP_NOT_ALLOWED = 0, OP_ALLOWED = 1, OP_DENIED = 2 };
+
+struct role {
+    const char *name;              /* "ci", "builtin:default" */
+    bool unrestricted;             /* builtin:all and its heirs: the written-out rule is lifted and
+                                      operations without a field table are inspected as JSON only */
+    bool unknown_fields;           /* "allow" */
+    enum archive_mode archive;
+    int api_min, api_max;          /* minor versions of major 1; 24..99 by default */
+    uint8_t ops[OP_COUNT];         /* enum op_state */
+    const struct str *open;        /* "ContainerTop?ps_args", "ContainerCreate:HostConfig.Cgroup" */
+    size_t open_count;
+    struct constraint keys[KEY_COUNT];
+};
+
+/* Accepted shapes of a key. */
+enum shape {
+    SHAPE_BOOL = 1,          /* true, false */
+    SHAPE_LIST = 2,          /* list of globs */
+    SHAPE_ALLOW = 4,         /* {"allow": [...]} */
+    SHAPE_DENY = 8,          /* {"deny": [...]} */
+    SHAPE_REQUIRE_LIST = 16, /* {"require": ["ALL"]} */
+    SHAPE_REQUIRE_TRUE = 32, /* {"require": true} */
+    SHAPE_REQUIRE_MAP = 64,  /* {"require": {"name": "glob"}} */
+    SHAPE_MAX = 128,         /* {"max": 5} or "2g" */
+    SHAPE_BARE_LIST = 256    /* images.deny: the list alone means what it says, no true/false */
+};
+
+/* What the entries of a list are, so that the loader can check and parse them. */
+enum entry_kind { ENTRY_GLOB, ENTRY_PATH, ENTRY_CAPABILITY, ENTRY_PORTS, ENTRY_CIDR, ENTRY_IMAGE };
+/* What a max is. */
+enum max_kind { MAX_NONE, MAX_BYTES, MAX_CPUS, MAX_COUNT };
+
+struct key_row {
+    const char *group;   /* "containers" */
+    const char *name;    /* "cap_add" */
+    unsigned shapes;     /* of enum shape */
+    enum entry_kind entries;
+    enum max_kind max;
+    const char *fallback; /* JSON text of the default */
+    const char *gist;     /* one line for manual and messages */
+};
+
+extern const struct key_row key_rows[KEY_COUNT];
+/* "containers.cap_add"; static. */
+const char *key_path(enum key key);
+
+/* ---- matching ------------------------------------------------------------------------------ */
+
+/* '*' any run without '/', '**' any run, '?' one byte that is not '/'; "/srv/ci/" followed by "**" also matches
+   "/srv/ci" itself. Takes time of pattern times text at most; a pattern over GLOB_MAX bytes that
+   holds wildcards matches nothing. */
+bool glob_match(struct str pattern, struct str text);
+
+/* Does the constraint pass this value? `any` passes all but deny; else an entry of allow must
+   match. ASCII-exact. */
+bool constraint_passes(const struct constraint *constraint, struct str value);
+/* The same where only an entry written out passes: equal to it to the byte. */
+bool constraint_names(const struct constraint *constraint, struct str value);
+
+/* ---- addresses ----------------------------------------------------------------------------- */
+
+/* "10.0.0.1", "fd00::1" into 16 bytes, IPv4 as ::ffff:a.b.c.d. Strict: no leading zeros, no zone. */
+bool ip_parse(struct str text, uint8_t ip[16]);
+/* "10.0.0.0/8", "fd00::/8", or a bare address (all bits). */
+bool cidr_parse(struct str text, struct cidr *out);
+bool cidr_holds(const struct cidr *outer, const struct cidr *inner);
+/* "[HOSTIP:]PORT[-PORT][/PROTO]"; IPv6 host in brackets. */
+bool ports_parse(struct str text, struct port_range *out);
+
+/* ---- image references ---------------------------------------------------------------------- */
+
+struct image_ref {
+    struct str registry;   /* "docker.io" */
+    struct str repository; /* "library/nginx" */
+    struct str name;       /* "docker.io/library/nginx", in the arena */
+    struct str tag;        /* without ':'; empty when none */
+    struct str digest;     /* "sha256:..."; empty when none */
+};
+
+/* Reads a reference as Docker does (distribution/reference: normalised, docker.io and library/
+   filled in, index.docker.io is docker.io). False when it is not a valid reference, names its
+   registry in upper case, or can only be an ID: 64 hex digits, or "sha256:" with hex digits. A
+   shorter ID also reads as a name: ask image_is_id() first. Tag and digest are slices of text. */
+bool image_parse(struct str text, struct arena *arena, struct image_ref *out);
+/* 1 to 64 hex digits with or without "sha256:": the daemon would look for an ID by prefix. */
+bool image_is_id(struct str text);
+/* IP address, localhost, or with a port: such a registry must be written out in an entry. */
+bool image_registry_by_address(struct str registry);
+
+/* ---- loading ------------------------------------------------------------------------------- */
+
+struct policy {
+    struct arena arena;
+    struct role **roles; /* of the file, then the built-in ones */
+    size_t role_count;
+    size_t file_roles;   /* how many of them are the file's */
+    const struct role *default_role; /* NULL: nobody is served */
+};
+
+#endif

@@ -1,0 +1,368 @@
+/* The walk through a JSON body by its schema: every name is known and unambiguous, every value has
+   the type that the daemon reads, and each row's check has its say. */
+#include "checks.h"
+
+enum {
+    NO_ROW = -1,
+    UNKNOWN_MAX = 64 /* names of one object that no row knows: each is compared with all others */
+};
+
+static enum finding walk_value(struct check *check, size_t row, const struct json_node *node);
+
+/* ---- rows ------------------------------------------------------------------------------------ */
+
+/* The rows of one struct: from first on, as long as they are not above depth. */
+struct rows {
+    const struct body_schema *schema;
+    size_t first;
+    size_t next; /* where the next member is expected, since clients write members in order */
+    int depth;
+};
+
+static struct rows rows_below(const struct check *check, size_t row)
+{
+    const struct field *field = &check->schema->fields[row];
+    return (struct rows){check->schema, row + 1, row + 1, field->depth + 1};
+}
+
+static struct rows rows_top(const struct check *check)
+{
+    return (struct rows){check->schema, 0, 0, 1};
+}
+
+static bool row_in(const struct rows *rows, size_t row)
+{
+    return row < rows->schema->count && rows->schema->fields[row].depth >= rows->depth;
+}
+
+static bool row_is(const struct rows *rows, size_t row, struct str name)
+{
+    const struct field *field = &rows->schema->fields[row];
+    return field->depth == rows->depth && field->name[0] == name.p[0] &&
+           strncmp(field->name, name.p, name.n) == 0 && field->name[name.n] == '\0';
+}
+
+/* The row of that exact name, or NO_ROW. name holds no NUL: the scan refuses it. */
+static ptrdiff_t row_find(struct rows *rows, struct str name)
+{
+    if (name.n == 0)
+        return NO_ROW;
+    size_t row = rows->next;
+    for (; row_in(rows, row); row++)
+        if (row_is(rows, row, name))
+            return (ptrdiff_t)row;
+    for (row = rows->first; row < rows->next; row++)
+        if (row_is(rows, row, name))
+            return (ptrdiff_t)row;
+    return NO_ROW;
+}
+
+static const char *row_folding(const struct rows *rows, struct str name)
+{
+    for (size_t row = rows->first; row_in(rows, row); row++) {
+        const struct field *field = &rows->schema->fields[row];
+        if (field->depth == rows->depth && json_fold_eq(str_of(field->name), name))
+            return field->name;
+    }
+    return NULL;
+}
+
+/* ---- names that no row knows ----------------------------------------------------------------- */
+
+static bool ascii_only(struct str name)
+{
+    for (size_t i = 0; i < name.n; i++)
+        if ((unsigned char)name.p[i] >= 0x80)
+            return false;
+    return true;
+}
+
+/* Another member of the object, before this one, that Go would take for the same. */
+static bool folds_before(const struct check *check, const struct json_node *object,
+                         const struct json_node *member)
+{
+    for (const struct json_node *n = json_child(check->body, object); n != member;
+         n = json_next(check->body, n))
+        if (json_fold_eq(n->key, member->key))
+            return true;
+    return false;
+}
+
+/* Some clients repeat the query's parameters and their own options in the body. */
+static bool repeats_query(const struct check *check, const struct rows *rows, struct str name)
+{
+    return rows->depth == 1 &&
+           (str_is(name, "authconfig") || param_find(check->request->route->op, name));
+}
+
+static enum finding walk_unknown(struct check *check, const struct rows *rows,
+                                 const struct json_node *object, const struct json_node *member)
+{
+    check->at = member;
+    if (!ascii_only(member->key))
+        return refuse_unclear(check, member->key, "is not a plain ASCII name of a field");
+    const char *like = row_folding(rows, member->key);
+    if (like)
+        return refuse_unclear(check, member->key,
+                              "could be understood in two ways: the daemon reads it as %s", like);
+    if (folds_before(check, object, member))
+        return refuse_unclear(check, member->key,
+                              "could be understood in two ways: another name differs only in case");
+    if (repeats_query(check, rows, member->key) || member->kind == JSON_NULL)
+        return FINDING_PASS;
+    if (check->role->unknown_fields || check->role->unrestricted)
+        return FINDING_PASS;
+    return refuse_plain(check, member->key, "unknown_fields", "\"unknown_fields\": \"allow\"",
+                        "is a field that this version does not know");
+}
+
+static enum finding walk_struct(struct check *check, struct rows rows,
+                                const struct json_node *object)
+{
+    unsigned unknown = 0;
+    for (const struct json_node *member = json_child(check->body, object); member;
+         member = json_next(check->body, member)) {
+        ptrdiff_t row = row_find(&rows, member->key);
+        if (row == NO_ROW) {
+            check->at = member;
+            if (++unknown > UNKNOWN_MAX)
+                return refuse_unclear(check, member->key, "is one unknown field too many");
+            if (walk_unknown(check, &rows, object, member) != FINDING_PASS)
+                return FINDING_REFUSE;
+            continue;
+        }
+        rows.next = (size_t)row + 1;
+        if (walk_value(check, (size_t)row, member) != FINDING_PASS)
+            return FINDING_REFUSE;
+    }
+    return FINDING_PASS;
+}
+
+/* ---- types ----------------------------------------------------------------------------------- */
+
+static const char *const type_names[] = {
+    [T_BOOL] = "true or false",
+    [T_INT] = "an integer",
+    [T_NUMBER] = "a number",
+    [T_STRING] = "text",
+    [T_STRINGS] = "a list of texts",
+    [T_STRSLICE] = "a list of texts",
+    [T_INTS] = "a list of integers",
+    [T_STRING_LISTS] = "a list of lists of texts",
+    [T_OBJECT] = "an object",
+    [T_OBJECTS] = "a list of objects",
+    [T_MAP_STRING] = "an object of texts",
+    [T_MAP_EMPTY] = "an object of empty objects",
+    [T_MAP_OBJECT] = "an object of objects",
+    [T_MAP_OBJECTS] = "an object of lists of objects",
+    [T_EMBEDDED] = "what HostConfig holds under that name",
+};
+
+static enum finding wrong_type(struct check *check, size_t row, const struct json_node *node)
+{
+    check->at = node;
+    return refuse_unclear(check, node->text, "must be %s, as field %s is",
+                          type_names[check->schema->fields[row].type],
+                          check->schema->fields[row].name);
+}
+
+static bool is_scalar(enum field_type type, const struct json_node *node)
+{
+    int64_t value;
+    switch (type) {
+    case T_BOOL:
+        return node->kind == JSON_TRUE || node->kind == JSON_FALSE;
+    case T_INT:
+        return node->kind == JSON_NUMBER && json_int(node, &value);
+    case T_NUMBER:
+        return node->kind == JSON_NUMBER;
+    case T_STRING:
+        return node->kind == JSON_STRING;
+    default:
+        return false;
+    }
+}
+
+/* Each value of a list or map is of the plain type. */
+static enum finding walk_scalars(struct check *check, size_t row, enum field_type type,
+                                 const struct json_node *node)
+{
+    for (const struct json_node *n = json_child(check->body, node); n;
+         n = json_next(check->body, n))
+        if (!is_scalar(type, n))
+            return wrong_type(check, row, n);
+    return FINDING_PASS;
+}
+
+static enum finding walk_empties(struct check *check, size_t row, const struct json_node *node)
+{
+    for (const struct json_node *n = json_child(check->body, node); n;
+         n = json_next(check->body, n))
+        if (n->kind != JSON_OBJECT || n->count > 0)
+            return wrong_type(check, row, n);
+    return FINDING_PASS;
+}
+
+static enum finding walk_string_lists(struct check *check, size_t row,
+                                      const struct json_node *node)
+{
+    for (const struct json_node *n = json_child(check->body, node); n;
+         n = json_next(check->body, n)) {
+        if (n->kind != JSON_ARRAY)
+            return wrong_type(check, row, n);
+        if (walk_scalars(check, row, T_STRING, n) != FINDING_PASS)
+            return FINDING_REFUSE;
+    }
+    return FINDING_PASS;
+}
+
+/* Each value of a list or map is a struct. null is none: one made the daemon panic. */
+static enum finding walk_structs(struct check *check, size_t row, const struct json_node *node)
+{
+    for (const struct json_node *n = json_child(check->body, node); n;
+         n = json_next(check->body, n)) {
+        if (n->kind != JSON_OBJECT)
+            return wrong_type(check, row, n);
+        if (walk_struct(check, rows_below(check, row), n) != FINDING_PASS)
+            return FINDING_REFUSE;
+    }
+    return FINDING_PASS;
+}
+
+static enum finding walk_struct_lists(struct check *check, size_t row,
+                                      const struct json_node *node)
+{
+    for (const struct json_node *n = json_child(check->body, node); n;
+         n = json_next(check->body, n)) {
+        if (n->kind == JSON_NULL)
+            continue; /* an absent list, not an absent struct */
+        if (n->kind != JSON_ARRAY)
+            return wrong_type(check, row, n);
+        if (walk_structs(check, row, n) != FINDING_PASS)
+            return FINDING_REFUSE;
+    }
+    return FINDING_PASS;
+}
+
+static enum finding walk_list(struct check *check, size_t row, enum field_type type,
+                              const struct json_node *node)
+{
+    switch (type) {
+    case T_STRINGS:
+    case T_STRSLICE:
+        return walk_scalars(check, row, T_STRING, node);
+    case T_INTS:
+        return walk_scalars(check, row, T_INT, node);
+    case T_STRING_LISTS:
+        return walk_string_lists(check, row, node);
+    case T_OBJECTS:
+        return walk_structs(check, row, node);
+    default:
+        return wrong_type(check, row, node);
+    }
+}
+
+static enum finding walk_object(struct check *check, size_t row, enum field_type type,
+                                const struct json_node *node)
+{
+    switch (type) {
+    case T_OBJECT:
+        return walk_struct(check, rows_below(check, row), node);
+    case T_MAP_STRING:
+        return walk_scalars(check, row, T_STRING, node);
+    case T_MAP_EMPTY:
+        return walk_empties(check, row, node);
+    case T_MAP_OBJECT:
+        return walk_structs(check, row, node);
+    case T_MAP_OBJECTS:
+        return walk_struct_lists(check, row, node);
+    default:
+        return wrong_type(check, row, node);
+    }
+}
+
+static enum finding walk_type(struct check *check, size_t row, const struct json_node *node)
+{
+    enum field_type type = check->schema->fields[row].type;
+    if (is_scalar(type, node) || (type == T_STRSLICE && node->kind == JSON_STRING))
+        return FINDING_PASS;
+    if (node->kind == JSON_ARRAY)
+        return walk_list(check, row, type, node);
+    if (node->kind == JSON_OBJECT)
+        return walk_object(check, row, type, node);
+    return wrong_type(check, row, node);
+}
+
+/* ---- values ---------------------------------------------------------------------------------- */
+
+static void point_at(struct check *check, size_t row, const struct json_node *node)
+{
+    check->row = row;
+    check->at = node;
+}
+
+/* The row of HostConfig that a top-level name stands for. */
+static ptrdiff_t embedded_row(const struct check *check, const char *name)
+{
+    struct rows top = rows_top(check);
+    ptrdiff_t host = row_find(&top, STR("HostConfig"));
+    if (host == NO_ROW)
+        return NO_ROW;
+    struct rows below = rows_below(check, (size_t)host);
+    return row_find(&below, str_of(name));
+}
+
+static enum finding walk_embedded(struct check *check, size_t row, const struct json_node *node)
+{
+    ptrdiff_t inner = embedded_row(check, check->schema->fields[row].name);
+    point_at(check, row, node);
+    if (inner == NO_ROW)
+        return FINDING_UNSURE;
+    if (json_empty(node) && !check->schema->fields[inner].sees_empty)
+        return FINDING_PASS;
+    if (refuse_unless_open(check, node->text,
+                           "stands at the top level, where daemons before version 27 read it as "
+                           "part of HostConfig; write it as HostConfig.%s",
+                           check->schema->fields[row].name) != FINDING_PASS)
+        return FINDING_REFUSE;
+    return walk_value(check, (size_t)inner, node);
+}
+
+static enum finding walk_value(struct check *check, size_t row, const struct json_node *node)
+{
+    const struct field *field = &check->schema->fields[row];
+    if (node->kind == JSON_NULL)
+        return FINDING_PASS;
+    if (field->type == T_EMBEDDED)
+        return walk_embedded(check, row, node);
+    bool empty = json_empty(node);
+    point_at(check, row, node);
+    if (field->mark == OPENED && !empty &&
+        refuse_unless_open(check, node->text, "is refused unless the policy opens it: %s",
+                           field->note) != FINDING_PASS)
+        return FINDING_REFUSE;
+    if (walk_type(check, row, node) != FINDING_PASS)
+        return FINDING_REFUSE;
+    if (field->mark != GOVERNED || (empty && !field->sees_empty))
+        return FINDING_PASS;
+    point_at(check, row, node);
+    return field->check(check, node);
+}
+
+enum finding body_walk(struct check *check, const struct body_schema *schema)
+{
+    check->schema = schema;
+    return walk_struct(check, rows_top(check), check->body->nodes);
+}
+
+const struct json_node *body_at(const struct check *check, const char *path)
+{
+    const struct json_node *node = check->body->nodes;
+    struct str rest = str_of(path);
+    while (node && rest.n > 0) {
+        struct str name = str_head(rest, str_find(rest, '.'));
+        rest = str_skip(rest, name.n + 1);
+        node = json_get(check->body, node, name);
+    }
+    return node;
+}

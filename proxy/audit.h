@@ -1,0 +1,33 @@
+/* The audit log: one JSON object a line. A loop collects the lines of one turn in a batch; the sink
+   writes a batch whole, under one lock, before any request of that turn goes on. */
+#ifndef PROXY_AUDIT_H
+#define PROXY_AUDIT_H
+
+#include "err.h"
+#include "json.h"
+
+struct audit_sink; /* shared by all loops; has its own lock */
+
+enum { AUDIT_TARGETS_MAX = 8 };
+
+/* Each target: "-" standard output, "none", or a file (appended to, made with mode 0600). NULL with
+   err set when one cannot be opened. */
+struct audit_sink *audit_open(const char *const *targets, size_t count, struct err *err);
+void audit_close(struct audit_sink *sink);
+/* Writes whole lines to every target. False: they are not all in each (the reason has been logged
+   once); no half line is left behind where a target is a file. */
+bool audit_write(struct audit_sink *sink, struct str lines);
+
+/* The lines of one turn of one loop. */
+struct audit_batch {
+    char *p;
+    size_t len, cap;
+    bool failed; /* a line could not be kept: out of memory */
+};
+
+/* Room for a line of at most want bytes behind the batch, or NULL. Commit what was written. */
+char *audit_reserve(struct audit_batch *batch, size_t want);
+void audit_commit(struct audit_batch *batch, size_t length);
+void audit_batch_free(struct audit_batch *batch);
+
+#endif

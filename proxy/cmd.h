@@ -1,0 +1,27 @@
+/* The subcommands. Each gets its arguments without the program's name (argv[0] is the command) and
+   returns the exit status. */
+#ifndef PROXY_CMD_H
+#define PROXY_CMD_H
+
+#include "err.h"
+#include "policy.h"
+
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_REFUSED = 3 };
+
+int cmd_serve(int argc, char **argv);
+int cmd_check(int argc, char **argv);
+int cmd_explain(int argc, char **argv);
+int cmd_routes(int argc, char **argv);
+int cmd_roles(int argc, char **argv);
+
+/* A whole file, or standard input for "-"; *length is set. NULL with err set when it cannot be read
+   or is larger than max bytes. The caller frees it. */
+char *file_read(const char *path, size_t max, size_t *length, struct err *err);
+/* Reads and loads a policy. All errors and warnings go to standard error as FILE:LINE:COLUMN:
+   sentence; NULL when there was an error. */
+struct policy *policy_read(const char *path, char hash[65]);
+
+/* Prints "sockwarden: sentence" to standard error and returns status. */
+int cmd_fail(int status, const char *format, ...) PRINTF_LIKE(2, 3);
+
+#endif

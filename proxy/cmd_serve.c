@@ -1,0 +1,281 @@
+/* sockwarden serve: assembles the daemon from its parts, and takes it down again. */
+#include "cmd.h"
+
+#include "listener.h"
+#include "upstream.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct daemon {
+    struct config config;
+    struct snapshot snapshot;
+    struct shared shared;
+    struct audit_sink *sink;
+    EVP_MD *sha256;
+    struct worker *workers;
+    size_t worker_count;  /* opened ones */
+    struct server server;
+    struct event *signals[3];
+    struct event *deadline; /* of a stop */
+    int stopping;           /* how many times it was asked for */
+    uint64_t stop_ms;       /* monotonic: when what still runs is cut */
+};
+
+/* ---- the policy ---------------------------------------------------------------------------- */
+
+static bool load_snapshot(struct daemon *daemon)
+{
+    const struct config *config = &daemon->config;
+    struct snapshot *snapshot = &daemon->snapshot;
+    snapshot->policy =
+        config->policy ? policy_read(config->policy, snapshot->hash) : policy_builtin();
+    if (!snapshot->policy) {
+        log_error("no policy, so nothing is served%s",
+                  config->policy ? "; `sockwarden check` shows the errors again" : "");
+        return false;
+    }
+    if (!config->policy)
+        snprintf(snapshot->hash, sizeof(snapshot->hash), "builtin");
+    if (!config->role) {
+        snapshot->role = policy_default_role(snapshot->policy);
+        if (!snapshot->role)
+            log_warn("the policy %s has no role \"default\" and no --role is given, so every "
+                     "request is refused", config->policy);
+        return true;
+    }
+    snapshot->role = policy_role(snapshot->policy, str_of(config->role));
+    if (snapshot->role)
+        return true;
+    log_error("--role %s: there is no such role in the policy, and no built-in one; `sockwarden "
+              "roles` lists the built-in ones", config->role);
+    return false;
+}
+
+/* ---- signals ------------------------------------------------------------------------------- */
+
+static void stop_loops(struct daemon *daemon)
+{
+    for (size_t i = 0; i < daemon->worker_count; i++)
+        worker_tell(&daemon->workers[i], true, true);
+}
+
+static void on_stop_tick(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct daemon *daemon = arg;
+    if (clock_now_ms() >= daemon->stop_ms || atomic_load(&daemon->shared.connections) == 0)
+        stop_loops(daemon);
+}
+
+static void on_stop_signal(evutil_socket_t number, short what, void *arg)
+{
+    (void)what;
+    struct daemon *daemon = arg;
+    if (daemon->stopping++ > 0) {
+        stop_loops(daemon);
+        return;
+    }
+    log_info("%s: no new connections; what runs may finish within %u s",
+             number == SIGINT ? "SIGINT" : "SIGTERM", daemon->config.stop_timeout);
+    listeners_close(&daemon->server);
+    for (size_t i = 0; i < daemon->worker_count; i++)
+        worker_tell(&daemon->workers[i], true, false);
+    daemon->stop_ms = clock_now_ms() + (uint64_t)daemon->config.stop_timeout * 1000;
+    struct timeval tick = {.tv_sec = 0, .tv_usec = 20000};
+    event_add(daemon->deadline, &tick);
+}
+
+static void on_hup(evutil_socket_t number, short what, void *arg)
+{
+    (void)number;
+    (void)what;
+    (void)arg;
+    log_warn("SIGHUP: this version does not reload; restart it to load a changed policy");
+}
+
+static bool watch_signals(struct daemon *daemon)
+{
+    struct event_base *base = daemon->workers[0].context.loop.base;
+    signal(SIGPIPE, SIG_IGN);
+    daemon->signals[0] = evsignal_new(base, SIGTERM, on_stop_signal, daemon);
+    daemon->signals[1] = evsignal_new(base, SIGINT, on_stop_signal, daemon);
+    daemon->signals[2] = evsignal_new(base, SIGHUP, on_hup, daemon);
+    daemon->deadline = event_new(base, -1, EV_PERSIST, on_stop_tick, daemon);
+    for (size_t i = 0; i < ARRAY_LEN(daemon->signals); i++)
+        if (!daemon->signals[i] || event_add(daemon->signals[i], NULL) != 0)
+            return false;
+    return daemon->deadline != NULL;
+}
+
+/* ---- start --------------------------------------------------------------------------------- */
+
+/* Two descriptors a connection, and some of our own. */
+static void raise_descriptor_limit(const struct config *config)
+{
+    struct rlimit limit;
+    rlim_t want = (rlim_t)config->max_connections * 2 + 64;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
+        return;
+    limit.rlim_cur = want < limit.rlim_max ? want : limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < want)
+        log_warn("only %llu descriptors are allowed, too few for --max-connections %u; raise the "
+                 "limit (ulimit -n, LimitNOFILE=)", (unsigned long long)limit.rlim_cur,
+                 config->max_connections);
+}
+
+/* Tells at start what every request would tell later; the daemon may also come up after us. */
+static void probe_upstream(const struct daemon *daemon)
+{
+    const struct context *context = &daemon->workers[0].context;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return;
+    const struct sockaddr *address = (const struct sockaddr *)(const void *)&context->upstream;
+    if (connect(fd, address, sizeof(context->upstream)) != 0 && errno != EAGAIN) {
+        char message[600];
+        upstream_explain(context, errno, message, sizeof(message));
+        log_warn("%s", message);
+    }
+    close(fd);
+}
+
+static bool open_workers(struct daemon *daemon)
+{
+    unsigned count = daemon->config.workers;
+    daemon->workers = calloc(count, sizeof(*daemon->workers));
+    daemon->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    if (!daemon->workers || !daemon->sha256) {
+        log_error("out of memory");
+        return false;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        daemon->worker_count++;
+        if (!worker_open(&daemon->workers[i], i, &daemon->config, &daemon->snapshot,
+                         &daemon->shared, daemon->sink, daemon->sha256)) {
+            log_error("cannot make event loop %u: %s", i, strerror(errno));
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Is the daemon's socket one of our own listeners under another path? */
+static bool upstream_is_own(const struct daemon *daemon)
+{
+    struct stat upstream, own;
+    if (stat(config_unix_path(daemon->config.upstream), &upstream) != 0)
+        return false;
+    for (size_t i = 0; i < daemon->server.count; i++) {
+        const char *path = daemon->server.listeners[i].path;
+        if (path[0] && stat(path, &own) == 0 && own.st_dev == upstream.st_dev &&
+            own.st_ino == upstream.st_ino)
+            return true;
+    }
+    return false;
+}
+
+static bool open_listeners(struct daemon *daemon)
+{
+    struct err err = {.set = false};
+    daemon->server.config = &daemon->config;
+    daemon->server.loop = &daemon->workers[0].context.loop;
+    daemon->server.workers = daemon->workers;
+    daemon->server.worker_count = daemon->worker_count;
+    daemon->server.shared = &daemon->shared;
+    if (!listeners_open(&daemon->server, &err)) {
+        log_error("%s", err.text);
+        return false;
+    }
+    if (upstream_is_own(daemon)) {
+        log_error("--upstream %s is one of the own --host addresses: the proxy would ask itself",
+                  daemon->config.upstream);
+        return false;
+    }
+    if (!listeners_start(&daemon->server, &err)) {
+        log_error("%s", err.text);
+        return false;
+    }
+    return true;
+}
+
+static void announce(const struct daemon *daemon)
+{
+    const struct config *config = &daemon->config;
+    log_info("sockwarden %s serves role %s in front of %s", SOCKWARDEN_VERSION,
+             daemon->snapshot.role ? role_name(daemon->snapshot.role) : "(none: all is refused)",
+             config->upstream);
+    log_info("existing containers, volumes and networks, and host paths of binds, are judged by "
+             "name only in this version");
+    for (size_t i = 0; i < config->host_count; i++)
+        log_info("listening on %s; for the docker CLI: export DOCKER_HOST=%s", config->hosts[i],
+                 config->hosts[i]);
+}
+
+static bool start(struct daemon *daemon)
+{
+    struct err err = {.set = false};
+    const struct config *config = &daemon->config;
+    raise_descriptor_limit(config);
+    if (!load_snapshot(daemon))
+        return false;
+    daemon->sink = audit_open(config->audit_logs, config->audit_count, &err);
+    if (!daemon->sink) {
+        log_error("%s", err.text);
+        return false;
+    }
+    if (!open_workers(daemon) || !watch_signals(daemon) || !open_listeners(daemon))
+        return false;
+    probe_upstream(daemon);
+    /* Signals belong to the main thread. */
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    bool ok = true;
+    for (size_t i = 1; i < daemon->worker_count && ok; i++)
+        ok = worker_start_thread(&daemon->workers[i]);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (!ok)
+        log_error("cannot start a thread: %s", strerror(errno));
+    return ok;
+}
+
+static void take_down(struct daemon *daemon)
+{
+    listeners_close(&daemon->server);
+    for (size_t i = 0; i < ARRAY_LEN(daemon->signals); i++)
+        if (daemon->signals[i])
+            event_free(daemon->signals[i]);
+    if (daemon->deadline)
+        event_free(daemon->deadline);
+    stop_loops(daemon);
+    for (size_t i = daemon->worker_count; i > 0; i--)
+        worker_close(&daemon->workers[i - 1]);
+    free(daemon->workers);
+    EVP_MD_free(daemon->sha256);
+    audit_close(daemon->sink);
+    policy_free(daemon->snapshot.policy);
+}
+
+int cmd_serve(int argc, char **argv)
+{
+    static struct daemon daemon;
+    struct err err = {.set = false};
+    if (!config_read(argc, argv, &daemon.config, &err))
+        return cmd_fail(EXIT_USAGE, "%s", err.text);
+    log_setup(daemon.config.log_level, daemon.config.log_format);
+    bool ok = start(&daemon);
+    if (ok) {
+        announce(&daemon);
+        loop_run(&daemon.workers[0].context.loop);
+        log_info("stopped");
+    }
+    take_down(&daemon);
+    return ok ? EXIT_OK : EXIT_FAILED;
+}

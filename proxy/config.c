@@ -1,0 +1,339 @@
+/* The settings table and its reading; see config.h. Flags win over the environment, that wins over
+   the defaults. */
+#include "config.h"
+
+#include "limits.h"
+#include "nearest.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum kind { TEXT, LIST, SWITCH, COUNT, SECONDS, BYTES, MODE, LEVEL, FORMAT, FAILURE };
+
+struct option {
+    const char *name;
+    char letter;          /* 0: none */
+    enum kind kind;
+    size_t offset;        /* of the value in struct config */
+    size_t count_offset;  /* LIST: of its length */
+    size_t capacity;      /* LIST */
+    uint64_t min, max;    /* COUNT, SECONDS, BYTES */
+    const char *fallback; /* NULL: zero */
+    const char *argument; /* for --help */
+    const char *text;
+};
+
+#define AT(field) offsetof(struct config, field)
+// clang-format off
+static const struct option options[] = {
+    {"host", 'H', LIST, AT(hosts), AT(host_count), CONFIG_HOSTS_MAX, 0, 0, "unix:///run/sockwarden/docker.sock", "ADDRESS",
+     "listen on unix:///path or tcp://IP:PORT; repeatable"},
+    {"upstream", 0, TEXT, AT(upstream), 0, 0, 0, 0, "unix:///var/run/docker.sock", "ADDRESS",
+     "the real Docker daemon, unix:///path"},
+    {"policy", 0, TEXT, AT(policy), 0, 0, 0, 0, NULL, "FILE",
+     "JSON policy; without it the built-in role builtin:default serves everybody"},
+    {"role", 0, TEXT, AT(role), 0, 0, 0, 0, NULL, "NAME",
+     "this role for everybody: of the policy, else built in (default, read-only, all)"},
+    {"insecure-tcp", 0, SWITCH, AT(insecure_tcp), 0, 0, 0, 0, NULL, "",
+     "serve plain HTTP on tcp addresses"},
+    {"socket-mode", 0, MODE, AT(socket_mode), 0, 0, 0, 0, "0660", "MODE",
+     "permissions of the Unix sockets that are made"},
+    {"socket-group", 0, TEXT, AT(socket_group), 0, 0, 0, 0, NULL, "GROUP",
+     "their group (name or number)"},
+    {"socket-user", 0, TEXT, AT(socket_user), 0, 0, 0, 0, NULL, "USER",
+     "their owner (name or number)"},
+    {"audit-log", 0, LIST, AT(audit_logs), AT(audit_count), AUDIT_TARGETS_MAX, 0, 0, "-", "FILE",
+     "audit lines as JSON: a file, - for standard output, none; repeatable"},
+    {"audit-failure", 0, FAILURE, AT(audit_continue), 0, 0, 0, 0, "deny", "deny|continue",
+     "when a line cannot be written: answer 503 to everything but pings, or go on"},
+    {"log-level", 0, LEVEL, AT(log_level), 0, 0, 0, 0, "info", "LEVEL",
+     "operator's log on standard error: error, warn, info, debug"},
+    {"log-format", 0, FORMAT, AT(log_format), 0, 0, 0, 0, NULL, "text|json",
+     "of that log; text on a terminal, else json"},
+    {"workers", 0, COUNT, AT(workers), 0, 0, 1, 64, NULL, "N",
+     "event loops; default: the number of CPUs, at most 4"},
+    {"max-connections", 0, COUNT, AT(max_connections), 0, 0, 1, 1000000, "4096", "N",
+     "client connections at a time; more wait"},
+    {"max-body", 0, BYTES, AT(max_body), 0, 0, 1024, 256 << 20, "1m", "BYTES",
+     "of a body that is inspected; larger ones are refused"},
+    {"max-head", 0, BYTES, AT(max_head), 0, 0, 1024, 1 << 20, "64k", "BYTES",
+     "of a request's head"},
+    {"head-timeout", 0, SECONDS, AT(head_timeout), 0, 0, 0, 86400, "15", "SECONDS",
+     "from the first byte of a request to the end of its head"},
+    {"body-timeout", 0, SECONDS, AT(body_timeout), 0, 0, 0, 86400, "60", "SECONDS",
+     "between bytes of a request's body"},
+    {"upstream-timeout", 0, SECONDS, AT(upstream_timeout), 0, 0, 0, 86400, "0", "SECONDS",
+     "until the daemon's answer begins; 0 waits for ever"},
+    {"idle-timeout", 0, SECONDS, AT(idle_timeout), 0, 0, 0, 86400, "120", "SECONDS",
+     "for keep-alive connections without a request; streams and tunnels have none"},
+    {"stop-timeout", 0, SECONDS, AT(stop_timeout), 0, 0, 0, 86400, "10", "SECONDS",
+     "for what runs when TERM or INT comes"},
+};
+// clang-format on
+
+const char *config_unix_path(const char *address)
+{
+    return strncmp(address, "unix://", 7) == 0 ? address + 7 : NULL;
+}
+
+/* ---- values -------------------------------------------------------------------------------- */
+
+static bool parse_count(struct str text, bool suffixes, uint64_t *out)
+{
+    unsigned shift = 0;
+    if (suffixes && text.n > 1) {
+        switch (ascii_lower(text.p[text.n - 1])) {
+        case 'k': shift = 10; break;
+        case 'm': shift = 20; break;
+        case 'g': shift = 30; break;
+        default: break;
+        }
+        text.n -= shift ? 1 : 0;
+    }
+    int64_t value;
+    if (!str_to_int(text, &value) || value < 0 || value > (int64_t)1 << 33)
+        return false;
+    *out = (uint64_t)value << shift;
+    return true;
+}
+
+static bool set_number(const struct option *option, void *slot, struct str value, struct err *err)
+{
+    uint64_t number;
+    if (!parse_count(value, option->kind == BYTES, &number) || number < option->min ||
+        number > option->max)
+        return err_set(err, 0, 0, "--%s takes a number from %llu to %llu, not %.*s", option->name,
+                       (unsigned long long)option->min, (unsigned long long)option->max,
+                       STR_ARG(value));
+    if (option->kind == BYTES)
+        *(uint64_t *)slot = number;
+    else
+        *(unsigned *)slot = (unsigned)number;
+    return true;
+}
+
+static bool set_mode(const struct option *option, void *slot, struct str value, struct err *err)
+{
+    unsigned mode = 0;
+    bool ok = value.n >= 3 && value.n <= 4;
+    for (size_t i = 0; i < value.n && ok; i++) {
+        ok = value.p[i] >= '0' && value.p[i] <= '7';
+        mode = mode * 8 + (unsigned)(value.p[i] - '0');
+    }
+    if (!ok || mode > 0777)
+        return err_set(err, 0, 0, "--%s takes octal permissions such as 0660, not %.*s",
+                       option->name, STR_ARG(value));
+    *(unsigned *)slot = mode;
+    return true;
+}
+
+static bool set_switch(const struct option *option, void *slot, struct str value, struct err *err)
+{
+    bool on = str_is(value, "1") || str_is(value, "true") || value.n == 0;
+    if (!on && !str_is(value, "0") && !str_is(value, "false"))
+        return err_set(err, 0, 0, "--%s is a switch: true or false, not %.*s", option->name,
+                       STR_ARG(value));
+    *(bool *)slot = on;
+    return true;
+}
+
+static bool set_word(const struct option *option, void *slot, struct str value, struct err *err)
+{
+    bool ok = false;
+    if (option->kind == LEVEL) {
+        ok = log_level_parse(value, slot);
+    } else if (option->kind == FORMAT) {
+        ok = str_is(value, "text") || str_is(value, "json");
+        *(enum log_format *)slot = str_is(value, "json") ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT;
+    } else if (option->kind == FAILURE) {
+        ok = str_is(value, "deny") || str_is(value, "continue");
+        *(bool *)slot = str_is(value, "continue");
+    }
+    return ok || err_set(err, 0, 0, "--%s takes %s, not %.*s", option->name,
+                         option->kind == LEVEL ? "error, warn, info or debug" : option->argument,
+                         STR_ARG(value));
+}
+
+static bool add_to_list(const struct option *option, struct config *config, const char *value,
+                        struct err *err)
+{
+    const char **list = (const char **)(void *)((char *)config + option->offset);
+    size_t *count = (size_t *)(void *)((char *)config + option->count_offset);
+    if (*count == option->capacity)
+        return err_set(err, 0, 0, "--%s may be given %zu times at most", option->name,
+                       option->capacity);
+    list[(*count)++] = value;
+    return true;
+}
+
+static bool set_value(const struct option *option, struct config *config, const char *value,
+                      struct err *err)
+{
+    void *slot = (char *)config + option->offset;
+    switch (option->kind) {
+    case LIST:
+        return add_to_list(option, config, value, err);
+    case TEXT:
+        if (*value == '\0')
+            return err_set(err, 0, 0, "--%s must not be empty", option->name);
+        *(const char **)slot = value;
+        return true;
+    case SWITCH:
+        return set_switch(option, slot, str_of(value), err);
+    case COUNT:
+    case SECONDS:
+    case BYTES:
+        return set_number(option, slot, str_of(value), err);
+    case MODE:
+        return set_mode(option, slot, str_of(value), err);
+    case LEVEL:
+    case FORMAT:
+    case FAILURE:
+        return set_word(option, slot, str_of(value), err);
+    }
+    return false;
+}
+
+/* ---- sources ------------------------------------------------------------------------------- */
+
+static const struct option *find_option(struct str name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(options); i++)
+        if (str_is(name, options[i].name))
+            return &options[i];
+    return NULL;
+}
+
+static bool unknown_option(const char *argument, struct str name, struct err *err)
+{
+    struct nearest nearest = nearest_to(name);
+    for (size_t i = 0; i < ARRAY_LEN(options); i++)
+        nearest_offer(&nearest, str_of(options[i].name));
+    if (nearest.best.p)
+        return err_set(err, 0, 0, "unknown option %s; did you mean --%.*s?", argument,
+                       STR_ARG(nearest.best));
+    return err_set(err, 0, 0, "unknown option %s; `sockwarden --help` lists them", argument);
+}
+
+/* One flag at argv[*at]; moves *at over a separate value. */
+static bool read_flag(int argc, char **argv, int *at, bool given[], struct config *config,
+                      struct err *err)
+{
+    const char *argument = argv[*at];
+    const struct option *option = NULL;
+    const char *value = NULL;
+    if (argument[0] == '-' && argument[1] == '-') {
+        struct str body = str_of(argument + 2);
+        struct str name = str_head(body, str_find(body, '='));
+        option = find_option(name);
+        if (!option)
+            return unknown_option(argument, name, err);
+        if (name.n < body.n)
+            value = name.p + name.n + 1;
+    } else if (argument[0] == '-' && argument[1]) {
+        for (size_t i = 0; i < ARRAY_LEN(options); i++)
+            if (options[i].letter && options[i].letter == argument[1])
+                option = &options[i];
+        if (!option)
+            return unknown_option(argument, str_of(argument + 1), err);
+        if (argument[2])
+            value = argument + (argument[2] == '=' ? 3 : 2);
+    } else {
+        return err_set(err, 0, 0, "unexpected argument %s; `sockwarden --help` shows the commands",
+                       argument);
+    }
+    if (!value && option->kind == SWITCH)
+        value = "true";
+    if (!value && ++*at >= argc)
+        return err_set(err, 0, 0, "--%s wants a value: --%s %s", option->name, option->name,
+                       option->argument);
+    given[option - options] = true;
+    return set_value(option, config, value ? value : argv[*at], err);
+}
+
+/* A list in the environment is separated by commas; the pieces live as long as the process. */
+static bool read_list(const struct option *option, struct config *config, const char *text,
+                      struct err *err)
+{
+    struct str rest = str_of(text);
+    while (rest.n) {
+        struct str piece = str_head(rest, str_find(rest, ','));
+        rest = str_skip(rest, piece.n + 1);
+        char *copy = strndup(piece.p, piece.n);
+        if (!copy)
+            return err_set(err, 0, 0, "out of memory");
+        if (piece.n && !add_to_list(option, config, copy, err))
+            return false;
+    }
+    return true;
+}
+
+static bool read_environment(const struct option *option, struct config *config, struct err *err)
+{
+    char name[64] = "SOCKWARDEN_";
+    size_t n = strlen(name);
+    for (const char *p = option->name; *p && n + 1 < sizeof(name); p++)
+        name[n++] = *p == '-' ? '_' : (char)(*p - (ascii_alpha(*p) ? 'a' - 'A' : 0));
+    const char *value = getenv(name);
+    if (!value) {
+        if (!option->fallback)
+            return true;
+        return set_value(option, config, option->fallback, err);
+    }
+    bool ok = option->kind == LIST ? read_list(option, config, value, err)
+                                   : set_value(option, config, value, err);
+    if (!ok && err) {
+        char sentence[sizeof(err->text)];
+        snprintf(sentence, sizeof(sentence), "%s", err->text);
+        snprintf(err->text, sizeof(err->text), "%.400s (environment variable %s)", sentence,
+                 name);
+    }
+    return ok;
+}
+
+static unsigned default_workers(void)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    return cpus < 1 ? 1 : cpus > 4 ? 4 : (unsigned)cpus;
+}
+
+bool config_read(int argc, char **argv, struct config *out, struct err *err)
+{
+    bool given[ARRAY_LEN(options)] = {false};
+    *out = (struct config){
+        .workers = default_workers(),
+        .log_format = isatty(STDERR_FILENO) ? LOG_FORMAT_TEXT : LOG_FORMAT_JSON,
+    };
+    for (int at = 1; at < argc; at++)
+        if (!read_flag(argc, argv, &at, given, out, err))
+            return false;
+    for (size_t i = 0; i < ARRAY_LEN(options); i++)
+        if (!given[i] && !read_environment(&options[i], out, err))
+            return false;
+    if (!config_unix_path(out->upstream))
+        return err_set(err, 0, 0, "--upstream %s: expected unix:///path", out->upstream);
+    if (strlen(config_unix_path(out->upstream)) > 107)
+        return err_set(err, 0, 0, "--upstream: the path of a Unix socket has 107 bytes at most");
+    for (size_t i = 0; i < out->host_count; i++)
+        if (strcmp(out->hosts[i], out->upstream) == 0)
+            return err_set(err, 0, 0, "--upstream %s is one of the own --host addresses: the "
+                                      "proxy would ask itself", out->upstream);
+    return true;
+}
+
+void config_print_options(void)
+{
+    for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+        const struct option *option = &options[i];
+        char left[64];
+        snprintf(left, sizeof(left), "  %c%c%s --%s %s", option->letter ? '-' : ' ',
+                 option->letter ? option->letter : ' ', option->letter ? "," : " ", option->name,
+                 option->argument);
+        printf("%-36s %s", left, option->text);
+        if (option->fallback && *option->fallback)
+            printf(" [%s]", option->fallback);
+        printf("\n");
+    }
+}

@@ -1,0 +1,42 @@
+/* The settings of the daemon: one table gives each its flag, environment variable, type, default
+   and text. */
+#ifndef PROXY_CONFIG_H
+#define PROXY_CONFIG_H
+
+#include "audit.h"
+#include "log.h"
+
+enum { CONFIG_HOSTS_MAX = 16 };
+
+struct config {
+    const char *hosts[CONFIG_HOSTS_MAX]; /* as given */
+    size_t host_count;
+    const char *upstream;          /* as given: unix:///path */
+    const char *policy;            /* file; NULL: built in */
+    const char *role;              /* for everybody; NULL: `default` */
+    bool insecure_tcp;
+    unsigned socket_mode;
+    const char *socket_group, *socket_user; /* NULL: as the process */
+    const char *audit_logs[AUDIT_TARGETS_MAX];
+    size_t audit_count;
+    bool audit_continue;           /* go on when a line cannot be written */
+    enum log_level log_level;
+    enum log_format log_format;
+    unsigned workers;
+    unsigned max_connections;
+    uint64_t max_body, max_head;   /* bytes */
+    unsigned head_timeout, body_timeout, upstream_timeout, idle_timeout, stop_timeout; /* s */
+};
+
+/* Reads flags over environment over defaults. argv[0] is skipped. Returns false with err set when
+   something is wrong: the sentence names the option and the remedy. Strings are borrowed from argv
+   and the environment, or live as long as the process. */
+bool config_read(int argc, char **argv, struct config *out, struct err *err);
+
+/* The table as text for --help: one entry an option. */
+void config_print_options(void);
+
+/* The path of "unix:///path", or NULL. */
+const char *config_unix_path(const char *address);
+
+#endif

@@ -1,0 +1,306 @@
+/* One client connection: the table of phases, the one function that changes them, the doors by
+   which libevent, timers and tasks come in. No parsing and no decision here. */
+#include "conn.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct conn {
+    struct conn *prev, *next; /* of the context */
+    struct context *context;
+    enum phase phase;
+    unsigned held;            /* doors that are open; memory stays while there is one */
+    struct stream client;
+    struct stream upstream;
+    struct identity peer;
+    struct exchange exchange;
+    struct timer timer;
+    bool head_begun;          /* the deadline is that of a head, not that of an idle connection */
+    unsigned connect_tries;   /* once a second while the daemon's socket has no room */
+    struct task again;        /* go on in the next turn */
+    struct task end;          /* go on when this turn's audit lines are written */
+};
+
+static enum phase step_held(struct exchange *exchange)
+{
+    (void)exchange;
+    return PHASE_WAIT; /* the end of the turn moves it on */
+}
+
+static enum phase step_connect(struct exchange *exchange)
+{
+    enum phase next = exchange_forward(exchange);
+    return next == PHASE_CONNECT ? PHASE_WAIT : next;
+}
+
+/* The client gets what is queued, then our end; what it still sends is dropped. */
+static enum phase step_linger(struct exchange *exchange)
+{
+    struct stream *client = exchange->client;
+    for (;;) {
+        stream_consume(client, stream_pending(client).n);
+        switch (stream_fill(client)) {
+        case STREAM_OK:
+        case STREAM_FULL:
+            continue;
+        case STREAM_AGAIN:
+            return PHASE_WAIT;
+        case STREAM_EOF:
+            return stream_queued(client) == 0 || stream_peer_gone(client) ? PHASE_CLOSED
+                                                                          : PHASE_WAIT;
+        case STREAM_BROKEN:
+            return PHASE_CLOSED;
+        }
+    }
+}
+
+static const struct {
+    const char *name;
+    unsigned next; /* phases that may follow */
+    enum phase (*step)(struct exchange *exchange);
+} phases[PHASE_COUNT] = {
+#define ANSWERED (BIT(PHASE_HEAD) | BIT(PHASE_DROP) | BIT(PHASE_LINGER) | BIT(PHASE_CLOSED))
+    [PHASE_HEAD] = {"head", BIT(PHASE_BODY) | BIT(PHASE_HELD) | ANSWERED, exchange_read_head},
+    [PHASE_BODY] = {"body", BIT(PHASE_HELD) | ANSWERED, exchange_read_body},
+    [PHASE_HELD] = {"held", BIT(PHASE_CONNECT) | BIT(PHASE_RESPOND) | ANSWERED, step_held},
+    [PHASE_CONNECT] = {"connect", BIT(PHASE_RESPOND) | ANSWERED, step_connect},
+    [PHASE_RESPOND] = {"respond", BIT(PHASE_TUNNEL) | ANSWERED, exchange_respond},
+    [PHASE_TUNNEL] = {"tunnel", BIT(PHASE_LINGER) | BIT(PHASE_CLOSED), exchange_tunnel},
+    [PHASE_DROP] = {"drop", BIT(PHASE_HEAD) | BIT(PHASE_LINGER) | BIT(PHASE_CLOSED),
+                    exchange_drop},
+    [PHASE_LINGER] = {"linger", BIT(PHASE_CLOSED), step_linger},
+    [PHASE_CLOSED] = {"closed", 0, NULL},
+};
+
+enum { LINGER_S = 5, DROP_S = 30, CONNECT_TRIES = 30 };
+
+/* ---- the clock ----------------------------------------------------------------------------- */
+
+static unsigned respond_timeout(const struct exchange *exchange, const struct config *config)
+{
+    if (!exchange->up.done) /* only while it is the client that we wait for */
+        return stream_queued(exchange->upstream) == 0 ? config->body_timeout : 0;
+    return exchange->has_head ? 0 : config->upstream_timeout;
+}
+
+/* A head has one deadline from its first byte on, not one for each of its bytes. */
+static void head_clock(struct conn *conn, bool entered)
+{
+    const struct config *config = conn->context->config;
+    bool begun = stream_pending(&conn->client).n > 0;
+    if (!entered && conn->head_begun)
+        return;
+    conn->head_begun = begun;
+    timer_set(&conn->context->loop, &conn->timer,
+              1000 * (uint64_t)(begun ? config->head_timeout : config->idle_timeout));
+}
+
+/* Sets the deadline of the phase as it stands now. */
+static void conn_clock(struct conn *conn, bool entered)
+{
+    const struct config *config = conn->context->config;
+    unsigned seconds = 0;
+    switch (conn->phase) {
+    case PHASE_HEAD:
+        head_clock(conn, entered);
+        return;
+    case PHASE_BODY:
+        seconds = config->body_timeout;
+        break;
+    case PHASE_RESPOND:
+        seconds = respond_timeout(&conn->exchange, config);
+        break;
+    case PHASE_CONNECT:
+        seconds = 1;
+        break;
+    case PHASE_DROP:
+    case PHASE_LINGER:
+        if (!entered)
+            return; /* one deadline for all of it */
+        seconds = conn->phase == PHASE_DROP ? DROP_S : LINGER_S;
+        break;
+    default:
+        break;
+    }
+    timer_set(&conn->context->loop, &conn->timer, (uint64_t)seconds * 1000);
+}
+
+/* ---- phases -------------------------------------------------------------------------------- */
+
+static void conn_close(struct conn *conn)
+{
+    struct context *context = conn->context;
+    exchange_finish(&conn->exchange);
+    stream_close(&conn->client);
+    stream_close(&conn->upstream);
+    loop_cancel(&context->loop, &conn->again);
+    loop_cancel(&context->loop, &conn->end);
+    timer_drop(&context->loop, &conn->timer);
+    *(conn->prev ? &conn->prev->next : &context->conns) = conn->next;
+    if (conn->next)
+        conn->next->prev = conn->prev;
+    context->conn_count--;
+    atomic_fetch_sub(&context->shared->connections, 1);
+}
+
+/* The one place where a phase changes. */
+static void conn_enter(struct conn *conn, enum phase next)
+{
+    assert(next < PHASE_COUNT && (phases[conn->phase].next & BIT(next)));
+    conn->phase = next;
+    switch (next) {
+    case PHASE_HEAD:
+        exchange_finish(&conn->exchange);
+        break;
+    case PHASE_CONNECT:
+        conn->connect_tries = 0;
+        break;
+    case PHASE_HELD:
+        loop_at_end(&conn->context->loop, &conn->end);
+        break;
+    case PHASE_LINGER:
+        exchange_finish(&conn->exchange);
+        stream_close(&conn->upstream);
+        stream_end(&conn->client);
+        break;
+    case PHASE_CLOSED:
+        conn_close(conn);
+        return;
+    default:
+        break;
+    }
+    conn_clock(conn, true);
+}
+
+/* Goes on as far as it can without waiting. */
+static void conn_step(struct conn *conn)
+{
+    if (conn->phase == PHASE_CLOSED)
+        return;
+    stream_flush(&conn->client);
+    if (stream_is_open(&conn->upstream))
+        stream_flush(&conn->upstream);
+    while (conn->phase != PHASE_CLOSED) {
+        enum phase next = phases[conn->phase].step(&conn->exchange);
+        if (next == PHASE_WAIT || next == PHASE_YIELD) {
+            conn_clock(conn, false);
+            if (next == PHASE_YIELD)
+                loop_again(&conn->context->loop, &conn->again);
+            return;
+        }
+        conn_enter(conn, next);
+    }
+}
+
+/* The daemon has closed an idle connection, or talks without being asked. */
+static void check_idle_upstream(struct conn *conn)
+{
+    struct stream *upstream = &conn->upstream;
+    if (conn->phase > PHASE_HELD || !stream_is_open(upstream) || !upstream->can_read)
+        return;
+    if (stream_fill(upstream) != STREAM_AGAIN)
+        stream_close(upstream);
+}
+
+/* ---- doors --------------------------------------------------------------------------------- */
+
+static void conn_hold(struct conn *conn)
+{
+    conn->held++;
+}
+
+static void conn_release(struct conn *conn)
+{
+    if (--conn->held == 0 && conn->phase == PHASE_CLOSED)
+        free(conn);
+}
+
+static void on_ready(void *arg)
+{
+    struct conn *conn = arg;
+    conn_hold(conn);
+    check_idle_upstream(conn);
+    conn_step(conn);
+    conn_release(conn);
+}
+
+static void on_audited(void *arg)
+{
+    struct conn *conn = arg;
+    conn_hold(conn);
+    if (conn->phase == PHASE_HELD) {
+        conn_enter(conn, exchange_forward(&conn->exchange));
+        conn_step(conn);
+    }
+    conn_release(conn);
+}
+
+static void on_timer(void *arg)
+{
+    struct conn *conn = arg;
+    conn_hold(conn);
+    bool retry = conn->phase == PHASE_CONNECT && conn->connect_tries++ < CONNECT_TRIES;
+    if (conn->phase != PHASE_CLOSED && !retry)
+        conn_enter(conn, exchange_timeout(&conn->exchange, conn->phase));
+    conn_step(conn);
+    conn_release(conn);
+}
+
+/* ---- life ---------------------------------------------------------------------------------- */
+
+bool conn_open(struct context *context, int fd, const struct sockaddr_storage *address,
+               const char *listener)
+{
+    struct conn *conn = calloc(1, sizeof(*conn));
+    if (!conn) {
+        close(fd);
+        return false;
+    }
+    if (!stream_open(&conn->client, &context->loop, fd, true, on_ready, conn)) {
+        free(conn);
+        return false;
+    }
+    conn->context = context;
+    conn->upstream.fd = -1;
+    conn->again = (struct task){.run = on_ready, .arg = conn};
+    conn->end = (struct task){.run = on_audited, .arg = conn};
+    conn->timer = (struct timer){.fire = on_timer, .arg = conn};
+    identity_read(fd, address, listener, &conn->peer);
+    conn->exchange = (struct exchange){.context = context,
+                                       .client = &conn->client,
+                                       .upstream = &conn->upstream,
+                                       .peer = &conn->peer,
+                                       .up = {.done = true},
+                                       .down = {.done = true}};
+    conn->next = context->conns;
+    if (conn->next)
+        conn->next->prev = conn;
+    context->conns = conn;
+    context->conn_count++;
+    atomic_fetch_add(&context->shared->connections, 1);
+    conn_clock(conn, true);
+    on_ready(conn);
+    return true;
+}
+
+void conn_drain_all(struct context *context)
+{
+    context->draining = true;
+    for (struct conn *conn = context->conns, *next; conn; conn = next) {
+        next = conn->next;
+        if (conn->phase == PHASE_HEAD)
+            on_ready(conn);
+    }
+}
+
+void conn_close_all(struct context *context)
+{
+    while (context->conns) {
+        struct conn *conn = context->conns;
+        conn_hold(conn);
+        conn->phase = PHASE_CLOSED;
+        conn_close(conn);
+        conn_release(conn);
+    }
+}

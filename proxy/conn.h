@@ -1,0 +1,15 @@
+/* One client connection: its two streams, its phase and its clock. */
+#ifndef PROXY_CONN_H
+#define PROXY_CONN_H
+
+#include "exchange.h"
+
+/* Takes over an accepted socket. False: it is closed again. */
+bool conn_open(struct context *context, int fd, const struct sockaddr_storage *address,
+               const char *listener);
+/* Stopping: connections without a request are closed, the others after their response. */
+void conn_drain_all(struct context *context);
+/* Closes whatever is left. */
+void conn_close_all(struct context *context);
+
+#endif

@@ -1,0 +1,66 @@
+/* What the connections of one loop share. Plain data; nobody's but the loop's thread's, except what
+   the comments name. */
+#ifndef PROXY_CONTEXT_H
+#define PROXY_CONTEXT_H
+
+#include "audit.h"
+#include "chunked.h"
+#include "config.h"
+#include "http_request.h"
+#include "loop.h"
+
+#include <openssl/evp.h>
+#include <stdatomic.h>
+#include <sys/un.h>
+
+/* What requests are judged by; immutable, shared by all loops. */
+struct snapshot {
+    struct policy *policy;
+    const struct role *role; /* of everybody; NULL: nobody is served */
+    char hash[65];           /* SHA-256 of the policy's text in hex, or "builtin" */
+};
+
+/* What all loops count together. */
+struct shared {
+    atomic_uint connections; /* open client connections */
+};
+
+/* What is needed of a request until it has been sent on; pooled, since it is large. */
+struct inquiry {
+    struct inquiry *next;       /* in the pool */
+    struct buffer *head;        /* holds the request's head; the slices point into it */
+    size_t head_length;
+    struct http_request http;
+    struct request request;
+    struct decision decision;
+    struct arena arena;
+    char *body;                 /* owned; NULL while none has been needed */
+    size_t body_length, body_cap;
+    size_t body_limit;          /* bytes; more is 413 */
+    struct chunked chunked;     /* where the walk of a chunked body stands */
+};
+
+struct conn;
+
+struct context {
+    struct loop loop;
+    const struct config *config;
+    const struct snapshot *snapshot;
+    struct shared *shared;
+    struct audit_sink *sink;
+    struct audit_batch batch;    /* lines of this turn */
+    bool audit_failed;           /* the last batch could not be written whole */
+    struct sockaddr_un upstream; /* the real daemon */
+    const char *upstream_name;   /* for messages */
+    struct inquiry *inquiries;   /* free ones */
+    size_t inquiry_count;
+    char id_prefix[24];          /* makes request ids unique over loops and restarts */
+    uint64_t next_id;
+    EVP_MD *sha256;              /* owned by the process */
+    EVP_MD_CTX *digest;
+    struct conn *conns;          /* all connections of this loop */
+    size_t conn_count;
+    bool draining;               /* stopping: finish what runs, take nothing new */
+};
+
+#endif

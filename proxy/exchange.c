@@ -1,0 +1,502 @@
+/* The request's side of an exchange: head, body, decision, audit, sending on. Its answer is
+   respond.c's; see exchange.h. */
+#include "exchange.h"
+
+#include "deny.h"
+#include "upstream.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum {
+    INQUIRIES_KEPT = 32,         /* free inquiries a loop keeps */
+    DROPPED_BODY_MAX = 64 << 10, /* bytes of a body where none belongs */
+    BODY_KEPT_MAX = 64 << 10,    /* a larger body buffer is not kept for the next request */
+};
+
+/* ---- inquiries ----------------------------------------------------------------------------- */
+
+static struct inquiry *inquiry_take(struct context *context)
+{
+    struct inquiry *inquiry = context->inquiries;
+    if (inquiry) {
+        context->inquiries = inquiry->next;
+        context->inquiry_count--;
+    } else {
+        inquiry = calloc(1, sizeof(*inquiry));
+        if (!inquiry)
+            return NULL;
+    }
+    inquiry->next = NULL;
+    inquiry->body_length = 0;
+    inquiry->chunked = (struct chunked){.state = 0};
+    return inquiry;
+}
+
+static void inquiry_free(struct inquiry *inquiry)
+{
+    arena_free(&inquiry->arena);
+    free(inquiry->body);
+    free(inquiry);
+}
+
+void inquiry_release(struct exchange *exchange)
+{
+    struct inquiry *inquiry = exchange->inquiry;
+    struct context *context = exchange->context;
+    if (!inquiry)
+        return;
+    exchange->inquiry = NULL;
+    loop_buffer_give(&context->loop, inquiry->head);
+    inquiry->head = NULL;
+    if (context->inquiry_count >= INQUIRIES_KEPT) {
+        inquiry_free(inquiry);
+        return;
+    }
+    if (inquiry->body_cap > BODY_KEPT_MAX) {
+        free(inquiry->body);
+        inquiry->body = NULL;
+        inquiry->body_cap = 0;
+    }
+    arena_reset(&inquiry->arena);
+    inquiry->next = context->inquiries;
+    context->inquiries = inquiry;
+    context->inquiry_count++;
+}
+
+void exchange_pool_free(struct context *context)
+{
+    while (context->inquiries) {
+        struct inquiry *inquiry = context->inquiries;
+        context->inquiries = inquiry->next;
+        inquiry_free(inquiry);
+    }
+    context->inquiry_count = 0;
+}
+
+/* ---- our own answers ----------------------------------------------------------------------- */
+
+/* After an answer of ours: may the client send another request on this connection? Only when what
+   is left of this one's body is known to come, and to be small. */
+static bool may_go_on(const struct exchange *exchange)
+{
+    const struct relay *up = &exchange->up;
+    if (!exchange->keep_alive || exchange->context->draining)
+        return false;
+    if (up->done)
+        return true;
+    bool waits = exchange->inquiry && exchange->inquiry->http.expect_continue;
+    bool opaque = exchange->route && exchange->route->body == BODY_OPAQUE;
+    return !waits && !opaque &&
+           (up->framing == FRAMING_CHUNKED || up->left <= exchange->context->config->max_body);
+}
+
+enum phase exchange_answer(struct exchange *exchange, int status, const char *message, bool close)
+{
+    bool keep = !close && may_go_on(exchange);
+    struct deny_plan plan = {.status = status,
+                             .message = message,
+                             .http10 = exchange->http10,
+                             .close = !keep,
+                             .to_head = exchange->to_head};
+    char answer[4096];
+    size_t length = deny_write(&plan, answer, sizeof(answer));
+    exchange->status = (uint16_t)status;
+    inquiry_release(exchange);
+    struct iovec piece = {.iov_base = answer, .iov_len = length};
+    if (length == 0 || stream_send(exchange->client, &piece, 1) == STREAM_BROKEN)
+        return PHASE_CLOSED;
+    if (!keep)
+        return PHASE_LINGER;
+    exchange->up.to = NULL;
+    return exchange->up.done ? PHASE_HEAD : PHASE_DROP;
+}
+
+/* What never became a request. */
+static enum phase refuse(struct exchange *exchange, int status, const char *why)
+{
+    char message[256];
+    snprintf(message, sizeof(message), "sockwarden: %s", why);
+    record_refused(exchange, status, why);
+    return exchange_answer(exchange, status, message, true);
+}
+
+static enum phase deny(struct exchange *exchange)
+{
+    const struct decision *decision = &exchange->inquiry->decision;
+    char reason[REASON_MAX];
+    int status = decision->status ? decision->status : 403;
+    bool close = decision->close;
+    snprintf(reason, sizeof(reason), "%s", decision->reason);
+    exchange->status = (uint16_t)status;
+    record_request(exchange);
+    return exchange_answer(exchange, status, reason, close);
+}
+
+/* ---- the head ------------------------------------------------------------------------------ */
+
+static uint64_t now_ns(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static void start(struct exchange *exchange, size_t head_length)
+{
+    exchange->id = exchange->context->next_id++;
+    exchange->started_ns = now_ns();
+    exchange->scan = (struct head_scan){0, 0, 0};
+    exchange->role = exchange->context->snapshot->role;
+    exchange->client_out = exchange->client->bytes_out;
+    /* What was read ahead belongs to this request as far as it reaches. */
+    exchange->client_in =
+        exchange->client->bytes_in - stream_pending(exchange->client).n - head_length;
+}
+
+static enum phase decide(struct exchange *exchange)
+{
+    struct inquiry *inquiry = exchange->inquiry;
+    struct request *request = &inquiry->request;
+    bool inspected = request->route->body == BODY_JSON || request->route->op == OP_ContainerStart;
+    if (inspected && inquiry->body_length > 0)
+        request->body = (struct str){inquiry->body, inquiry->body_length};
+    policy_decide(exchange->role, request, &inquiry->arena, &inquiry->decision);
+    if (inquiry->decision.verdict != VERDICT_ALLOW)
+        return deny(exchange);
+    exchange->allowed = true;
+    record_request(exchange);
+    return PHASE_HELD;
+}
+
+/* An Origin says that a web page sends this; no Docker client is one. Libraries for WebSockets set
+   it to the address that they connect to. */
+static bool origin_passes(const struct inquiry *inquiry)
+{
+    return !inquiry->http.origin.p || (inquiry->request.route->follow == FOLLOW_WS &&
+                                       http_request_same_origin(&inquiry->http));
+}
+
+static bool collects_body(const struct inquiry *inquiry)
+{
+    return inquiry->http.framing != FRAMING_NONE &&
+           request_body_kind(&inquiry->request) != BODY_OPAQUE;
+}
+
+/* The head is understood: refuse what can be refused without the body, else read that or decide. */
+static enum phase judge_head(struct exchange *exchange)
+{
+    struct inquiry *inquiry = exchange->inquiry;
+    const struct http_request *http = &inquiry->http;
+    struct request *request = &inquiry->request;
+    bool has_body = http->framing != FRAMING_NONE;
+    bool parsed = request_parse(http->head.method, http->head.target, &inquiry->arena, request,
+                                &inquiry->decision);
+    exchange->route = request->route;
+    if (!parsed || !request_check_content(request, http->content_type, has_body,
+                                          &inquiry->decision))
+        return deny(exchange);
+    if (!origin_passes(inquiry))
+        return refuse(exchange, 403, "a request with an Origin header comes from a web page, and "
+                                     "no Docker client is one");
+    if (!collects_body(inquiry))
+        return decide(exchange);
+    if (!policy_precheck(exchange->role, request, &inquiry->arena, &inquiry->decision))
+        return deny(exchange);
+    inquiry->body_limit = request_body_kind(request) == BODY_JSON
+                              ? (size_t)exchange->context->config->max_body
+                              : DROPPED_BODY_MAX;
+    if (http->framing == FRAMING_LENGTH && http->length > inquiry->body_limit)
+        return refuse(exchange, 413, "the body is larger than this proxy inspects (--max-body)");
+    return PHASE_BODY;
+}
+
+static enum phase take_head(struct exchange *exchange, size_t length)
+{
+    struct inquiry *inquiry = inquiry_take(exchange->context);
+    if (!inquiry)
+        return PHASE_CLOSED;
+    exchange->inquiry = inquiry;
+    inquiry->head = stream_detach(exchange->client, length);
+    inquiry->head_length = length;
+    start(exchange, length);
+    if (!inquiry->head)
+        return PHASE_CLOSED;
+    struct str bytes = {inquiry->head->data + inquiry->head->off, length};
+    struct http_refusal refusal = {0, NULL};
+    bool ok = http_request_read(bytes, &inquiry->http, &refusal);
+    exchange->http10 = inquiry->http.head.minor == 0;
+    if (!ok)
+        return refuse(exchange, refusal.status, refusal.why);
+    exchange->keep_alive = inquiry->http.keep_alive;
+    exchange->to_head = str_is(inquiry->http.head.method, "HEAD");
+    exchange->up =
+        relay_new(exchange->client, NULL, inquiry->http.framing, inquiry->http.length);
+    return judge_head(exchange);
+}
+
+enum phase exchange_read_head(struct exchange *exchange)
+{
+    struct stream *client = exchange->client;
+    size_t max = (size_t)exchange->context->config->max_head;
+    for (;;) {
+        struct str pending = stream_pending(client);
+        struct http_refusal refusal = {0, NULL};
+        size_t length = 0;
+        if (pending.n) {
+            enum head_status status =
+                head_scan(&exchange->scan, pending, true, max, &length, &refusal);
+            if (status == HEAD_DONE)
+                return take_head(exchange, length);
+            if (status == HEAD_BAD) {
+                start(exchange, 0);
+                return refuse(exchange, refusal.status, refusal.why);
+            }
+        }
+        if (exchange->context->draining && pending.n == 0)
+            return PHASE_CLOSED;
+        enum stream_status status = stream_fill(client);
+        if (status == STREAM_AGAIN)
+            return PHASE_WAIT;
+        if (status != STREAM_OK)
+            return PHASE_CLOSED;
+    }
+}
+
+/* ---- a body that is read whole ------------------------------------------------------------- */
+
+static bool body_append(struct inquiry *inquiry, struct str bytes)
+{
+    size_t want = inquiry->body_length + bytes.n;
+    if (want > inquiry->body_cap) {
+        size_t cap = inquiry->body_cap ? inquiry->body_cap : 4096;
+        if (inquiry->http.framing == FRAMING_LENGTH && inquiry->http.length > cap)
+            cap = (size_t)inquiry->http.length;
+        while (cap < want)
+            cap *= 2;
+        char *p = realloc(inquiry->body, cap);
+        if (!p)
+            return false;
+        inquiry->body = p;
+        inquiry->body_cap = cap;
+    }
+    if (bytes.n)
+        memcpy(inquiry->body + inquiry->body_length, bytes.p, bytes.n);
+    inquiry->body_length = want;
+    return true;
+}
+
+enum take { TAKE_MORE, TAKE_DONE, TAKE_BAD, TAKE_LARGE, TAKE_NO_MEMORY };
+
+/* Moves what is pending into the body. */
+static enum take body_take(struct inquiry *inquiry, struct stream *client)
+{
+    struct str pending = stream_pending(client);
+    if (inquiry->http.framing == FRAMING_LENGTH) {
+        pending = str_head(pending, (size_t)inquiry->http.length - inquiry->body_length);
+        if (!body_append(inquiry, pending))
+            return TAKE_NO_MEMORY;
+        stream_consume(client, pending.n);
+        return inquiry->body_length == inquiry->http.length ? TAKE_DONE : TAKE_MORE;
+    }
+    while (pending.n) {
+        size_t taken = 0;
+        struct str data;
+        enum chunked_status status = chunked_walk(&inquiry->chunked, pending, &taken, &data);
+        if (status == CHUNKED_BAD)
+            return TAKE_BAD;
+        if (data.n > inquiry->body_limit - inquiry->body_length)
+            return TAKE_LARGE;
+        if (!body_append(inquiry, data))
+            return TAKE_NO_MEMORY;
+        stream_consume(client, taken);
+        pending = stream_pending(client);
+        if (status == CHUNKED_DONE)
+            return TAKE_DONE;
+    }
+    return TAKE_MORE;
+}
+
+static bool send_continue(struct exchange *exchange)
+{
+    static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    struct iovec piece = {.iov_base = (void *)(uintptr_t)text, .iov_len = sizeof(text) - 1};
+    exchange->inquiry->http.expect_continue = false;
+    return stream_send(exchange->client, &piece, 1) != STREAM_BROKEN;
+}
+
+enum phase exchange_read_body(struct exchange *exchange)
+{
+    struct inquiry *inquiry = exchange->inquiry;
+    struct stream *client = exchange->client;
+    for (;;) {
+        switch (body_take(inquiry, client)) {
+        case TAKE_MORE:
+            break;
+        case TAKE_DONE:
+            exchange->up.done = true;
+            inquiry->http.expect_continue = false;
+            return decide(exchange);
+        case TAKE_BAD:
+            return refuse(exchange, 400, "the chunked body is not framed as HTTP wants it");
+        case TAKE_LARGE:
+            return refuse(exchange, 413, "the body is larger than this proxy inspects "
+                                         "(--max-body)");
+        case TAKE_NO_MEMORY:
+            return refuse(exchange, 503, "out of memory");
+        }
+        if (inquiry->http.expect_continue && !send_continue(exchange))
+            return PHASE_CLOSED;
+        enum stream_status status = stream_fill(client);
+        if (status == STREAM_AGAIN)
+            return PHASE_WAIT;
+        if (status != STREAM_OK)
+            return PHASE_CLOSED; /* it left in the middle of its body: nothing was sent on */
+    }
+}
+
+/* ---- sending on ---------------------------------------------------------------------------- */
+
+static struct body_plan plan_body(const struct exchange *exchange)
+{
+    const struct inquiry *inquiry = exchange->inquiry;
+    switch (request_body_kind(&inquiry->request)) {
+    case BODY_OPAQUE:
+        return (struct body_plan){inquiry->http.framing, inquiry->http.length,
+                                  inquiry->http.framing == FRAMING_NONE ? NULL
+                                                                        : "application/x-tar"};
+    case BODY_JSON:
+        if (inquiry->body_length > 0)
+            return (struct body_plan){FRAMING_LENGTH, inquiry->body_length, "application/json"};
+        break;
+    case BODY_NONE:
+        break;
+    }
+    return (struct body_plan){FRAMING_NONE, 0, NULL};
+}
+
+/* Sends head and inspected body in one call. False: the connection is of no use. */
+static bool send_request(struct exchange *exchange, const struct body_plan *plan, struct str head)
+{
+    const struct inquiry *inquiry = exchange->inquiry;
+    bool with_body = request_body_kind(&inquiry->request) == BODY_JSON && plan->length > 0;
+    struct iovec pieces[2] = {
+        {.iov_base = (void *)(uintptr_t)head.p, .iov_len = head.n},
+        {.iov_base = inquiry->body, .iov_len = inquiry->body_length},
+    };
+    return stream_send(exchange->upstream, pieces, with_body ? 2 : 1) != STREAM_BROKEN;
+}
+
+static enum phase away(struct exchange *exchange, int error)
+{
+    char message[600];
+    upstream_explain(exchange->context, error, message, sizeof(message));
+    log_warn("%s", message + strlen("sockwarden "));
+    return exchange_answer(exchange, 502, message, false);
+}
+
+static bool build_head(struct exchange *exchange, const struct body_plan *plan, struct str *out)
+{
+    struct inquiry *inquiry = exchange->inquiry;
+    size_t cap = inquiry->head_length * 3 + 1024; /* every byte escaped, and our own fields */
+    char *p = arena_alloc(&inquiry->arena, cap, 1);
+    size_t length = 0;
+    if (!p || !http_request_write(&inquiry->http, &inquiry->request, plan, p, cap, &length))
+        return false;
+    *out = (struct str){p, length};
+    return true;
+}
+
+/* Writes, streams and tunnels get a second audit line when they are over. */
+static bool ends_with_record(const struct route *route)
+{
+    switch (route->op) {
+    case OP_SystemEvents:
+    case OP_ContainerLogs:
+    case OP_ServiceLogs:
+    case OP_TaskLogs:
+    case OP_ContainerStats:
+    case OP_ContainerArchive:
+    case OP_ContainerExport:
+    case OP_ImageGet:
+    case OP_ImageGetAll:
+    case OP_ContainerAttachWebsocket:
+        return true;
+    default:
+        return strcmp(route->method, "GET") != 0 && strcmp(route->method, "HEAD") != 0;
+    }
+}
+
+/* What is left to do while the response is awaited. */
+static enum phase sent(struct exchange *exchange, const struct body_plan *plan)
+{
+    struct inquiry *inquiry = exchange->inquiry;
+    bool opaque = request_body_kind(&inquiry->request) == BODY_OPAQUE;
+    exchange->upgrade = exchange->route->follow != FOLLOW_RESPONSE && inquiry->http.upgrade.p;
+    exchange->record_end = ends_with_record(exchange->route);
+    if (opaque) {
+        if (inquiry->http.expect_continue && stream_pending(exchange->client).n == 0 &&
+            !send_continue(exchange))
+            return PHASE_CLOSED;
+        exchange->up = relay_new(exchange->client, exchange->upstream, plan->framing,
+                                 plan->length);
+    } else {
+        exchange->up.done = true;
+    }
+    inquiry_release(exchange);
+    return PHASE_RESPOND;
+}
+
+enum phase exchange_forward(struct exchange *exchange)
+{
+    struct context *context = exchange->context;
+    struct stream *upstream = exchange->upstream;
+    if (context->audit_failed && !context->config->audit_continue &&
+        operation_class(exchange->route->op) != CLASS_PING)
+        return exchange_answer(exchange, 503, "sockwarden: the audit log cannot be written, so "
+                                              "nothing is let through (--audit-failure)",
+                               false);
+    struct body_plan plan = plan_body(exchange);
+    struct str head;
+    if (!build_head(exchange, &plan, &head))
+        return exchange_answer(exchange, 503, "sockwarden: out of memory", true);
+    /* What an idle connection has to say is its end, or nothing that we asked for. */
+    if (stream_is_open(upstream) && upstream->can_read && stream_fill(upstream) != STREAM_AGAIN)
+        stream_close(upstream);
+    exchange->reused = stream_is_open(upstream);
+    for (int attempt = 0; attempt < 2; attempt++) {
+        if (!stream_is_open(upstream)) {
+            enum upstream_status status =
+                upstream_open(context, upstream, exchange->client->on_ready, exchange->client->arg);
+            if (status == UPSTREAM_BUSY)
+                return PHASE_CONNECT;
+            if (status == UPSTREAM_AWAY)
+                return away(exchange, errno);
+        }
+        if (send_request(exchange, &plan, head))
+            return sent(exchange, &plan);
+        /* An idle connection that the daemon has closed took nothing: a new one is tried. */
+        stream_close(upstream);
+        if (!exchange->reused)
+            break;
+        exchange->reused = false;
+    }
+    return away(exchange, EPIPE);
+}
+
+void exchange_finish(struct exchange *exchange)
+{
+    if (exchange->record_end && exchange->allowed)
+        record_end(exchange);
+    inquiry_release(exchange);
+    exchange->route = NULL;
+    exchange->role = NULL;
+    exchange->scan = (struct head_scan){0, 0, 0};
+    exchange->status = 0;
+    exchange->http10 = exchange->to_head = exchange->keep_alive = exchange->upgrade = false;
+    exchange->has_head = exchange->reusable = exchange->allowed = exchange->end_passed = false;
+    exchange->record_end = false;
+    exchange->up = exchange->down = (struct relay){.done = true};
+}

@@ -1,0 +1,83 @@
+/* One request and its response: head, body, decision, audit, sending on, and what comes back. The
+   functions say which phase comes next; conn.c owns the phases and the clock. */
+#ifndef PROXY_EXCHANGE_H
+#define PROXY_EXCHANGE_H
+
+#include "context.h"
+#include "http_response.h"
+#include "identity.h"
+#include "relay.h"
+
+/* Where a connection stands. The last two are no phases: they mean "stay". */
+enum phase {
+    PHASE_HEAD,    /* waiting for a request, or reading its head */
+    PHASE_BODY,    /* reading a body that must be whole before the decision */
+    PHASE_HELD,    /* decided; goes on when this turn's audit lines are written */
+    PHASE_CONNECT, /* the daemon's socket has no room for a connection just now */
+    PHASE_RESPOND, /* sent on, or being sent: waiting for the response and relaying it */
+    PHASE_TUNNEL,  /* raw bytes in both directions; never HTTP again */
+    PHASE_DROP,    /* answered by us; the rest of the body is read and dropped */
+    PHASE_LINGER,  /* our last byte is sent or queued; waiting for the client to end */
+    PHASE_CLOSED,
+    PHASE_COUNT,
+    PHASE_WAIT = PHASE_COUNT, /* until a stream is ready */
+    PHASE_YIELD,              /* until the next turn: this turn's share is used up */
+};
+
+struct exchange {
+    struct context *context;
+    struct stream *client;
+    struct stream *upstream;       /* closed (fd -1) while there is none */
+    const struct identity *peer;
+    struct inquiry *inquiry;       /* from the head until the request has been sent on */
+    const struct route *route;     /* NULL until known */
+    const struct role *role;       /* that judged it */
+    struct head_scan scan;         /* of the request's head, then of the response's */
+    struct relay up, down;         /* bodies; in a tunnel the two directions */
+    uint64_t id;
+    uint64_t started_ns;           /* monotonic */
+    uint64_t client_in, client_out; /* the client's counters when the request began */
+    uint16_t status;               /* of the response; 0: none yet */
+    bool http10;                   /* the client speaks HTTP/1.0 */
+    bool to_head;                  /* a HEAD: the response has no body */
+    bool keep_alive;               /* the client may send another request after this one */
+    bool upgrade;                  /* an Upgrade header was sent on */
+    bool has_head;                 /* the response's head has been relayed */
+    bool reusable;                 /* the daemon may take another request on this connection */
+    bool reused;                   /* it has answered one before */
+    bool allowed;                  /* decided and recorded as such */
+    bool end_passed;               /* the client's end has been passed on */
+    bool record_end;               /* an `end` line is due when it is over */
+};
+
+/* PHASE_HEAD to PHASE_HELD. */
+enum phase exchange_read_head(struct exchange *exchange);
+enum phase exchange_read_body(struct exchange *exchange);
+/* After the audit lines of the turn are written: connects if need be and sends the request on. */
+enum phase exchange_forward(struct exchange *exchange);
+enum phase exchange_respond(struct exchange *exchange);
+enum phase exchange_tunnel(struct exchange *exchange);
+enum phase exchange_drop(struct exchange *exchange);
+
+/* Answers by ourselves: status and sentence as JSON. close: nothing more is read from the client
+   but to drop it. Returns the phase that follows. */
+enum phase exchange_answer(struct exchange *exchange, int status, const char *message, bool close);
+/* A timer fired in this phase: answers if that is still possible. */
+enum phase exchange_timeout(struct exchange *exchange, enum phase phase);
+/* It is over, well or badly: last audit line, memory given back, ready for the next request. */
+void exchange_finish(struct exchange *exchange);
+
+/* Frees the pool of a context. */
+void exchange_pool_free(struct context *context);
+
+/* ---- shared by the sources of the exchange, private to them -------------------------------- */
+
+/* Appends the line of the decision ("request"), of what never became one ("refused"), or of the end
+   ("end"). False: no memory for it. */
+bool record_request(struct exchange *exchange);
+bool record_refused(struct exchange *exchange, int status, const char *why);
+void record_end(struct exchange *exchange);
+
+void inquiry_release(struct exchange *exchange);
+
+#endif

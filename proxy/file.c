@@ -1,0 +1,94 @@
+/* Files that commands read, and the policy among them. */
+#include "cmd.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+int cmd_fail(int status, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fputs("sockwarden: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+    return status;
+}
+
+static char *read_all(FILE *file, size_t max, size_t *length)
+{
+    size_t cap = 4096, n = 0;
+    char *text = malloc(cap);
+    while (text) {
+        n += fread(text + n, 1, cap - n, file);
+        if (n < cap || n > max)
+            break;
+        cap *= 2;
+        char *larger = realloc(text, cap);
+        if (!larger)
+            free(text);
+        text = larger;
+    }
+    *length = n;
+    return text;
+}
+
+char *file_read(const char *path, size_t max, size_t *length, struct err *err)
+{
+    bool standard = strcmp(path, "-") == 0;
+    FILE *file = standard ? stdin : fopen(path, "re");
+    if (!file) {
+        err_set(err, 0, 0, "cannot read %s: %s", path, strerror(errno));
+        return NULL;
+    }
+    char *text = read_all(file, max, length);
+    bool failed = ferror(file) != 0;
+    int error = errno;
+    if (!standard)
+        fclose(file);
+    if (text && !failed && *length <= max)
+        return text;
+    if (text && failed)
+        err_set(err, 0, 0, "cannot read %s: %s", path, strerror(error));
+    else if (text)
+        err_set(err, 0, 0, "%s is larger than %zu bytes", path, max);
+    else
+        err_set(err, 0, 0, "out of memory");
+    free(text);
+    return NULL;
+}
+
+static void hash_text(const char *text, size_t length, char hash[65])
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned n = 0;
+    hash[0] = '\0';
+    if (EVP_Digest(text, length, digest, &n, EVP_sha256(), NULL) != 1)
+        return;
+    for (unsigned i = 0; i < 32; i++)
+        snprintf(hash + 2 * i, 3, "%02x", digest[i]);
+}
+
+struct policy *policy_read(const char *path, char hash[65])
+{
+    struct err err = {.set = false};
+    size_t length = 0;
+    char *text = file_read(path, POLICY_FILE_MAX, &length, &err);
+    if (!text) {
+        cmd_fail(0, "%s", err.text);
+        return NULL;
+    }
+    struct err_list errors = {NULL, 0, 0};
+    struct policy *policy = policy_load((struct str){text, length}, &errors);
+    for (size_t i = 0; i < errors.count; i++)
+        fprintf(stderr, "%s:%d:%d: %s%s\n", path, errors.items[i].err.line,
+                errors.items[i].err.column, errors.items[i].warning ? "warning: " : "",
+                errors.items[i].err.text);
+    err_list_free(&errors);
+    hash_text(text, length, hash);
+    free(text);
+    return policy;
+}

@@ -1,0 +1,269 @@
+/* Heads of HTTP/1 messages; see http_head.h. What the fields mean is not decided here. */
+#include "http_head.h"
+
+#include <llhttp.h>
+#include <stdio.h>
+
+/* ---- the scan ------------------------------------------------------------------------------ */
+
+static bool token_char(unsigned char c)
+{
+    return ascii_alpha((char)c) || ascii_digit((char)c) ||
+           (c && c < 0x80 && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+}
+
+static bool bad(struct http_refusal *refusal, int status, const char *why)
+{
+    *refusal = (struct http_refusal){status, why};
+    return false;
+}
+
+static bool check_text(struct str line, struct http_refusal *refusal)
+{
+    for (size_t i = 0; i < line.n; i++) {
+        unsigned char c = (unsigned char)line.p[i];
+        if (c == '\r')
+            return bad(refusal, 400, "a line of the head holds a bare CR");
+        if ((c < 0x20 && c != '\t') || c == 0x7f)
+            return bad(refusal, 400, "the head holds a control character");
+    }
+    return true;
+}
+
+/* METHOD SP target SP HTTP/1.[01] with single spaces. */
+static bool check_request_line(struct str line, struct http_refusal *refusal)
+{
+    size_t first = str_find(line, ' ');
+    struct str rest = str_skip(line, first + 1);
+    size_t second = str_find(rest, ' ');
+    struct str version = str_skip(rest, second + 1);
+    if (first == 0 || first == line.n || second == 0 || second == rest.n ||
+        str_find(version, ' ') != version.n || str_find(line, '\t') != line.n)
+        return bad(refusal, 400,
+                   "the request line must be METHOD, target and HTTP/1.1 with one space between");
+    for (size_t i = 0; i < first; i++)
+        if (line.p[i] < 'A' || line.p[i] > 'Z')
+            return bad(refusal, 400, "the method must be written in capital letters");
+    if (!str_is(version, "HTTP/1.1") && !str_is(version, "HTTP/1.0"))
+        return bad(refusal, 400, "only HTTP/1.1 and HTTP/1.0 are spoken here");
+    return true;
+}
+
+static bool check_field_line(struct str line, struct http_refusal *refusal)
+{
+    if (line.p[0] == ' ' || line.p[0] == '\t')
+        return bad(refusal, 400, "folded header lines are refused");
+    size_t colon = str_find(line, ':');
+    if (colon == line.n)
+        return bad(refusal, 400, "a header line has no colon");
+    if (colon == 0)
+        return bad(refusal, 400, "a header has an empty name");
+    for (size_t i = 0; i < colon; i++)
+        if (!token_char((unsigned char)line.p[i]))
+            return bad(refusal, 400, "a header name holds a byte that it may not hold");
+    return true;
+}
+
+static bool check_line(const struct head_scan *scan, struct str line, bool request,
+                       struct http_refusal *refusal)
+{
+    if (!check_text(line, refusal))
+        return false;
+    if (scan->lines > 0)
+        return scan->lines <= HEADERS_MAX ? check_field_line(line, refusal)
+                                          : bad(refusal, 431, "the head has too many header lines");
+    if (request)
+        return check_request_line(line, refusal);
+    return str_starts(line, STR("HTTP/1.")) || bad(refusal, 400, "not an HTTP/1 status line");
+}
+
+/* What begins like this will never become a request; said before more is waited for. */
+static bool check_first_byte(struct str bytes, struct http_refusal *refusal)
+{
+    unsigned char c = (unsigned char)bytes.p[0];
+    if (c == 0x16)
+        return bad(refusal, 400, "this listener speaks plain HTTP, and TLS was begun");
+    if (c < 'A' || c > 'Z')
+        return bad(refusal, 400, "a request must begin with a method in capital letters");
+    return true;
+}
+
+enum head_status head_scan(struct head_scan *scan, struct str bytes, bool request, size_t max,
+                           size_t *length, struct http_refusal *refusal)
+{
+    struct str seen = str_head(bytes, max);
+    if (seen.n > 0 && request && scan->pos == 0 && !check_first_byte(seen, refusal))
+        return HEAD_BAD;
+    for (;;) {
+        struct str fresh = str_skip(seen, scan->pos);
+        size_t at = str_find(fresh, '\n');
+        if (at == fresh.n) {
+            scan->pos = (uint32_t)seen.n;
+            if (bytes.n < max)
+                return HEAD_MORE;
+            bad(refusal, 431, "the head is larger than this proxy takes (--max-head)");
+            return HEAD_BAD;
+        }
+        size_t end = scan->pos + at;
+        if (end == scan->line || seen.p[end - 1] != '\r') {
+            bad(refusal, 400, "a line of the head ends in a bare LF; HTTP wants CR LF");
+            return HEAD_BAD;
+        }
+        struct str line = {seen.p + scan->line, end - 1 - scan->line};
+        scan->pos = scan->line = (uint32_t)(end + 1);
+        if (line.n == 0 && scan->lines > 0) {
+            *length = scan->pos;
+            return HEAD_DONE;
+        }
+        if (!check_line(scan, line, request, refusal))
+            return HEAD_BAD;
+        scan->lines++;
+    }
+}
+
+/* ---- the reading --------------------------------------------------------------------------- */
+
+struct reader {
+    llhttp_t parser; /* first: callbacks get its address */
+    struct http_head *head;
+    bool too_many;
+};
+
+static int on_target(llhttp_t *parser, const char *at, size_t n)
+{
+    struct reader *reader = (struct reader *)(void *)parser;
+    reader->head->target = (struct str){at, n};
+    return 0;
+}
+
+static int on_phrase(llhttp_t *parser, const char *at, size_t n)
+{
+    struct reader *reader = (struct reader *)(void *)parser;
+    reader->head->phrase = (struct str){at, n};
+    return 0;
+}
+
+static int on_name(llhttp_t *parser, const char *at, size_t n)
+{
+    struct reader *reader = (struct reader *)(void *)parser;
+    struct http_head *head = reader->head;
+    if (head->field_count == HEADERS_MAX) {
+        reader->too_many = true;
+        return -1;
+    }
+    head->fields[head->field_count++] = (struct http_field){{at, n}, {at + n, 0}};
+    return 0;
+}
+
+static struct str trim(struct str s)
+{
+    while (s.n && (s.p[0] == ' ' || s.p[0] == '\t'))
+        s = str_skip(s, 1);
+    while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
+        s.n--;
+    return s;
+}
+
+static int on_value(llhttp_t *parser, const char *at, size_t n)
+{
+    struct reader *reader = (struct reader *)(void *)parser;
+    struct http_head *head = reader->head;
+    if (head->field_count == 0)
+        return -1;
+    head->fields[head->field_count - 1].value = trim((struct str){at, n});
+    return 0;
+}
+
+static int on_complete(llhttp_t *parser)
+{
+    (void)parser;
+    return HPE_PAUSED; /* bodies and tunnels are ours */
+}
+
+/* The scan has counted the lines; llhttp must have found a field in each. */
+static size_t count_fields(struct str bytes)
+{
+    size_t lines = 0;
+    for (size_t i = 0; i < bytes.n; i++)
+        lines += bytes.p[i] == '\n';
+    return lines - 2; /* the first line and the empty one */
+}
+
+bool head_read(struct str bytes, bool request, struct http_head *out, struct http_refusal *refusal)
+{
+    static const llhttp_settings_t settings = {
+        .on_url = on_target,
+        .on_status = on_phrase,
+        .on_header_field = on_name,
+        .on_header_value = on_value,
+        .on_headers_complete = on_complete,
+    };
+    struct reader reader = {.head = out};
+    out->field_count = 0;
+    out->method = out->target = out->phrase = (struct str){NULL, 0};
+    llhttp_init(&reader.parser, request ? HTTP_REQUEST : HTTP_RESPONSE, &settings);
+    llhttp_errno_t result = llhttp_execute(&reader.parser, bytes.p, bytes.n);
+    if (result != HPE_PAUSED || llhttp_get_error_pos(&reader.parser) != bytes.p + bytes.n ||
+        reader.parser.http_major != 1 || reader.parser.http_minor > 1) {
+        const char *reason = llhttp_get_error_reason(&reader.parser);
+        return bad(refusal, 400, reason && *reason ? reason : "the head is not valid HTTP/1");
+    }
+    if (count_fields(bytes) != out->field_count)
+        return bad(refusal, 400, "the head could be read in two ways");
+    out->minor = reader.parser.http_minor;
+    out->status = reader.parser.status_code;
+    if (request) {
+        out->method = str_head(bytes, str_find(bytes, ' '));
+        struct str rest = str_skip(bytes, out->method.n + 1);
+        if (!str_eq(out->target, str_head(rest, str_find(rest, ' '))))
+            return bad(refusal, 400, "the request target could be read in two ways");
+    }
+    return true;
+}
+
+/* ---- the writing --------------------------------------------------------------------------- */
+
+void head_put(struct head_out *out, struct str s)
+{
+    if (out->n <= out->cap && s.n <= out->cap - out->n && s.n)
+        memcpy(out->p + out->n, s.p, s.n);
+    out->n += s.n;
+}
+
+void head_put_field(struct head_out *out, struct str name, struct str value)
+{
+    head_put(out, name);
+    head_put(out, STR(": "));
+    head_put(out, value);
+    head_put(out, STR("\r\n"));
+}
+
+void head_put_length(struct head_out *out, uint64_t length)
+{
+    char digits[24];
+    int n = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)length);
+    head_put_field(out, STR("Content-Length"), (struct str){digits, (size_t)n});
+}
+
+/* ---- lists --------------------------------------------------------------------------------- */
+
+bool list_next(struct str *list, struct str *element)
+{
+    while (list->n) {
+        size_t comma = str_find(*list, ',');
+        *element = trim(str_head(*list, comma));
+        *list = str_skip(*list, comma + 1);
+        if (element->n)
+            return true;
+    }
+    return false;
+}
+
+bool list_has(struct str list, struct str token)
+{
+    struct str element;
+    while (list_next(&list, &element))
+        if (str_ieq(element, token))
+            return true;
+    return false;
+}

@@ -1,0 +1,42 @@
+/* Who asks; see identity.h. */
+#include "identity.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+void identity_read(int fd, const struct sockaddr_storage *address, const char *listener,
+                   struct identity *out)
+{
+    *out = (struct identity){.listener = listener};
+    if (address->ss_family == AF_UNIX) {
+        struct ucred cred = {0, (uid_t)-1, (gid_t)-1};
+        socklen_t length = sizeof(cred);
+        out->unix_peer = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &length) == 0;
+        out->uid = cred.uid;
+        out->gid = cred.gid;
+        out->pid = cred.pid;
+    } else if (address->ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)address;
+        inet_ntop(AF_INET, &in->sin_addr, out->address, sizeof(out->address));
+    } else if (address->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)address;
+        if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
+            inet_ntop(AF_INET, &in6->sin6_addr.s6_addr[12], out->address, sizeof(out->address));
+        else
+            inet_ntop(AF_INET6, &in6->sin6_addr, out->address, sizeof(out->address));
+    }
+}
+
+void identity_write(const struct identity *identity, struct json_out *out)
+{
+    if (identity->unix_peer) {
+        json_out_key(out, "uid");
+        json_out_uint(out, identity->uid);
+        json_out_key(out, "gid");
+        json_out_uint(out, identity->gid);
+        json_out_key(out, "pid");
+        json_out_int(out, identity->pid);
+    } else {
+        json_out_member(out, "address", str_of(identity->address));
+    }
+}

@@ -1,0 +1,338 @@
+/* Listening sockets; see listener.h. */
+#include "listener.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <grp.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BACKLOG = 1024, ACCEPTED_PER_TURN = 64, PAUSE_MS = 100 };
+
+/* ---- Unix sockets -------------------------------------------------------------------------- */
+
+static bool set_address(const char *path, struct sockaddr_un *out)
+{
+    *out = (struct sockaddr_un){.sun_family = AF_UNIX};
+    size_t length = strlen(path);
+    if (length == 0 || length >= sizeof(out->sun_path))
+        return false;
+    memcpy(out->sun_path, path, length + 1);
+    return true;
+}
+
+/* Does somebody listen on this socket file? */
+static bool socket_is_live(const struct sockaddr_un *address)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return true; /* cannot tell: leave it alone */
+    bool live = connect(fd, (const struct sockaddr *)(const void *)address, sizeof(*address)) == 0 ||
+                (errno != ECONNREFUSED && errno != ENOENT);
+    close(fd);
+    return live;
+}
+
+/* A stale socket file is replaced; a live one, or anything else of that name, is not. */
+static bool clear_path(const char *path, const struct sockaddr_un *address, struct err *err)
+{
+    struct stat st;
+    if (lstat(path, &st) != 0)
+        return true; /* nothing there; bind() says what else is wrong */
+    if (!S_ISSOCK(st.st_mode))
+        return err_set(err, 0, 0, "%s exists and is not a socket; move it away, or choose another "
+                                  "--host", path);
+    if (socket_is_live(address))
+        return err_set(err, 0, 0, "%s is in use: another program listens on it; stop that one, or "
+                                  "choose another --host", path);
+    if (unlink(path) != 0)
+        return err_set(err, 0, 0, "cannot replace the stale socket %s: %s", path, strerror(errno));
+    return true;
+}
+
+/* The default's folder in /run is made; other folders are the user's. */
+static void make_folder(const char *path)
+{
+    char folder[108];
+    snprintf(folder, sizeof(folder), "%s", path);
+    char *slash = strrchr(folder, '/');
+    if (slash && slash != folder) {
+        *slash = '\0';
+        mkdir(folder, 0755);
+    }
+}
+
+static bool find_owner(const struct config *config, uid_t *uid, gid_t *gid, struct err *err)
+{
+    *uid = (uid_t)-1;
+    *gid = (gid_t)-1;
+    int64_t number;
+    if (config->socket_user) {
+        const struct passwd *user = getpwnam(config->socket_user);
+        if (user)
+            *uid = user->pw_uid;
+        else if (str_to_int(str_of(config->socket_user), &number) && number >= 0)
+            *uid = (uid_t)number;
+        else
+            return err_set(err, 0, 0, "--socket-user: there is no user %s", config->socket_user);
+    }
+    if (config->socket_group) {
+        const struct group *group = getgrnam(config->socket_group);
+        if (group)
+            *gid = group->gr_gid;
+        else if (str_to_int(str_of(config->socket_group), &number) && number >= 0)
+            *gid = (gid_t)number;
+        else
+            return err_set(err, 0, 0, "--socket-group: there is no group %s; make it with "
+                                      "`groupadd %s`", config->socket_group, config->socket_group);
+    }
+    return true;
+}
+
+static bool open_unix(struct listener *listener, const char *path, const struct config *config,
+                      struct err *err)
+{
+    struct sockaddr_un address;
+    uid_t uid;
+    gid_t gid;
+    if (!set_address(path, &address))
+        return err_set(err, 0, 0, "--host %s: the path of a Unix socket has 1 to 107 bytes",
+                       listener->name);
+    make_folder(path);
+    if (!find_owner(config, &uid, &gid, err) || !clear_path(path, &address, err))
+        return false;
+    listener->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (listener->fd < 0)
+        return err_set(err, 0, 0, "cannot make a socket: %s", strerror(errno));
+    /* Nobody may connect before mode and owner are set. */
+    mode_t old = umask(0777);
+    int bound = bind(listener->fd, (struct sockaddr *)(void *)&address, sizeof(address));
+    int error = errno;
+    umask(old);
+    if (bound != 0)
+        return err_set(err, 0, 0, "cannot listen on %s: %s%s", path, strerror(error),
+                       error == ENOENT   ? "; its folder must exist"
+                       : error == EACCES ? "; the folder must be writable for this user"
+                                         : "");
+    struct stat st;
+    if (lstat(path, &st) == 0)
+        listener->inode = (uint64_t)st.st_ino;
+    snprintf(listener->path, sizeof(listener->path), "%s", path);
+    if (chown(path, uid, gid) != 0 || chmod(path, config->socket_mode) != 0)
+        return err_set(err, 0, 0, "cannot set owner and mode of %s: %s", path, strerror(errno));
+    return true;
+}
+
+/* ---- TCP ----------------------------------------------------------------------------------- */
+
+/* "127.0.0.1:2375" or "[::1]:2375". */
+static bool parse_tcp(const char *text, struct sockaddr_storage *out, socklen_t *length,
+                      bool *loopback)
+{
+    struct str address = str_of(text);
+    size_t colon = str_rfind(address, ':');
+    struct str host = str_head(address, colon);
+    int64_t port;
+    if (colon == address.n || !str_to_int(str_skip(address, colon + 1), &port) || port < 1 ||
+        port > 65535)
+        return false;
+    bool brackets = host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']';
+    if (brackets)
+        host = (struct str){host.p + 1, host.n - 2};
+    char name[64];
+    if (host.n == 0 || host.n >= sizeof(name))
+        return false;
+    memcpy(name, host.p, host.n);
+    name[host.n] = '\0';
+    memset(out, 0, sizeof(*out));
+    struct sockaddr_in *in = (struct sockaddr_in *)(void *)out;
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)(void *)out;
+    if (!brackets && inet_pton(AF_INET, name, &in->sin_addr) == 1) {
+        in->sin_family = AF_INET;
+        in->sin_port = htons((uint16_t)port);
+        *length = sizeof(*in);
+        *loopback = (ntohl(in->sin_addr.s_addr) >> 24) == 127;
+        return true;
+    }
+    if (!brackets || inet_pton(AF_INET6, name, &in6->sin6_addr) != 1)
+        return false;
+    in6->sin6_family = AF_INET6;
+    in6->sin6_port = htons((uint16_t)port);
+    *length = sizeof(*in6);
+    *loopback = IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
+    return true;
+}
+
+/* Linux hands these on to accepted sockets, so no connection pays for them. */
+static void tune_tcp(int fd)
+{
+    int on = 1, idle = 60, interval = 15, count = 4;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+static bool open_tcp(struct listener *listener, const char *text, const struct config *config,
+                     struct err *err)
+{
+    struct sockaddr_storage address;
+    socklen_t length = 0;
+    bool loopback = false;
+    if (!parse_tcp(text, &address, &length, &loopback))
+        return err_set(err, 0, 0, "--host %s: expected tcp://IP:PORT, for IPv6 tcp://[IP]:PORT",
+                       listener->name);
+    if (!config->insecure_tcp)
+        return err_set(err, 0, 0, "--host %s: tcp means TLS, which this version does not speak; "
+                                  "plain HTTP is served with --insecure-tcp, and then to whoever "
+                                  "reaches the address", listener->name);
+    if (!loopback)
+        log_warn("%s serves plain HTTP to whoever reaches this address: no encryption, no proof "
+                 "of who asks", listener->name);
+    listener->fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (listener->fd < 0)
+        return err_set(err, 0, 0, "cannot make a socket: %s", strerror(errno));
+    tune_tcp(listener->fd);
+    if (bind(listener->fd, (struct sockaddr *)&address, length) != 0)
+        return err_set(err, 0, 0, "cannot listen on %s: %s%s", listener->name, strerror(errno),
+                       errno == EADDRINUSE ? "; another program has this port" : "");
+    return true;
+}
+
+/* ---- accepting ----------------------------------------------------------------------------- */
+
+static void pause_accepting(struct server *server, const char *why)
+{
+    struct timeval delay = {.tv_sec = 0, .tv_usec = PAUSE_MS * 1000};
+    if (server->paused)
+        return;
+    server->paused = true;
+    log_warn("new connections wait: %s", why);
+    for (size_t i = 0; i < server->count; i++)
+        if (server->listeners[i].event)
+            event_del(server->listeners[i].event);
+    event_add(server->resume, &delay);
+}
+
+static void on_resume(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct server *server = arg;
+    struct timeval delay = {.tv_sec = 0, .tv_usec = PAUSE_MS * 1000};
+    if (atomic_load(&server->shared->connections) >= server->config->max_connections) {
+        event_add(server->resume, &delay);
+        return;
+    }
+    server->paused = false;
+    for (size_t i = 0; i < server->count; i++)
+        if (server->listeners[i].event)
+            event_add(server->listeners[i].event, NULL);
+}
+
+static struct worker *least_loaded(struct server *server)
+{
+    struct worker *best = &server->workers[0];
+    for (size_t i = 1; i < server->worker_count; i++)
+        if (atomic_load(&server->workers[i].load) < atomic_load(&best->load))
+            best = &server->workers[i];
+    return best;
+}
+
+static void on_accept(evutil_socket_t fd, short what, void *arg)
+{
+    (void)what;
+    struct listener *listener = arg;
+    struct server *server = listener->server;
+    for (int i = 0; i < ACCEPTED_PER_TURN && !server->paused; i++) {
+        if (atomic_load(&server->shared->connections) >= server->config->max_connections) {
+            pause_accepting(server, "--max-connections is reached");
+            return;
+        }
+        struct handoff handoff = {.listener = listener->name};
+        socklen_t length = sizeof(handoff.address);
+        handoff.fd = accept4(fd, (struct sockaddr *)&handoff.address, &length,
+                             SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (handoff.fd < 0) {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+                pause_accepting(server, strerror(errno));
+            return;
+        }
+        if (length < sizeof(sa_family_t))
+            handoff.address.ss_family = AF_UNIX;
+        worker_give(least_loaded(server), &handoff);
+    }
+}
+
+/* ---- life ---------------------------------------------------------------------------------- */
+
+bool listeners_open(struct server *server, struct err *err)
+{
+    const struct config *config = server->config;
+    server->count = 0;
+    for (size_t i = 0; i < config->host_count; i++) {
+        struct listener *listener = &server->listeners[server->count++];
+        *listener = (struct listener){.name = config->hosts[i], .fd = -1, .server = server};
+        struct str host = str_of(config->hosts[i]);
+        bool ok;
+        if (str_starts(host, STR("unix://")))
+            ok = open_unix(listener, config_unix_path(host.p), config, err);
+        else if (str_starts(host, STR("tcp://")))
+            ok = open_tcp(listener, host.p + 6, config, err);
+        else
+            ok = err_set(err, 0, 0, "--host %s: expected unix:///path or tcp://IP:PORT", host.p);
+        if (ok && listen(listener->fd, BACKLOG) != 0)
+            ok = err_set(err, 0, 0, "cannot listen on %s: %s", host.p, strerror(errno));
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+bool listeners_start(struct server *server, struct err *err)
+{
+    server->resume = evtimer_new(server->loop->base, on_resume, server);
+    if (!server->resume)
+        return err_set(err, 0, 0, "out of memory");
+    for (size_t i = 0; i < server->count; i++) {
+        struct listener *listener = &server->listeners[i];
+        listener->event = event_new(server->loop->base, listener->fd, EV_READ | EV_PERSIST,
+                                    on_accept, listener);
+        if (!listener->event || event_add(listener->event, NULL) != 0)
+            return err_set(err, 0, 0, "cannot accept on %s", listener->name);
+    }
+    return true;
+}
+
+static void remove_own_socket(const struct listener *listener)
+{
+    struct stat st;
+    if (listener->path[0] && lstat(listener->path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+        (uint64_t)st.st_ino == listener->inode)
+        unlink(listener->path);
+}
+
+void listeners_close(struct server *server)
+{
+    for (size_t i = 0; i < server->count; i++) {
+        struct listener *listener = &server->listeners[i];
+        if (listener->event)
+            event_free(listener->event);
+        listener->event = NULL;
+        if (listener->fd >= 0)
+            close(listener->fd);
+        listener->fd = -1;
+        remove_own_socket(listener);
+        listener->path[0] = '\0';
+    }
+    if (server->resume)
+        event_free(server->resume);
+    server->resume = NULL;
+}

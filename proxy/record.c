@@ -1,0 +1,177 @@
+/* What an audit line holds. Secrets never appear: no registry credentials, no build arguments, no
+   values of the environment; paths carry only the parameters that the tables mark as safe. */
+#include "exchange.h"
+
+#include <stdio.h>
+#include <time.h>
+
+enum {
+    LINE_MAX_BYTES = 16 << 10, /* of one line; every text in it is bounded below that */
+    PATH_SHOWN_MAX = 4 << 10,
+    NAME_SHOWN_MAX = 512,
+};
+
+static uint64_t now_ns(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static void begin(const struct exchange *exchange, const char *record, struct json_out *out)
+{
+    char when[TIME_TEXT_LEN + 1];
+    time_text(when);
+    json_out_open(out, '{');
+    json_out_member(out, "time", str_of(when));
+    json_out_member(out, "record", str_of(record));
+    char id[64];
+    int n = snprintf(id, sizeof(id), "%s%llu", exchange->context->id_prefix,
+                     (unsigned long long)exchange->id);
+    json_out_member(out, "id", (struct str){id, (size_t)n});
+    if (exchange->role)
+        json_out_member(out, "role", str_of(role_name(exchange->role)));
+    json_out_member(out, "listener", str_of(exchange->peer->listener));
+    json_out_key(out, "peer");
+    json_out_open(out, '{');
+    identity_write(exchange->peer, out);
+    json_out_close(out, '}');
+}
+
+static bool finish(struct exchange *exchange, struct json_out *out)
+{
+    json_out_close(out, '}');
+    json_out_raw(out, STR("\n"));
+    if (out->len > out->cap) {
+        exchange->context->batch.failed = true;
+        return false;
+    }
+    audit_commit(&exchange->context->batch, out->len);
+    return true;
+}
+
+static bool open_line(struct exchange *exchange, struct json_out *out)
+{
+    char *p = audit_reserve(&exchange->context->batch, LINE_MAX_BYTES);
+    *out = (struct json_out){.p = p, .cap = LINE_MAX_BYTES};
+    return p != NULL;
+}
+
+static void write_status(const struct exchange *exchange, struct json_out *out)
+{
+    if (exchange->status) {
+        json_out_key(out, "status");
+        json_out_uint(out, exchange->status);
+    }
+}
+
+static void write_request(const struct exchange *exchange, struct json_out *out)
+{
+    const struct inquiry *inquiry = exchange->inquiry;
+    const struct request *request = &inquiry->request;
+    json_out_member(out, "method", str_head(inquiry->http.head.method, 32));
+    char path[PATH_SHOWN_MAX];
+    size_t length = 0;
+    if (request->route) {
+        request_log_path(request, path, sizeof(path), &length);
+        json_out_member(out, "path", (struct str){path, length < sizeof(path) ? length : sizeof(path)});
+        json_out_member(out, "operation", str_of(operation_name(request->route->op)));
+        struct str object = request->name.n ? request->name : request_param(request, "name");
+        if (object.n)
+            json_out_member(out, "object", str_head(object, NAME_SHOWN_MAX));
+    } else {
+        /* Not understood, so nobody knows which parameter is a secret: only the path. */
+        struct str target = inquiry->http.head.target;
+        target = str_head(target, str_find(target, '?'));
+        json_out_member(out, "path", str_head(target, PATH_SHOWN_MAX));
+    }
+    if (request->versioned) {
+        char api[32];
+        int n = snprintf(api, sizeof(api), "%d.%d", request->api_major, request->api_minor);
+        json_out_member(out, "api", (struct str){api, (size_t)n});
+    }
+}
+
+static void write_decision(const struct exchange *exchange, struct json_out *out)
+{
+    const struct decision *decision = &exchange->inquiry->decision;
+    bool allow = decision->verdict == VERDICT_ALLOW;
+    json_out_member(out, "decision", allow ? STR("allow") : STR("deny"));
+    if (allow)
+        return;
+    json_out_member(out, "reason", str_of(decision->reason));
+    if (decision->field[0])
+        json_out_member(out, "field", str_of(decision->field));
+    if (decision->rule)
+        json_out_member(out, "rule", str_of(decision->rule));
+}
+
+static void write_body_hash(struct exchange *exchange, struct json_out *out)
+{
+    static const char hex[] = "0123456789abcdef";
+    const struct inquiry *inquiry = exchange->inquiry;
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned n = 0;
+    EVP_MD_CTX *context = exchange->context->digest;
+    if (inquiry->body_length == 0 || !inquiry->request.route ||
+        inquiry->request.route->body != BODY_JSON ||
+        EVP_DigestInit_ex2(context, exchange->context->sha256, NULL) != 1 ||
+        EVP_DigestUpdate(context, inquiry->body, inquiry->body_length) != 1 ||
+        EVP_DigestFinal_ex(context, digest, &n) != 1)
+        return;
+    char text[2 * EVP_MAX_MD_SIZE];
+    for (unsigned i = 0; i < n; i++) {
+        text[2 * i] = hex[digest[i] >> 4];
+        text[2 * i + 1] = hex[digest[i] & 15];
+    }
+    json_out_member(out, "body_sha256", (struct str){text, (size_t)n * 2});
+}
+
+bool record_request(struct exchange *exchange)
+{
+    struct json_out out;
+    if (!open_line(exchange, &out))
+        return false;
+    begin(exchange, "request", &out);
+    write_request(exchange, &out);
+    write_decision(exchange, &out);
+    json_out_member(&out, "policy", str_of(exchange->context->snapshot->hash));
+    write_status(exchange, &out);
+    write_body_hash(exchange, &out);
+    struct str image = request_image(&exchange->inquiry->request, &exchange->inquiry->arena);
+    if (image.n)
+        json_out_member(&out, "image", str_head(image, NAME_SHOWN_MAX));
+    return finish(exchange, &out);
+}
+
+bool record_refused(struct exchange *exchange, int status, const char *why)
+{
+    struct json_out out;
+    if (!open_line(exchange, &out))
+        return false;
+    begin(exchange, "refused", &out);
+    json_out_member(&out, "decision", STR("deny"));
+    json_out_member(&out, "reason", str_of(why));
+    json_out_key(&out, "status");
+    json_out_int(&out, status);
+    return finish(exchange, &out);
+}
+
+void record_end(struct exchange *exchange)
+{
+    struct json_out out;
+    if (!open_line(exchange, &out))
+        return;
+    begin(exchange, "end", &out);
+    if (exchange->route)
+        json_out_member(&out, "operation", str_of(operation_name(exchange->route->op)));
+    write_status(exchange, &out);
+    json_out_key(&out, "bytes_in");
+    json_out_uint(&out, exchange->client->bytes_in - exchange->client_in);
+    json_out_key(&out, "bytes_out");
+    json_out_uint(&out, exchange->client->bytes_out + stream_queued(exchange->client) -
+                            exchange->client_out);
+    json_out_key(&out, "duration_ms");
+    json_out_uint(&out, (now_ns() - exchange->started_ns) / 1000000);
+    finish(exchange, &out);
+}

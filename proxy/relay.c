@@ -1,0 +1,122 @@
+/* The pump; see relay.h. */
+#include "relay.h"
+
+struct relay relay_new(struct stream *from, struct stream *to, enum framing framing,
+                       uint64_t length)
+{
+    return (struct relay){.from = from,
+                          .to = to,
+                          .framing = framing,
+                          .left = length,
+                          .done = framing == FRAMING_NONE ||
+                                  (framing == FRAMING_LENGTH && length == 0)};
+}
+
+/* Hands bytes to the sink. A broken sink is noticed, and the caller decides. */
+static bool pass(struct relay *relay, struct str bytes)
+{
+    if (!relay->to || bytes.n == 0)
+        return true;
+    struct iovec piece = {.iov_base = (void *)(uintptr_t)bytes.p, .iov_len = bytes.n};
+    return stream_send(relay->to, &piece, 1) != STREAM_BROKEN;
+}
+
+/* Takes what the framing allows from the pending bytes. Returns the bytes taken; *bad: the framing
+   is broken behind them. With decode only the data is passed, else all that was taken. */
+static size_t take_chunked(struct relay *relay, struct str pending, bool *lost, bool *bad)
+{
+    size_t n = 0;
+    while (n < pending.n && !relay->done && !*bad && !*lost) {
+        size_t taken = 0;
+        struct str data;
+        enum chunked_status status =
+            chunked_walk(&relay->chunked, str_skip(pending, n), &taken, &data);
+        *bad = status == CHUNKED_BAD;
+        relay->done = status == CHUNKED_DONE;
+        relay->total += data.n;
+        if (relay->decode)
+            *lost = !pass(relay, data);
+        n += taken;
+    }
+    if (!relay->decode && !*bad)
+        *lost = !pass(relay, str_head(pending, n));
+    return n;
+}
+
+static size_t take(struct relay *relay, struct str pending, bool *lost, bool *bad)
+{
+    if (relay->framing == FRAMING_CHUNKED)
+        return take_chunked(relay, pending, lost, bad);
+    if (relay->framing == FRAMING_LENGTH && relay->left < pending.n)
+        pending = str_head(pending, (size_t)relay->left);
+    relay->total += pending.n;
+    if (relay->framing == FRAMING_LENGTH) {
+        relay->left -= pending.n;
+        relay->done = relay->left == 0;
+    }
+    *lost = !pass(relay, pending);
+    return pending.n;
+}
+
+static enum relay_status refill(struct relay *relay)
+{
+    switch (stream_fill(relay->from)) {
+    case STREAM_OK:
+    case STREAM_FULL:
+        return RELAY_DONE;
+    case STREAM_AGAIN:
+        return RELAY_WAIT;
+    case STREAM_EOF:
+        if (relay->framing == FRAMING_EOF) {
+            relay->done = true;
+            return RELAY_DONE;
+        }
+        return RELAY_FROM_LOST;
+    case STREAM_BROKEN:
+        break;
+    }
+    return RELAY_FROM_LOST;
+}
+
+enum relay_status relay_pump(struct relay *relay)
+{
+    size_t moved = 0;
+    while (!relay->done) {
+        if (relay->to && stream_queued(relay->to) > 0) {
+            enum stream_status status = stream_flush(relay->to);
+            if (status == STREAM_BROKEN)
+                return RELAY_TO_LOST;
+            if (stream_queued(relay->to) >= RELAY_HIGH)
+                return RELAY_WAIT;
+        }
+        if (moved >= RELAY_SHARE)
+            return RELAY_YIELD;
+        struct str pending = stream_pending(relay->from);
+        if (pending.n == 0) {
+            enum relay_status status = refill(relay);
+            if (status != RELAY_DONE)
+                return status;
+            continue;
+        }
+        bool lost = false, broken = false;
+        size_t n = take(relay, pending, &lost, &broken);
+        stream_consume(relay->from, n);
+        moved += n;
+        if (broken)
+            return RELAY_BAD;
+        if (lost)
+            return RELAY_TO_LOST;
+    }
+    return RELAY_DONE;
+}
+
+size_t relay_count(struct relay *relay, struct str pending, bool *bad)
+{
+    struct stream *to = relay->to;
+    bool lost = false;
+    *bad = false;
+    relay->to = NULL;
+    size_t n = relay->done ? 0 : take(relay, pending, &lost, bad);
+    relay->to = to;
+    return n;
+}

@@ -1,0 +1,358 @@
+/* The response's side of an exchange: head, body, tunnel, and what goes wrong on the way. See
+   exchange.h. */
+#include "exchange.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+/* ---- the request's body, and the client while it waits ------------------------------------- */
+
+static enum phase broken_body(struct exchange *exchange)
+{
+    stream_close(exchange->upstream);
+    if (exchange->has_head)
+        return PHASE_CLOSED;
+    return exchange_answer(exchange, 400,
+                           "sockwarden: the chunked body is not framed as HTTP wants it", true);
+}
+
+/* Sends on what the client sends of its body. PHASE_WAIT, PHASE_YIELD, or how it ends. */
+static enum phase send_body(struct exchange *exchange)
+{
+    for (;;) {
+        switch (relay_pump(&exchange->up)) {
+        case RELAY_DONE:
+        case RELAY_WAIT:
+            return PHASE_WAIT;
+        case RELAY_YIELD:
+            return PHASE_YIELD;
+        case RELAY_FROM_LOST:
+            return PHASE_CLOSED; /* the daemon sees an unfinished body and drops it */
+        case RELAY_TO_LOST:
+            /* The daemon stopped listening, mostly after an early answer: that is still read,
+               and the client must be able to finish sending before it reads. */
+            exchange->up.to = NULL;
+            exchange->reusable = false;
+            break;
+        case RELAY_BAD:
+            return broken_body(exchange);
+        }
+    }
+}
+
+/* The request is sent: notices a client that leaves, and passes its half-close on, as dockerd would
+   see it without us. On a hijack the end is held until the tunnel stands. */
+static enum phase watch_client(struct exchange *exchange)
+{
+    struct stream *client = exchange->client;
+    if (client->can_read && stream_fill(client) == STREAM_BROKEN)
+        return PHASE_CLOSED;
+    if (!client->eof)
+        return PHASE_WAIT;
+    if (stream_peer_gone(client))
+        return PHASE_CLOSED;
+    if (!exchange->end_passed && exchange->route->follow == FOLLOW_RESPONSE) {
+        exchange->end_passed = true;
+        stream_end(exchange->upstream);
+    }
+    return PHASE_WAIT;
+}
+
+/* ---- the response's head ------------------------------------------------------------------- */
+
+static enum phase bad_gateway(struct exchange *exchange, const char *why)
+{
+    char message[400];
+    snprintf(message, sizeof(message), "sockwarden: the Docker daemon at %s %s",
+             exchange->context->upstream_name, why);
+    log_warn("%s: %s", operation_name(exchange->route->op), message + strlen("sockwarden: "));
+    stream_close(exchange->upstream);
+    exchange->record_end = true;
+    if (exchange->has_head)
+        return PHASE_CLOSED;
+    return exchange_answer(exchange, 502, message, false);
+}
+
+static enum phase bad_response(struct exchange *exchange, const char *why)
+{
+    char text[200];
+    snprintf(text, sizeof(text), "sent an answer that cannot be passed on: %s", why);
+    return bad_gateway(exchange, text);
+}
+
+/* Sends the rebuilt head, and with it what has already come of the body. */
+static bool send_head(struct exchange *exchange, const struct http_response *http,
+                      const struct response_plan *plan, struct str rest)
+{
+    struct loop *loop = &exchange->context->loop;
+    struct buffer *buffer = loop_buffer_take(loop);
+    size_t length = 0;
+    bool ok = buffer && http_response_write(http, plan, buffer->data, buffer->cap, &length);
+    struct iovec pieces[2] = {
+        {.iov_base = buffer ? buffer->data : NULL, .iov_len = length},
+        {.iov_base = (void *)(uintptr_t)rest.p, .iov_len = rest.n},
+    };
+    ok = ok && stream_send(exchange->client, pieces, rest.n ? 2 : 1) != STREAM_BROKEN;
+    loop_buffer_give(loop, buffer);
+    return ok;
+}
+
+/* An interim response: 100 was answered by us, others go on to who may understand them. */
+static bool pass_interim(struct exchange *exchange, const struct http_response *http)
+{
+    struct response_plan plan = {.tunnel = true};
+    return http->head.status == 100 || exchange->http10 ||
+           send_head(exchange, http, &plan, (struct str){NULL, 0});
+}
+
+/* Raw bytes from here on. What the client sent early is still held and becomes the first bytes. */
+static enum phase start_tunnel(struct exchange *exchange, const struct http_response *http,
+                               size_t head_length)
+{
+    struct response_plan plan = {.http10 = exchange->http10, .tunnel = true};
+    if (!send_head(exchange, http, &plan, (struct str){NULL, 0}))
+        return PHASE_CLOSED;
+    stream_consume(exchange->upstream, head_length);
+    exchange->has_head = true;
+    exchange->record_end = true;
+    exchange->up = relay_new(exchange->client, exchange->upstream, FRAMING_EOF, 0);
+    exchange->down = relay_new(exchange->upstream, exchange->client, FRAMING_EOF, 0);
+    return PHASE_TUNNEL;
+}
+
+static bool wants_tunnel(const struct exchange *exchange, const struct http_response *http)
+{
+    enum follow follow = exchange->route->follow;
+    if (http->head.status == 101)
+        return exchange->upgrade;
+    return http->framing == FRAMING_EOF && http->head.status == 200 && follow == FOLLOW_HIJACK;
+}
+
+/* A client that may not use BuildKit's tunnels is told that the classic builder is there, so that
+   older ones fall back to it. */
+static const char *builder_version(const struct exchange *exchange)
+{
+    bool ping = operation_class(exchange->route->op) == CLASS_PING;
+    return ping && !role_allows(exchange->role, OP_Session) ? "1" : NULL;
+}
+
+static enum phase start_body(struct exchange *exchange, const struct http_response *http,
+                             size_t head_length)
+{
+    struct stream *upstream = exchange->upstream;
+    exchange->down = relay_new(upstream, exchange->client, http->framing, http->length);
+    exchange->down.decode = exchange->http10 && http->framing == FRAMING_CHUNKED;
+    exchange->keep_alive = exchange->keep_alive && exchange->up.done &&
+                           !exchange->context->draining && http->framing != FRAMING_EOF;
+    exchange->reusable = http->keep_alive && http->framing != FRAMING_EOF;
+    struct response_plan plan = {.http10 = exchange->http10,
+                                 .close = !exchange->keep_alive,
+                                 .to_head = exchange->to_head,
+                                 .builder = builder_version(exchange)};
+    struct str rest = str_skip(stream_pending(upstream), head_length);
+    bool bad = false;
+    size_t n = exchange->down.decode ? 0 : relay_count(&exchange->down, rest, &bad);
+    if (bad)
+        return bad_response(exchange, "its chunks are broken");
+    if (!send_head(exchange, http, &plan, str_head(rest, n)))
+        return PHASE_CLOSED;
+    exchange->has_head = true;
+    stream_consume(upstream, head_length + n);
+    return PHASE_RESPOND;
+}
+
+/* PHASE_RESPOND: go on with what follows (an interim head, or the body). */
+static enum phase take_response_head(struct exchange *exchange, size_t length)
+{
+    struct http_response http;
+    struct http_refusal refusal = {0, NULL};
+    struct str bytes = str_head(stream_pending(exchange->upstream), length);
+    exchange->scan = (struct head_scan){0, 0, 0};
+    if (!http_response_read(bytes, exchange->to_head, &http, &refusal))
+        return bad_response(exchange, refusal.why);
+    int status = http.head.status;
+    if (status >= 100 && status < 200 && status != 101) {
+        bool ok = pass_interim(exchange, &http);
+        stream_consume(exchange->upstream, length);
+        return ok ? PHASE_RESPOND : PHASE_CLOSED;
+    }
+    exchange->status = (uint16_t)status;
+    if (wants_tunnel(exchange, &http))
+        return start_tunnel(exchange, &http, length);
+    if (status == 101)
+        return bad_response(exchange, "a switch of protocols that was not asked for");
+    if (http.framing == FRAMING_EOF && exchange->route->follow != FOLLOW_HIJACK)
+        return bad_response(exchange, "it has no length");
+    return start_body(exchange, &http, length);
+}
+
+static enum phase read_response_head(struct exchange *exchange)
+{
+    struct stream *upstream = exchange->upstream;
+    for (;;) {
+        struct str pending = stream_pending(upstream);
+        struct http_refusal refusal = {0, NULL};
+        size_t length = 0;
+        if (pending.n) {
+            enum head_status status = head_scan(&exchange->scan, pending, false,
+                                                exchange->context->loop.buffer_size, &length,
+                                                &refusal);
+            if (status == HEAD_BAD)
+                return bad_response(exchange, refusal.why);
+            if (status == HEAD_DONE) {
+                enum phase next = take_response_head(exchange, length);
+                if (next != PHASE_RESPOND || exchange->has_head)
+                    return next;
+                continue;
+            }
+        }
+        enum stream_status status = stream_fill(upstream);
+        if (status == STREAM_AGAIN)
+            return PHASE_WAIT;
+        if (status != STREAM_OK)
+            return bad_gateway(exchange, pending.n ? "broke off in the middle of its answer"
+                                                   : "closed the connection before it answered");
+    }
+}
+
+/* ---- the response's body ------------------------------------------------------------------- */
+
+static enum phase finish_response(struct exchange *exchange)
+{
+    struct stream *upstream = exchange->upstream;
+    bool clean = exchange->reusable && exchange->up.done && !exchange->end_passed &&
+                 !upstream->lost_out && !upstream->eof && stream_pending(upstream).n == 0 &&
+                 stream_queued(upstream) == 0;
+    if (!clean)
+        stream_close(upstream);
+    return exchange->keep_alive && exchange->up.done && !exchange->end_passed ? PHASE_HEAD
+                                                                              : PHASE_LINGER;
+}
+
+static enum phase relay_body(struct exchange *exchange)
+{
+    switch (relay_pump(&exchange->down)) {
+    case RELAY_DONE:
+        return finish_response(exchange);
+    case RELAY_WAIT:
+        return PHASE_WAIT;
+    case RELAY_YIELD:
+        return PHASE_YIELD;
+    case RELAY_FROM_LOST:
+    case RELAY_BAD:
+        log_warn("%s: the Docker daemon at %s broke off in the middle of its answer",
+                 operation_name(exchange->route->op), exchange->context->upstream_name);
+        return PHASE_CLOSED; /* not ended cleanly, so that the client sees it too */
+    case RELAY_TO_LOST:
+        break;
+    }
+    return PHASE_CLOSED;
+}
+
+enum phase exchange_respond(struct exchange *exchange)
+{
+    enum phase up = exchange->up.done ? watch_client(exchange) : send_body(exchange);
+    if (up != PHASE_WAIT && up != PHASE_YIELD)
+        return up;
+    enum phase down = exchange->has_head ? relay_body(exchange) : read_response_head(exchange);
+    if (down == PHASE_RESPOND)
+        down = relay_body(exchange);
+    if (down != PHASE_WAIT && down != PHASE_YIELD)
+        return down;
+    return up == PHASE_YIELD || down == PHASE_YIELD ? PHASE_YIELD : PHASE_WAIT;
+}
+
+/* ---- the tunnel ---------------------------------------------------------------------------- */
+
+/* One direction. Its end is passed on as a half-close behind what is queued; the other goes on. */
+static enum phase pump_direction(struct relay *relay, bool to_daemon)
+{
+    if (relay->done)
+        return PHASE_WAIT;
+    switch (relay_pump(relay)) {
+    case RELAY_DONE:
+        stream_end(relay->to);
+        return PHASE_WAIT;
+    case RELAY_YIELD:
+        return PHASE_YIELD;
+    case RELAY_WAIT:
+    case RELAY_BAD:
+        return PHASE_WAIT;
+    case RELAY_FROM_LOST:
+        if (to_daemon)
+            return PHASE_CLOSED;
+        relay->done = true; /* what it sent before it broke is still delivered */
+        stream_end(relay->to);
+        return PHASE_WAIT;
+    case RELAY_TO_LOST:
+        break;
+    }
+    /* A process that has closed its input still has output to deliver. */
+    relay->done = true;
+    return to_daemon ? PHASE_WAIT : PHASE_CLOSED;
+}
+
+enum phase exchange_tunnel(struct exchange *exchange)
+{
+    struct relay *up = &exchange->up, *down = &exchange->down;
+    enum phase first = pump_direction(up, true);
+    enum phase second = pump_direction(down, false);
+    if (first == PHASE_CLOSED || second == PHASE_CLOSED)
+        return PHASE_CLOSED;
+    if (down->done && (up->done || stream_peer_gone(exchange->upstream)))
+        return PHASE_LINGER;
+    if (up->done && exchange->client->eof && stream_peer_gone(exchange->client))
+        return PHASE_CLOSED;
+    return first == PHASE_YIELD || second == PHASE_YIELD ? PHASE_YIELD : PHASE_WAIT;
+}
+
+/* ---- after our own answer ------------------------------------------------------------------ */
+
+enum phase exchange_drop(struct exchange *exchange)
+{
+    switch (relay_pump(&exchange->up)) {
+    case RELAY_DONE:
+        return PHASE_HEAD;
+    case RELAY_WAIT:
+    case RELAY_YIELD:
+        if (exchange->up.total > exchange->context->config->max_body)
+            return PHASE_LINGER;
+        return stream_pending(exchange->client).n ? PHASE_YIELD : PHASE_WAIT;
+    default:
+        return PHASE_CLOSED;
+    }
+}
+
+enum phase exchange_timeout(struct exchange *exchange, enum phase phase)
+{
+    bool begun = stream_pending(exchange->client).n > 0;
+    switch (phase) {
+    case PHASE_HEAD:
+        if (!begun)
+            return PHASE_CLOSED;
+        record_refused(exchange, 408, "the request's head did not come in time");
+        return exchange_answer(exchange, 408, "sockwarden: the request's head did not come in time",
+                               true);
+    case PHASE_BODY:
+        return exchange_answer(exchange, 408, "sockwarden: the request's body did not come in time",
+                               true);
+    case PHASE_CONNECT:
+        return exchange_answer(exchange, 503,
+                               "sockwarden: the Docker daemon takes no more connections just now",
+                               false);
+    case PHASE_RESPOND:
+        stream_close(exchange->upstream);
+        exchange->record_end = true;
+        if (exchange->has_head)
+            return PHASE_CLOSED;
+        if (!exchange->up.done)
+            return exchange_answer(exchange, 408,
+                                   "sockwarden: the request's body did not come in time", true);
+        return exchange_answer(exchange, 504,
+                               "sockwarden: the Docker daemon did not answer in time "
+                               "(--upstream-timeout)",
+                               true);
+    default:
+        return PHASE_CLOSED;
+    }
+}

@@ -1,0 +1,19 @@
+/* Connections to the real daemon. */
+#ifndef PROXY_UPSTREAM_H
+#define PROXY_UPSTREAM_H
+
+#include "context.h"
+#include "stream.h"
+
+enum upstream_status {
+    UPSTREAM_OPEN,
+    UPSTREAM_BUSY, /* its backlog is full: try again soon */
+    UPSTREAM_AWAY, /* errno says why */
+};
+
+enum upstream_status upstream_open(struct context *context, struct stream *stream,
+                                   void (*on_ready)(void *arg), void *arg);
+/* A sentence for client and log: which socket, what is wrong, the remedy. error is an errno. */
+void upstream_explain(const struct context *context, int error, char *dst, size_t cap);
+
+#endif

@@ -1,0 +1,160 @@
+/* Event loops and the way into them; see worker.h. */
+#include "worker.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+/* All lines of the turn in one write, before any request of the turn goes on. */
+static void on_turn_end(void *arg)
+{
+    struct worker *worker = arg;
+    struct context *context = &worker->context;
+    struct audit_batch *batch = &context->batch;
+    if (batch->len || batch->failed) {
+        bool written = audit_write(context->sink, (struct str){batch->p, batch->len});
+        context->audit_failed = batch->failed || !written;
+        batch->len = 0;
+        batch->failed = false;
+    }
+    atomic_store(&worker->load, (unsigned)context->conn_count);
+}
+
+/* Takes over what the listener has put into the queue. */
+static void on_wake(evutil_socket_t fd, short what, void *arg)
+{
+    (void)what;
+    struct worker *worker = arg;
+    uint64_t count;
+    ssize_t ignored = read(fd, &count, sizeof(count));
+    (void)ignored;
+    pthread_mutex_lock(&worker->lock);
+    struct handoff *queue = worker->queue;
+    size_t queued = worker->queued;
+    bool drain = worker->drain, stop = worker->stop;
+    worker->queue = NULL;
+    worker->queued = worker->queue_cap = 0;
+    pthread_mutex_unlock(&worker->lock);
+    for (size_t i = 0; i < queued; i++)
+        conn_open(&worker->context, queue[i].fd, &queue[i].address, queue[i].listener);
+    free(queue);
+    if (drain && !worker->context.draining)
+        conn_drain_all(&worker->context);
+    if (stop)
+        worker->context.loop.stop = true;
+}
+
+static void wake(struct worker *worker)
+{
+    uint64_t one = 1;
+    ssize_t ignored = write(worker->wake_fd, &one, sizeof(one));
+    (void)ignored; /* it can only fail when the counter is full: then a wake-up is due anyway */
+}
+
+static size_t buffer_size(const struct config *config)
+{
+    enum { RELAYED = 64 << 10 };
+    return config->max_head + 16 > RELAYED ? (size_t)config->max_head + 16 : RELAYED;
+}
+
+bool worker_open(struct worker *worker, unsigned index, const struct config *config,
+                 const struct snapshot *snapshot, struct shared *shared, struct audit_sink *sink,
+                 EVP_MD *sha256)
+{
+    *worker = (struct worker){.wake_fd = -1};
+    struct context *context = &worker->context;
+    if (!loop_open(&context->loop, buffer_size(config)))
+        return false;
+    context->config = config;
+    context->snapshot = snapshot;
+    context->shared = shared;
+    context->sink = sink;
+    context->sha256 = sha256;
+    context->digest = EVP_MD_CTX_new();
+    context->upstream.sun_family = AF_UNIX;
+    snprintf(context->upstream.sun_path, sizeof(context->upstream.sun_path), "%s",
+             config_unix_path(config->upstream));
+    context->upstream_name = config->upstream;
+    snprintf(context->id_prefix, sizeof(context->id_prefix), "%08lx-%x-",
+             (unsigned long)time(NULL) & 0xffffffffUL, index);
+    context->loop.on_turn_end = on_turn_end;
+    context->loop.turn_arg = worker;
+    pthread_mutex_init(&worker->lock, NULL);
+    worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (worker->wake_fd < 0 || !context->digest)
+        return false;
+    worker->wake_event = event_new(context->loop.base, worker->wake_fd, EV_READ | EV_PERSIST,
+                                   on_wake, worker);
+    return worker->wake_event && event_add(worker->wake_event, NULL) == 0;
+}
+
+static void *run(void *arg)
+{
+    struct worker *worker = arg;
+    loop_run(&worker->context.loop);
+    return NULL;
+}
+
+bool worker_start_thread(struct worker *worker)
+{
+    worker->threaded = pthread_create(&worker->thread, NULL, run, worker) == 0;
+    return worker->threaded;
+}
+
+bool worker_give(struct worker *worker, const struct handoff *handoff)
+{
+    atomic_fetch_add(&worker->load, 1);
+    if (!worker->threaded)
+        return conn_open(&worker->context, handoff->fd, &handoff->address, handoff->listener);
+    pthread_mutex_lock(&worker->lock);
+    if (worker->queued == worker->queue_cap) {
+        size_t cap = worker->queue_cap ? worker->queue_cap * 2 : 16;
+        struct handoff *queue = realloc(worker->queue, cap * sizeof(*queue));
+        if (!queue) {
+            pthread_mutex_unlock(&worker->lock);
+            close(handoff->fd);
+            return false;
+        }
+        worker->queue = queue;
+        worker->queue_cap = cap;
+    }
+    worker->queue[worker->queued++] = *handoff;
+    pthread_mutex_unlock(&worker->lock);
+    wake(worker);
+    return true;
+}
+
+void worker_tell(struct worker *worker, bool drain, bool stop)
+{
+    pthread_mutex_lock(&worker->lock);
+    worker->drain |= drain;
+    worker->stop |= stop;
+    pthread_mutex_unlock(&worker->lock);
+    wake(worker);
+}
+
+void worker_close(struct worker *worker)
+{
+    if (worker->threaded)
+        pthread_join(worker->thread, NULL);
+    struct context *context = &worker->context;
+    for (size_t i = 0; i < worker->queued; i++)
+        close(worker->queue[i].fd);
+    free(worker->queue);
+    if (context->loop.base) {
+        conn_close_all(context);
+        on_turn_end(worker); /* the last audit lines */
+    }
+    exchange_pool_free(context);
+    audit_batch_free(&context->batch);
+    EVP_MD_CTX_free(context->digest);
+    if (worker->wake_event)
+        event_free(worker->wake_event);
+    if (worker->wake_fd >= 0)
+        close(worker->wake_fd);
+    loop_close(&context->loop);
+    pthread_mutex_destroy(&worker->lock);
+}

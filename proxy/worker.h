@@ -1,0 +1,42 @@
+/* The event loops: one in the main thread, the others in threads of their own, each with its own
+   connections. They share what context.h names, and nothing else. */
+#ifndef PROXY_WORKER_H
+#define PROXY_WORKER_H
+
+#include "conn.h"
+
+#include <pthread.h>
+
+/* A socket on its way from the listener to the loop that will serve it. */
+struct handoff {
+    int fd;
+    struct sockaddr_storage address;
+    const char *listener;
+};
+
+struct worker {
+    struct context context;
+    pthread_t thread;
+    bool threaded;             /* has a thread of its own */
+    pthread_mutex_t lock;      /* guards the queue and the flags below */
+    struct handoff *queue;
+    size_t queued, queue_cap;
+    bool drain, stop;
+    int wake_fd;               /* eventfd: something of the above has changed */
+    struct event *wake_event;
+    atomic_uint load;          /* connections given to this worker and not closed */
+};
+
+/* Opens a worker that serves by snapshot; index makes its request ids unique. */
+bool worker_open(struct worker *worker, unsigned index, const struct config *config,
+                 const struct snapshot *snapshot, struct shared *shared, struct audit_sink *sink,
+                 EVP_MD *sha256);
+bool worker_start_thread(struct worker *worker);
+/* From the listener's thread: the worker takes the socket over. False: it has been closed. */
+bool worker_give(struct worker *worker, const struct handoff *handoff);
+/* From any thread: finish what runs, then (stop) end the loop. */
+void worker_tell(struct worker *worker, bool drain, bool stop);
+/* Joins the thread, closes connections and the loop. */
+void worker_close(struct worker *worker);
+
+#endif

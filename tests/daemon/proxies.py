@@ -1,0 +1,113 @@
+"""Instances of sockwarden in front of the private daemon, one for each role asked for."""
+import json
+import os
+import subprocess
+import threading
+import time
+
+import engine
+
+# Roles of the policy file that the suite writes, for `serve --policy FILE --role NAME`.
+FILE_ROLES = {
+    "ci": {
+        "extends": "builtin:default",
+        "images": {"allow": ["docker.io/library/busybox", "registry.example.com/**",
+                             "127.0.0.1:5000/**"]},
+    },
+    "compose": {
+        "description": "docker-compose 1.29 with what it needs and nothing else",
+        "allow": ["@ping", "@read", "@control", "@exec", "@delete", "ContainerLogs",
+                  "ContainerCreate", "VolumeCreate", "NetworkCreate", "ImageCreate"],
+        "deny": ["PutContainerArchive", "ImageDelete"],
+        "containers": {"binds": ["@WORK@/**"]},
+        "networks": {"drivers": ["", "bridge"]},
+    },
+    "noroot": {
+        "extends": "builtin:default",
+        "containers": {"privileged": False, "user": {"deny": ["root"]},
+                       "security_opt": {"allow": ["no-new-privileges=true", "no-new-privileges"],
+                                        "require": ["no-new-privileges=true"]},
+                       "mem_limit": {"max": "128m", "require": True}},
+    },
+}
+
+
+class ProxyError(Exception):
+    """sockwarden did not start or did not end as it should."""
+
+
+class Proxy:
+    """One running sockwarden; its socket answers when the constructor returns."""
+
+    def __init__(self, binary, base, upstream, name, options):
+        self.name = name
+        self.socket = "%s/sw-%s.sock" % (base, name)
+        self.audit = "%s/audit-%s.jsonl" % (base, name)
+        self.log_path = "%s/sw-%s.log" % (base, name)
+        self.log = open(self.log_path, "wb")
+        self.argv = [binary, "serve", "-H", "unix://" + self.socket, "--upstream",
+                     "unix://" + upstream, "--audit-log", self.audit, *options]
+        self.popen = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=self.log,
+                                      stderr=self.log, start_new_session=True)
+        end = time.monotonic() + 15
+        while not self.answers():
+            if self.popen.poll() is not None or time.monotonic() > end:
+                self.popen.kill()
+                raise ProxyError("`%s` does not serve: %s" % (" ".join(self.argv), self.tail()))
+            time.sleep(0.03)
+
+    def answers(self):
+        try:
+            return engine.call(self.socket, "GET", "/_ping", timeout=5)[0] > 0
+        except OSError:
+            return False
+
+    def tail(self, lines=15):
+        with open(self.log_path, errors="replace") as log:
+            return "".join(log.readlines()[-lines:]).strip()
+
+    def stop(self):
+        """End it politely; the exit code, or None when it had to be killed."""
+        self.popen.terminate()
+        try:
+            code = self.popen.wait(20)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            self.popen.wait()
+            code = None
+        self.log.close()
+        return code
+
+
+class Proxies:
+    """Instances by role, started when first asked for."""
+
+    def __init__(self, binary, base):
+        self.binary, self.base = binary, base
+        self.policy = os.path.join(base, "policy.json")
+        self.lock = threading.Lock()
+        self.running = {}
+        text = json.dumps({"version": 1, "roles": FILE_ROLES}, indent=2)
+        with open(self.policy, "w") as file:
+            file.write(text.replace("@WORK@", os.path.join(base, "work")))
+
+    def options(self, role):
+        if role in FILE_ROLES:
+            return ["--policy", self.policy, "--role", role]
+        return ["--role", "builtin:" + role]
+
+    def get(self, role, upstream, name=None):
+        """The instance for a role; with a name, one of its own for that role."""
+        key = name or role
+        with self.lock:
+            if key not in self.running:
+                self.running[key] = Proxy(self.binary, self.base, upstream, key, self.options(role))
+            return self.running[key]
+
+    def stop_all(self):
+        """[(proxy, exit code)] of all instances."""
+        with self.lock:
+            for proxy in self.running.values():
+                if proxy.popen.poll() is None:
+                    proxy.popen.terminate()
+            return [(proxy, proxy.stop()) for proxy in self.running.values()]

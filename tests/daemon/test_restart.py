@@ -1,0 +1,107 @@
+"""The daemon goes away and comes back behind the proxy; on a daemon of their own."""
+import signal
+
+import dockerd
+import engine
+from harness import check, holds, same, scenario
+from proxies import Proxy
+
+SLOW = ("sh", "-c", "trap '' TERM; echo up; while :; do sleep 1; done")
+
+
+class Own:
+    """A second daemon, with a proxy of its own, for one scenario."""
+
+    def __init__(self, t):
+        self.t = t
+        self.daemon = dockerd.Dockerd(rootfs=t.world.rootfs)
+        try:
+            self.proxy = Proxy(t.world.options.bin, self.daemon.base, self.daemon.socket, "own",
+                               ["--role", "builtin:default"])
+        except BaseException:
+            self.daemon.close()
+            raise
+        self.env = {"DOCKER_HOST": "unix://" + self.proxy.socket}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.proxy.popen.poll() is None:
+            self.proxy.stop()
+        self.daemon.close()
+
+    def raw(self):
+        conn = engine.Raw(self.proxy.socket)
+        self.t.raws.append(conn)
+        return conn
+
+
+@scenario(timeout=120, proxy=True)
+def daemon_restart(t):
+    with Own(t) as own:
+        t.ok("run", "-d", "--name", "slow", "busybox:test", *SLOW, **own.env)
+        conn = own.raw()
+        conn.request("POST", "/v1.41/containers/slow/stop?t=500")
+        stop = t.spawn("stop", "-t", "500", "slow", **own.env)
+        events = t.spawn("events", **own.env)
+        attached = t.spawn("run", "-i", "--name", "cat", "busybox:test", "cat", **own.env)
+        attached.send(b"echo\n")
+        attached.expect("echo")
+        idle = own.raw()
+        idle.request("GET", "/_ping")
+        idle.body(idle.head())
+        own.daemon.stop(signal.SIGKILL)
+        head = conn.head(10)
+        body = conn.body(head)
+        same("status of the running request", head.status, 502)
+        same("its type", head["content-type"].split(";")[0], "application/json")
+        holds("its body", body, b'"message"')
+        check(stop.wait(10) != 0, "docker stop must fail when the daemon breaks off")
+        holds("docker stop prints", stop.data, b"Error response from daemon: ")
+        events.wait(10)
+        attached.wait(10)
+        down = t.docker("ps", seconds=15, **own.env)
+        check(down.code == 1, "exit code %d of docker ps without a daemon", down.code)
+        holds("docker ps prints", down.errors, own.daemon.socket)
+        holds("docker ps prints", down.errors, "Error response from daemon: ")
+        own.daemon.start()
+        holds("docker ps -a afterwards", t.ok("ps", "-a", "--format", "{{.Names}}", **own.env),
+              "slow")
+        idle.request("GET", "/v1.41/containers/json?all=1")
+        same("a kept connection after the restart", idle.head().status, 200)
+        check(own.proxy.popen.poll() is None, "the proxy ended")
+
+
+@scenario(cli=False, timeout=90, proxy=True)
+def daemon_stopped(t):
+    with Own(t) as own:
+        own.daemon.stop()
+        for _ in range(3):
+            conn = own.raw()
+            conn.request("GET", "/v1.41/containers/json")
+            head = conn.head(10)
+            body = conn.body(head)
+            same("status", head.status, 502)
+            holds("sentence", body.decode(), own.daemon.socket)
+            same("type", head["content-type"].split(";")[0], "application/json")
+            check(b"<" not in body, "no HTML: %r", body)
+        own.daemon.start()
+        conn = own.raw()
+        conn.request("GET", "/v1.41/containers/json")
+        same("status after the daemon's return", conn.head().status, 200)
+
+
+@scenario(cli=False, timeout=90, proxy=True)
+def stop_while_streaming(t):
+    """TERM with a stream open: the proxy ends within its stop timeout, exit code 0."""
+    with Own(t) as own:
+        own.proxy.stop()
+        proxy = Proxy(t.world.options.bin, own.daemon.base, own.daemon.socket, "stop",
+                      ["--role", "builtin:default", "--stop-timeout", "2"])
+        conn = engine.Raw(proxy.socket)
+        conn.request("GET", "/v1.41/events")
+        same("status", conn.head(5).status, 200)
+        proxy.popen.terminate()
+        same("exit code", proxy.popen.wait(15), 0)
+        conn.close()

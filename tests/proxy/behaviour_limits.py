@@ -1,0 +1,184 @@
+"""Times and sizes: 408, 413, 431, idle connections."""
+import time
+
+from fake_dockerd import response
+from harness import Client, Env, Suite, check, equal, wait_for
+
+suite = Suite()
+JSON = ["Content-Type: application/json"]
+HEAD = b"POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\n"
+
+
+def within(seconds, start, what):
+    check(time.monotonic() - start < seconds, f"{what} took {time.monotonic() - start:.1f} s")
+
+
+@suite.test
+def slow_head():
+    """a head that does not come, or comes by drips, gets 408"""
+    with Env("--head-timeout", "1") as env:
+        start = time.monotonic()
+        silent, drip = env.client(), env.client()
+        silent.send(b"GET /_ping HT")
+        drip.sock.settimeout(0.1)
+        text = b"GET /_ping HTTP/1.1\r\nHost: d\r\nA: " + b"a" * 200
+        for at in range(len(text)):
+            if not drip.send_if_open(text[at:at + 1]):
+                break
+            try:
+                if drip.fill():
+                    break
+            except Exception:  # nothing to read yet: send the next byte
+                pass
+            within(4, start, "the dripping head")
+        drip.sock.settimeout(5)
+        for name, client in (("drip", drip), ("silent", silent)):
+            answer = client.read_response()
+            equal(answer.status, 408, name)
+            answer.message()
+            check(client.at_end(), f"{name} stays open")
+        within(4, start, "the refusal")
+        equal(env.fake.received(), 0, "bytes at the daemon")
+
+
+@suite.test
+def slow_body():
+    """a body that stops gets 408, and nothing of it goes on"""
+    with Env("--body-timeout", "1") as env:
+        start = time.monotonic()
+        by_length, in_chunks = env.client(), env.client()
+        by_length.send(HEAD + b"Content-Length: 100\r\n\r\n{\"Image\":")
+        in_chunks.send(HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{\"Ima\r\n")
+        for name, client in (("by length", by_length), ("in chunks", in_chunks)):
+            answer = client.read_response()
+            equal(answer.status, 408, name)
+            check(client.at_end(), f"{name} stays open")
+        within(4, start, "the refusal")
+        equal(env.fake.received(), 0, "bytes at the daemon")
+
+
+@suite.test
+def slow_opaque_body():
+    """an upload that stops ends, at the daemon too"""
+    with Env("--body-timeout", "1") as env:
+        client = env.client()
+        client.send(b"PUT /containers/a/archive?path=/ HTTP/1.1\r\nHost: d\r\nContent-Length: 100\r\n\r\nabc")
+        data = client.rest()
+        check(not data or data.startswith(b"HTTP/1.1 408"), f"answer {data[:80]!r}")
+        wait_for(lambda: all(c.ended.is_set() for c in env.fake.connections),
+                 "the daemon's connection ends")
+
+
+@suite.test
+def steady_body():
+    """the limit is between bytes: a slow but steady body is fine"""
+    body = b'{"Image":"registry.example.com/a:1"}'
+    with Env("--body-timeout", "1") as env:
+        client = env.client()
+        client.send(HEAD + b"Content-Length: %d\r\n\r\n" % len(body))
+        for at in range(0, len(body), 3):
+            client.send(body[at:at + 3])
+            time.sleep(0.12)
+        equal(client.read_response().status, 200, "status")
+
+
+@suite.test
+def idle():
+    """a keep-alive connection without a request is closed in silence"""
+    with Env("--idle-timeout", "1") as env:
+        start = time.monotonic()
+        client = env.client()
+        equal(client.ask("GET", "/_ping").status, 200, "status")
+        check(client.at_end(), "bytes on an idle connection")
+        within(4, start, "the close")
+
+
+@suite.test
+def streams_have_no_limit():
+    """an idle stream outlives every timeout"""
+    def handler(conn, _):
+        conn.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        time.sleep(2.5)
+        return conn.send(b"1\r\nx\r\n0\r\n\r\n")
+    with Env("--idle-timeout", "1", "--head-timeout", "1", "--body-timeout", "1") as env:
+        env.fake.handle("/events", handler)
+        client = env.client()
+        equal(client.ask("GET", "/events").body, b"x", "event")
+
+
+@suite.test
+def slow_answer_has_no_limit():
+    """a daemon that takes its time is waited for"""
+    def handler(conn, _):
+        time.sleep(2.5)
+        return conn.send(response())
+    with Env("--idle-timeout", "1", "--head-timeout", "1", "--body-timeout", "1") as env:
+        env.fake.handle("/containers/a/stop", handler)
+        equal(env.client().ask("POST", "/containers/a/stop", b"").status, 200, "status")
+
+
+@suite.test
+def body_too_large():
+    """inspected bodies over the limit: 413, by length and in chunks"""
+    with Env("--max-body", "10000") as env:
+        with Client(env.socket) as client:
+            client.send(HEAD + b"Content-Length: 10001\r\n\r\n")
+            answer = client.read_response()
+            equal(answer.status, 413, "by its length, before the body")
+            answer.message()
+        with Client(env.socket) as client:
+            client.send(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+            for _ in range(11):
+                client.send_if_open(b"3e8\r\n" + b" " * 1000 + b"\r\n")
+            equal(client.read_response().status, 413, "in chunks")
+        with Client(env.socket) as client:
+            client.send(HEAD + b"Transfer-Encoding: chunked\r\n\r\nffffff\r\n")
+            equal(client.read_response().status, 413, "by the size of a chunk")
+        equal(env.fake.received(), 0, "bytes at the daemon")
+        body = b'{"Image":"registry.example.com/a:1"}' + b" " * 9000
+        equal(env.ask("POST", "/containers/create", body, JSON).status, 200, "below the limit")
+        big = b"t" * 100000
+        equal(env.ask("PUT", "/containers/a/archive?path=/", big,
+                      ["Content-Type: application/x-tar"]).status, 200,
+              "an upload has no such limit")
+
+
+@suite.test
+def default_body_limit():
+    """1 MiB unless told otherwise"""
+    pad = b" " * (1024 * 1024 - 100)
+    with Env() as env:
+        body = b'{"Image":"registry.example.com/a:1"}'
+        equal(env.ask("POST", "/containers/create", body + pad, JSON).status, 200, "just below")
+        with Client(env.socket) as client:
+            client.request("POST", "/containers/create", None, JSON + ["Content-Length: 1048577"])
+            equal(client.read_response().status, 413, "just above")
+
+
+@suite.test
+def head_too_large():
+    """431 for a head over the limit, whether it ends or not"""
+    with Env("--max-head", "4096") as env:
+        for tail in (b"\r\n\r\n", b""):
+            with Client(env.socket) as client:
+                client.send_if_open(b"GET /_ping HTTP/1.1\r\nHost: d\r\nA: " + b"a" * 5000 + tail)
+                answer = client.read_response()
+                equal(answer.status, 431, "status")
+                answer.message()
+        equal(env.ask("GET", "/_ping", headers=["A: " + "a" * 3000]).status, 200, "below the limit")
+
+
+@suite.test
+def too_many_connections():
+    """above the limit of connections somebody waits or is told, and all is well afterwards"""
+    with Env("--max-connections", "20") as env:
+        clients = []
+        for _ in range(40):
+            clients.append(Client(env.socket))
+            clients[-1].send_if_open(b"GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n")
+        served = sum(1 for client in clients[:5] if client.read_response().status == 200)
+        equal(served, 5, "the first ones are served")
+        for client in clients:
+            client.close()
+        with Client(env.socket) as client:
+            equal(client.ask("GET", "/_ping").status, 200, "afterwards")

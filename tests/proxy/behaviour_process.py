@@ -1,0 +1,275 @@
+"""The process: start, stop, sockets, workers, command line."""
+import json
+import os
+import selectors
+import signal
+import socket
+import stat
+import subprocess
+import tempfile
+import time
+
+from harness import CASES, Client, Env, Failure, Suite, check, equal, run_bin, settings, wait_for
+
+suite = Suite()
+PING = b"GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n"
+
+
+@suite.test
+def term():
+    """TERM: exit 0 in time, the socket file removed"""
+    with Env() as env:
+        client = env.client()
+        equal(client.ask("GET", "/_ping").status, 200, "status")
+        start = time.monotonic()
+        env.process.send_signal(signal.SIGTERM)
+        equal(env.process.wait(5), 0, "exit code")
+        check(time.monotonic() - start < 3, "an idle client holds up the stop")
+        check(not os.path.exists(env.socket), "the socket file stays")
+
+
+@suite.test
+def term_with_stream():
+    """TERM with an open stream: ends within --stop-timeout; the stream may end before"""
+    with Env("--stop-timeout", "1") as env:
+        env.fake.handle("/events", lambda conn, _: conn.send(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n") and conn.rest() and False)
+        client = env.client()
+        client.request("GET", "/events")
+        equal(client.read_head().status, 200, "status")
+        env.process.send_signal(signal.SIGTERM)
+        equal(env.process.wait(5), 0, "exit code")
+
+
+@suite.test
+def term_lets_requests_finish():
+    """a request under way is answered during the stop"""
+    def handler(conn, _):
+        wait_for(lambda: not os.path.exists(env.socket), "the listener is gone")
+        return conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+    with Env("--stop-timeout", "5") as env:
+        env.fake.handle("/info", handler)
+        client = env.client(8)
+        client.request("GET", "/info")
+        env.fake.wait_requests(1)
+        env.process.send_signal(signal.SIGTERM)
+        equal(client.read_response().status, 200, "status")
+        equal(env.process.wait(5), 0, "exit code")
+
+
+@suite.test
+def second_term():
+    """a second TERM ends at once"""
+    with Env("--stop-timeout", "60") as env:
+        env.fake.handle("/info", lambda conn, _: conn.rest() and False)
+        client = env.client()
+        client.request("GET", "/info")
+        env.fake.wait_requests(1)
+        env.process.send_signal(signal.SIGTERM)
+        wait_for(lambda: not os.path.exists(env.socket), "the stop begins")
+        env.process.send_signal(signal.SIGTERM)
+        env.process.wait(3)
+        env.expected_code = env.process.returncode
+
+
+@suite.test
+def socket_file():
+    """mode 0660 unless told otherwise; a live socket is refused, a stale one replaced"""
+    with Env() as env:
+        equal(stat.S_IMODE(os.stat(env.socket).st_mode), 0o660, "mode")
+        second = subprocess.run([settings["bin"], "serve"] + env.args, capture_output=True,
+                                timeout=5, check=False)
+        equal(second.returncode, 1, "exit code of a second start")
+        check(env.socket.encode() in second.stderr, f"the socket is not named: {second.stderr!r}")
+        equal(env.ask("GET", "/_ping").status, 200, "the first one goes on")
+        env.process.kill()
+        env.process.wait()
+        check(os.path.exists(env.socket), "a killed process leaves its socket")
+        env.args += ["--socket-mode", "0600"]
+        env.start(ready=False)
+        wait_for(env.is_ready, "the stale socket is replaced")
+        equal(env.ask("GET", "/_ping").status, 200, "status")
+        equal(stat.S_IMODE(os.stat(env.socket).st_mode), 0o600, "mode when told")
+
+
+@suite.test
+def not_a_socket():
+    """a file that is no socket is never replaced"""
+    with Env(start=False) as env:
+        with open(env.socket, "w", encoding="ascii") as file:
+            file.write("precious")
+        result = subprocess.run([settings["bin"], "serve"] + env.args, capture_output=True,
+                                timeout=5, check=False)
+        equal(result.returncode, 1, "exit code")
+        with open(env.socket, encoding="ascii") as file:
+            equal(file.read(), "precious", "the file")
+
+
+@suite.test
+def several_listeners():
+    """two sockets, one proxy"""
+    with tempfile.TemporaryDirectory() as folder:
+        other = os.path.join(folder, "other.sock")
+        with Env("-H", "unix://" + other) as env:
+            for path in (env.socket, other):
+                with Client(path) as client:
+                    equal(client.ask("GET", "/_ping").status, 200, path)
+            lines = env.wait_audit(2, operation="SystemPing")
+            equal(len({line["listener"] for line in lines}), 2, "listeners in the audit")
+
+
+def load(env, clients, rounds):
+    """Keep-alive clients, each with one request after the other; all answers are counted."""
+    selector = selectors.DefaultSelector()
+    left = {}
+    for _ in range(clients):
+        sock = socket.socket(socket.AF_UNIX)
+        sock.connect(env.socket)
+        sock.send(PING)
+        left[sock] = [rounds, b""]
+        selector.register(sock, selectors.EVENT_READ)
+    done, deadline = 0, time.monotonic() + 40
+    while left:
+        if time.monotonic() > deadline:
+            raise Failure(f"{done} answers in time, {len(left)} clients wait")
+        for key, _ in selector.select(1):
+            sock = key.fileobj
+            data = sock.recv(65536)
+            check(data, "closed under load")
+            state = left[sock]
+            state[1] += data
+            if not state[1].endswith(b"{}"):
+                continue
+            check(state[1].startswith(b"HTTP/1.1 200 "), f"answer {state[1]!r}")
+            done, state[0], state[1] = done + 1, state[0] - 1, b""
+            if state[0]:
+                sock.send(PING)
+            else:
+                selector.unregister(sock)
+                sock.close()
+                del left[sock]
+    equal(done, clients * rounds, "answers")
+
+
+@suite.test
+def load_one_worker():
+    """200 clients with 10 requests each on one worker"""
+    with Env("--workers", "1") as env:
+        load(env, 200, 10)
+        env.check_rss()
+
+
+@suite.test
+def load_four_workers():
+    """200 clients with 50 requests each on four workers"""
+    with Env("--workers", "4") as env:
+        load(env, 200, 50)
+        env.check_rss()
+        equal(sum(r.path == "/_ping" for r in env.fake.wait_requests(10000)), 10000,
+              "requests at the daemon")
+
+
+# ---- command line -------------------------------------------------------------------------------
+
+@suite.test
+def unknown_flag():
+    """an unknown flag: exit 2 and the nearest one"""
+    result = run_bin("serve", "--audit-lgo", "x")
+    equal(result.returncode, 2, "exit code")
+    check(b"--audit-log" in result.stderr, f"{result.stderr!r}")
+    equal(run_bin("nosuchcommand").returncode, 2, "unknown command")
+    equal(run_bin("serve", "--workers").returncode, 2, "missing value")
+    equal(run_bin("serve", "--workers", "x").returncode, 2, "value that is no number")
+
+
+@suite.test
+def help_and_version():
+    """--help and --version on standard output, exit 0"""
+    for flag, text in (("--help", b"sockwarden"), ("--version", b"sockwarden")):
+        result = run_bin(flag)
+        equal((result.returncode, text in result.stdout, result.stderr), (0, True, b""), flag)
+
+
+@suite.test
+def policy_missing():
+    """a policy file that is not there: exit 1 and its name"""
+    with Env(start=False) as env:
+        args = ["serve", "-H", "unix://" + env.socket, "--policy", "/nonexistent/policy.json"]
+        result = run_bin(*args)
+        equal(result.returncode, 1, "exit code")
+        check(b"/nonexistent/policy.json" in result.stderr, f"{result.stderr!r}")
+
+
+@suite.test
+def policy_errors():
+    """every error of a policy with file, line, column and the nearest key; nothing is served"""
+    text = '{\n  "version": 1,\n  "roles": { "default": {\n    "alow": ["@ping"],\n' \
+           '    "containers": { "privleged": true } } }\n}\n'
+    with Env(start=False) as env:
+        path = os.path.join(env.dir, "bad.json")
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+        for args in (("check", path), ("serve", "-H", "unix://" + env.socket, "--policy", path)):
+            result = run_bin(*args)
+            equal(result.returncode, 1, args[0])
+            for wanted in (f"{path}:4:5: ", f"{path}:5:21: ", '"allow"', '"privileged"'):
+                found = wanted in result.stderr.decode() or wanted.strip('"') in result.stderr.decode()
+                check(found, f"{args[0]}: {wanted} is not in {result.stderr!r}")
+        check(not os.path.exists(env.socket), "it listens all the same")
+    good = run_bin("check",
+                   *(os.path.join(CASES, name) for name in ("reference.json", "open.json",
+                                                            "read-only.json")))
+    equal(good.returncode, 0, f"good policies {good.stderr!r}")
+
+
+@suite.test
+def own_listener_as_upstream():
+    """the proxy never has itself for a daemon"""
+    with Env(start=False) as env:
+        path = "unix://" + env.socket
+        result = run_bin("serve", "-H", path, "--upstream", path, timeout=5)
+        check(result.returncode in (1, 2), f"exit code {result.returncode}")
+        odd = run_bin("serve", "-H", path, "--upstream", "unix://" + env.dir + "/./proxy.sock",
+                      timeout=5)
+        check(odd.returncode in (1, 2), "the same by another spelling")
+
+
+@suite.test
+def tcp_without_tls():
+    """plain TCP needs --insecure-tcp"""
+    result = run_bin("serve", "-H", "tcp://127.0.0.1:0", timeout=5)
+    check(result.returncode in (1, 2), f"exit code {result.returncode}")
+    check(b"--insecure-tcp" in result.stderr or b"tls" in result.stderr.lower(),
+          f"{result.stderr!r}")
+
+
+@suite.test
+def environment():
+    """options by environment; the flag wins"""
+    with Env(start=False) as env:
+        os.environ["SOCKWARDEN_ROLE"] = "nosuchrole"
+        try:
+            env.start()
+            equal(env.ask("GET", "/_ping").status, 200, "the flag wins")
+        finally:
+            del os.environ["SOCKWARDEN_ROLE"]
+    result = run_bin("serve", "-H", "unix:///nonexistent/x.sock",
+                     env={"SOCKWARDEN_WORKERS": "many"})
+    equal(result.returncode, 2, "a wrong value in the environment")
+
+
+@suite.test
+def routes_and_roles():
+    """routes: a table with a header; roles: JSON that check accepts"""
+    lines = run_bin("routes").stdout.decode().splitlines()
+    check(lines, "nothing is printed")
+    equal(lines[0].split("\t"), ["method", "path", "operation", "class", "body", "gist"], "header")
+    check(len(lines) > 100 and all(line.count("\t") == 5 for line in lines), "rows")
+    operations = {line.split("\t")[2] for line in lines[1:]}
+    check({"ContainerCreate", "Grpc", "CheckpointDelete", "SystemPing"} <= operations,
+          "operations are missing")
+    names = run_bin("roles").stdout.decode()
+    for name in ("default", "read-only", "all"):
+        check(name in names, f"role {name} is not listed")
+        json.loads(run_bin("roles", name).stdout)
+    check(run_bin("roles", "nosuch").returncode != 0, "a role that does not exist")

@@ -1,0 +1,374 @@
+"""The cases of tests/cases through a live proxy and through `explain`."""
+import base64
+import concurrent.futures
+import glob
+import json
+import os
+import re
+import socket
+import time
+import urllib.parse
+
+from harness import (CASES, Client, Env, Failure, check, equal, run_bin, settings, shown, unread,
+                     wait_for)
+
+PAD = re.compile(r"%PAD(\d+)%")
+FORWARDED = {"host", "user-agent", "accept", "content-type", "content-length", "x-registry-auth",
+             "x-registry-config", "version", "transfer-encoding", "connection"}
+HIJACK = {"upgrade", "sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol",
+          "sec-websocket-extensions"}
+SPLIT_ALL = 300     # bytes; longer requests are split at samples
+SPLIT_SAMPLES = 40
+SPLIT_BATCH = 128   # connections at a time
+
+
+class Case:
+    def __init__(self, file, row):
+        self.file = file
+        self.name = f"{file}/{row['name']}"
+        self.policy = row.get("policy", "reference.json")
+        self.allow = row["expect"] == "allow"
+        self.row = row
+        self.is_raw = "raw" in row or "raw_base64" in row
+        self.body = self.part("body") or b""
+        self.data = self.part("raw") if self.is_raw else self.build()
+        self.method = row.get("method") or self.data.split(b" ")[0].decode("latin-1")
+        self.eof = row.get("eof", False)
+        self.passed = row.get("passed")
+
+    def part(self, key):
+        if key + "_base64" in self.row:
+            return base64.b64decode(self.row[key + "_base64"])
+        text = self.row.get(key)
+        return expand(text).encode() if text is not None else None
+
+    def build(self):
+        headers = self.row.get("headers")
+        if headers is None:
+            headers = {"Content-Type": "application/json"} if self.body else {}
+        lines = [f"{self.row['method']} {expand(self.row['target'])} HTTP/1.1",
+                 "Host: client.invalid"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        if self.body or self.row["method"] in ("POST", "PUT"):
+            lines.append(f"Content-Length: {len(self.body)}")
+        return ("\r\n".join(lines) + "\r\n\r\n").encode() + self.body
+
+    def expected(self):
+        """(method, target, body or None when unknown) of what an allowed case sends on."""
+        if not self.is_raw:
+            return [(self.row["method"], expand(self.row["target"]), self.body)]
+        if self.passed:
+            return [(*line.split(" "), None) for line in self.passed]
+        head, _, rest = self.data.partition(b"\r\n\r\n")
+        method, target, _ = head.split(b"\r\n")[0].decode("latin-1").split(" ")
+        return [(method, target, plain_body(head, rest))]
+
+
+def expand(text):
+    return PAD.sub(lambda match: "a" * int(match[1]), text)
+
+
+def plain_body(head, rest):
+    if b"transfer-encoding: chunked" not in head.lower():
+        return rest
+    parts = []
+    while not rest.startswith(b"0"):
+        size, _, rest = rest.partition(b"\r\n")
+        parts.append(rest[:int(size, 16)])
+        rest = rest[int(size, 16) + 2:]
+    return b"".join(parts)
+
+
+def load(stateful=False):
+    """{file: [case]} of the whole corpus."""
+    files = {}
+    for path in sorted(glob.glob(os.path.join(CASES, "*.jsonl"))):
+        name = os.path.basename(path)[:-6]
+        if name == "stateful" and not stateful:
+            continue
+        with open(path, encoding="utf-8") as file:
+            files[name] = [Case(name, json.loads(line)) for line in file]
+    return files
+
+
+# ---- what must be true of an answer and of what was sent on -------------------------------------
+
+def check_denial(case, answer):
+    check(400 <= answer.status < 500, f"status {answer.status}")
+    if "status" in case.row:
+        equal(answer.status, case.row["status"], "status")
+    if answer.body or case.method != "HEAD":
+        answer.message()
+
+
+def query_of(target):
+    return urllib.parse.parse_qsl(target.partition("?")[2], keep_blank_values=True)
+
+
+def check_target(case, sent, target):
+    equal(urllib.parse.unquote(sent.partition("?")[0]),
+          urllib.parse.unquote(target.partition("?")[0]),
+          "path that was sent on")
+    if case.passed:
+        return
+    gone = set(case.row.get("dropped", []))
+    wanted = [pair for pair in query_of(target) if pair[0] not in gone and pair[1]]
+    got = [pair for pair in query_of(sent) if pair[1]]
+    equal(got, [pair for pair in wanted], "query that was sent on")
+    if "sent" in case.row:
+        equal(got, [tuple(pair) for pair in case.row["sent"]], "query that was sent on")
+
+
+def check_sent(case, request, expected):
+    method, target, body = expected
+    equal(request.method, method, "method that was sent on")
+    equal(request.version, "HTTP/1.1", "version that was sent on")
+    check_target(case, request.target, target)
+    names = [name.lower() for name, _ in request.headers]
+    equal(len(names), len(set(names)), "every header once")
+    extra = set(names) - FORWARDED - (HIJACK if "attach" in target or "/exec/" in target else set())
+    check(not extra, f"headers that do not belong on: {sorted(extra)}")
+    check(request.get("Host") not in (None, "client.invalid", "d"),
+          f"Host {request.get('Host')!r} was sent on")
+    check(request.complete, "the body did not arrive whole")
+    if method in ("POST", "PUT"):
+        check(("content-length" in names) != ("transfer-encoding" in names), f"framing: {names}")
+    if body is None:
+        return
+    kind = request.get("Content-Type")
+    if kind == "application/json":
+        equal(request.body, body, "JSON body that was sent on")
+        check("content-length" in names, "JSON without Content-Length")
+    elif kind == "application/x-tar":
+        equal(request.body, body, "body that was sent on")
+    else:
+        equal((kind, request.body), (None, b""), "type and body where none belongs")
+
+
+# ---- live ---------------------------------------------------------------------------------------
+
+class Live:
+    """One proxy per policy, kept for the whole run."""
+
+    def __init__(self):
+        self.envs = {}
+        self.last = {}      # policy -> bytes at the daemon after the case before
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        for env in self.envs.values():
+            env.__exit__(*args)
+
+    def env(self, policy):
+        if policy not in self.envs:
+            self.envs[policy] = Env("--head-timeout", "30", policy=policy)
+        return self.envs[policy]
+
+    def run(self, case):
+        env = self.env(case.policy)
+        before, count = env.fake.received(), len(env.fake.requests)
+        trickle = before - self.last.get(case.policy, before)
+        try:
+            with Client(env.socket) as client:
+                client.send_if_open(case.data)
+                if case.eof:
+                    client.end_writing()
+                if case.allow:
+                    self.check_allowed(case, client, env, count)
+                else:
+                    self.check_denied(case, client, env, before, count)
+        finally:
+            self.last[case.policy] = env.fake.received()
+        equal(trickle, 0, "bytes that reached the daemon behind the case before")
+
+    @staticmethod
+    def check_allowed(case, client, env, count):
+        expected = case.expected()
+        for number, (method, _, _) in enumerate(expected):
+            answer = client.read_response(method == "HEAD")
+            if answer.status != 200:
+                raise Failure(f"answer {number + 1}: {answer.status} {shown(answer.body)}")
+        requests = env.fake.wait_requests(count + len(expected))[count:]
+        equal(len(requests), len(expected), "requests that were sent on")
+        for request, wanted in zip(requests, expected):
+            check_sent(case, request, wanted)
+
+    @staticmethod
+    def check_denied(case, client, env, before, count):
+        passed = [line.split(" ") for line in case.passed or []]
+        refused = None
+        for _ in range(len(passed) + 1):
+            if client.at_end() if case.eof else False:
+                break
+            answer = client.read_response(case.method == "HEAD" and not passed)
+            if answer.status >= 300:
+                refused = answer
+                break
+        if refused is None:
+            check(case.eof, "nothing was refused")
+        else:
+            check_denial(case, refused)
+            if (refused.get("Connection") or "").lower() == "close":
+                check(client.at_end(), "Connection: close, but it stays open")
+        requests = env.fake.requests[count:]
+        if not passed:
+            equal(env.fake.received() - before, 0, "bytes that reached the daemon")
+        else:
+            check(len(requests) <= len(passed), f"{len(requests)} requests reached the daemon")
+        for request, (method, target) in zip(requests, passed):
+            equal((request.method, request.target), (method, target), "request that was sent on")
+
+    def settle(self, file, cases):
+        """After a file: nothing has trickled to the daemon behind the answers, and the proxy lives."""
+        failures = []
+        for policy in sorted({case.policy for case in cases}):
+            env = self.env(policy)
+            if env.process.poll() is not None:
+                failures.append((file, f"the proxy ended: {env.stderr()}"))
+            elif env.fake.received() != self.last.get(policy, 0):
+                failures.append((file, "bytes reached the daemon behind the last answer"))
+        return failures
+
+    # A batch of connections gets its first parts; only when the proxy has read them all, the second.
+    def split_batch(self, case, positions):
+        env = self.env(case.policy)
+        before = env.fake.received()
+        clients = [Client(env.socket) for _ in positions]
+        try:
+            for client, at in zip(clients, positions):
+                client.send_if_open(case.data[:at])
+            for client in clients:
+                wait_for(lambda c=client: unread(c.sock) == 0, "the first part is read")
+            for client, at in zip(clients, positions):
+                client.send_if_open(case.data[at:])
+                if case.eof:
+                    client.end_writing()
+            for client, at in zip(clients, positions):
+                self.check_split(case, client, f"split at {at}")
+        finally:
+            for client in clients:
+                client.close()
+        if not case.allow and not case.passed:
+            equal(env.fake.received() - before, 0, f"bytes at the daemon, split in {positions}")
+
+    @staticmethod
+    def check_split(case, client, how):
+        try:
+            if case.eof and client.at_end():
+                return
+            for _ in case.expected() if case.allow else case.passed or []:
+                answer = client.read_response(case.method == "HEAD")
+                if not case.allow and answer.status >= 400:
+                    return
+                equal(answer.status, 200, "status")
+            if not case.allow:
+                answer = client.read_response(case.method == "HEAD" and not case.passed)
+                check_denial(case, answer)
+        except (Failure, OSError, ValueError) as error:
+            raise Failure(f"{how}: {error}") from None
+
+    def run_split(self, case):
+        size = len(case.data)
+        if size > 20000:
+            return
+        positions = list(range(1, size))
+        if size > SPLIT_ALL:
+            step = size / SPLIT_SAMPLES
+            positions = sorted({max(1, int(i * step)) for i in range(1, SPLIT_SAMPLES)})
+        for start in range(0, len(positions), SPLIT_BATCH):
+            self.split_batch(case, positions[start:start + SPLIT_BATCH])
+        self.run_bytes(case)
+
+    def run_bytes(self, case):
+        if len(case.data) > 1000:
+            return
+        env = self.env(case.policy)
+        before = env.fake.received()
+        with Client(env.socket) as client:
+            for at in range(len(case.data)):
+                if not client.send_if_open(case.data[at:at + 1]):
+                    break
+                deadline = time.monotonic() + 5
+                while unread(client.sock) and time.monotonic() < deadline:
+                    time.sleep(0)
+            if case.eof:
+                client.end_writing()
+            self.check_split(case, client, "byte by byte")
+        if not case.allow and not case.passed:
+            equal(env.fake.received() - before, 0, "bytes at the daemon, byte by byte")
+
+
+# ---- explain ------------------------------------------------------------------------------------
+
+def plain_field(field):
+    return re.sub(r"\[[^\]]*\]", "", field or "")
+
+
+def explain(case):
+    result = run_bin("explain", "--policy", os.path.join(CASES, case.policy), stdin=case.data)
+    try:
+        answer = json.loads(result.stdout) if result.stdout else {}
+    except ValueError:
+        raise Failure(f"not JSON: {shown(result.stdout)}") from None
+    what = f"exit {result.returncode}, {shown(result.stdout)} {shown(result.stderr)}"
+    if case.allow:
+        equal(result.returncode, 0, "explain: " + what)
+        equal(answer.get("decision"), "allow", "explain: decision")
+        return
+    check(result.returncode in (1, 3), "explain: " + what)
+    if result.returncode == 1:
+        return
+    equal(answer.get("decision"), "deny", "explain: decision")
+    if "status" in case.row:
+        equal(answer.get("status"), case.row["status"], "explain: status")
+    if "field" in case.row:
+        field, wanted = plain_field(answer.get("field")), case.row["field"]
+        check(field == wanted or field.startswith(wanted + "."),
+              f"explain: field {field!r}, expected {wanted!r}")
+    if "rule" in case.row:
+        equal(answer.get("rule"), case.row["rule"], "explain: rule")
+
+
+def can_explain(case):
+    return not case.passed
+
+
+# ---- the three runs -----------------------------------------------------------------------------
+
+def each(cases, run):
+    """[(name, text)] of the cases that fail."""
+    failures = []
+    for case in cases:
+        try:
+            run(case)
+        except (Failure, OSError, ValueError, socket.timeout) as error:
+            failures.append((case.name, f"{error}  -- {case.row['why']}"))
+    return failures
+
+
+def run_live(files, report, only=None):
+    with Live() as live:
+        for file, cases in files.items():
+            chosen = [c for c in cases if not only or only in c.name]
+            if chosen:
+                report(f"live {file}", len(chosen),
+                       each(chosen, live.run) + live.settle(file, chosen))
+
+
+def run_split(files, report, only=None):
+    with Live() as live:
+        cases = [c for c in files["framing"] + files["targets"] + files["benign"]
+                 if c.is_raw and (not only or only in c.name)]
+        if cases:
+            report("split framing", len(cases), each(cases, live.run_split))
+
+
+def run_explain(files, report, only=None):
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for file, cases in files.items():
+            chosen = [c for c in cases if can_explain(c) and (not only or only in c.name)]
+            if chosen:
+                lists = pool.map(lambda case: each([case], explain), chosen)
+                report(f"explain {file}", len(chosen), [f for failed in lists for f in failed])

@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""Tests of the proxy before a fake daemon. See --help; the last line counts."""
+import argparse
+import os
+import sys
+import time
+import traceback
+
+import behaviour_audit
+import behaviour_http
+import behaviour_limits
+import behaviour_process
+import behaviour_stream
+import behaviour_tunnel
+import behaviour_upstream
+import cases
+from harness import settings
+
+SUITES = [behaviour_http, behaviour_stream, behaviour_upstream, behaviour_tunnel, behaviour_limits,
+          behaviour_audit, behaviour_process]
+
+
+class Report:
+    def __init__(self):
+        self.passed = 0
+        self.failed = 0
+        self.start = time.monotonic()
+
+    def cases(self, what, count, failures):
+        """One line for many cases, and one for each that failed."""
+        names = {name for name, _ in failures}
+        self.failed += len(names)
+        self.passed += count - min(len(names), count)
+        for name, text in failures:
+            print(f"FAIL {what}: {name}: {text}", flush=True)
+        self.line("FAIL" if failures else "ok", f"{what}: {count - len(names)} of {count} cases")
+
+    def line(self, verdict, text):
+        now = time.monotonic()
+        print(f"{verdict:4} {text} ({now - self.start:.2f} s)", flush=True)
+        self.start = now
+
+    def test(self, function):
+        name = f"{function.__module__.removeprefix('behaviour_')}.{function.__name__}"
+        try:
+            function()
+        except Exception as error:  # a test that breaks is a test that failed
+            self.failed += 1
+            place = traceback.extract_tb(error.__traceback__)
+            where = next((f"{os.path.basename(f.filename)}:{f.lineno}" for f in reversed(place)
+                          if os.path.basename(f.filename).startswith("behaviour_")), "")
+            self.line("FAIL", f"{name}: {where}: {type(error).__name__}: {error}")
+        else:
+            self.passed += 1
+            self.line("ok", f"{name}: {(function.__doc__ or '').strip()}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bin", default=settings["bin"], help="the program under test")
+    parser.add_argument("-k", metavar="TEXT", help="only tests and cases whose name holds TEXT")
+    parser.add_argument("--skip-cases", action="store_true", help="only the behaviour tests")
+    options = parser.parse_args()
+    settings["bin"] = os.path.abspath(options.bin)
+    if not os.access(settings["bin"], os.X_OK):
+        sys.exit(f"run.py: {settings['bin']} is not there: build it first (make)")
+    with open(settings["bin"], "rb") as file:
+        settings["sanitized"] = b"__asan_init" in file.read()
+
+    report = Report()
+    if not options.skip_cases:
+        files = cases.load()
+        for run in (cases.run_live, cases.run_explain, cases.run_split):
+            run(files, report.cases, options.k)
+    for suite in SUITES:
+        for function in suite.suite.tests:
+            if not options.k or options.k in f"{suite.__name__}.{function.__name__}":
+                report.test(function)
+    print(f"proxy: {report.passed} passed, {report.failed} failed")
+    return 1 if report.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
