@@ -20,7 +20,7 @@ DEPS_TEST  := $(DEPS_BUILD) clang libclang-rt-14-dev clang-tidy clang-format cpp
               ca-certificates procps openssl curl
 
 # Targets that must work before the libraries are there.
-NO_LIBS := deps deps-test help clean distclean run test format format-check ensure-deps ensure-deps-test
+NO_LIBS := deps deps-test help clean distclean run test format format-check cppcheck ensure-deps ensure-deps-test uninstall
 NEED_LIBS := $(filter-out $(NO_LIBS),$(or $(MAKECMDGOALS),all))
 
 # ---- libraries -------------------------------------------------------------------------------
@@ -68,7 +68,7 @@ WERROR ?= -Werror
 OPT  ?= -O2 -g
 SAN  ?=
 CFLAGS_ALL = -std=c17 -D_GNU_SOURCE -DSOCKWARDEN_VERSION='"$(VERSION)"' $(OPT) $(WARN) $(WERROR) \
-             $(HARDEN_CFLAGS) $(if $(SAN),$(SAN) -fno-omit-frame-pointer,$(FORTIFY)) -Iinclude $(CFLAGS)
+             $(HARDEN_CFLAGS) $(if $(SAN),$(SAN) -fno-omit-frame-pointer,$(FORTIFY)) -iquote include $(CFLAGS)
 LDFLAGS_ALL = $(HARDEN_LDFLAGS) $(SAN) -Wl,--as-needed -pthread $(LDFLAGS)
 
 # ---- sources ---------------------------------------------------------------------------------
@@ -117,7 +117,7 @@ $(BUILD)/proxy/%.o: proxy/%.c $(FLAGS_STAMP)
 	@echo "  CC      $<"
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) $(PKG_CFLAGS) -pthread -MMD -MP -c -o $@ $<
 $(BUILD)/gen/%.o: $(BUILD)/gen/%.c $(FLAGS_STAMP)
-	$(Q)$(CC) $(CFLAGS_ALL) -Ipolicy -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CFLAGS_ALL) -iquote policy -MMD -MP -c -o $@ $<
 # llhttp is generated code of another project: no warnings of ours, the same hardening.
 $(BUILD)/llhttp/%.o: $(LLHTTP_SHARE)/llhttp/%.c $(FLAGS_STAMP)
 	@echo "  CC      llhttp/$*.c"
@@ -135,19 +135,110 @@ $(BUILD)/gen/builtin_roles.c: $(BUILTINS)
 # ---- tests -----------------------------------------------------------------------------------
 $(BUILD)/unit/%: tests/unit/%.c $(LIBPROXY) $(LIBPOLICY) $(LLHTTP_OBJS) $(FLAGS_STAMP)
 	@echo "  LD      $@"
-	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) $(PKG_CFLAGS) -Ipolicy -Iproxy -MMD -MP -o $@ $< $(LIBPROXY) $(LIBPOLICY) $(LLHTTP_OBJS) \
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) $(PKG_CFLAGS) -iquote policy -iquote proxy -MMD -MP -o $@ $< $(LIBPROXY) $(LIBPOLICY) $(LLHTTP_OBJS) \
 	  $(LDFLAGS_ALL) -lcmocka $(if $(filter test_proxy_%,$*),$(EVENT_LIBS) $(SSL_LIBS)) $(CJSON_LIBS) $(LLHTTP_LIBS)
 
-FUZZ_SAN := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(FORCE_FUZZ)
+FUZZ_SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+FUZZ_LIBS := $(BUILD)/fuzzlib/.built
+# The libraries once more, by clang and instrumented.
+$(FUZZ_LIBS): FORCE
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzzlib CC=clang OPT='-O1 -g' \
+	  SAN='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined' libs
+	$(Q)cd $(BUILD)/fuzzlib && { [ -e .built ] && [ -z "$$(find . -name '*.[ao]' -newer .built)" ] || touch .built; }
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_LIBS)
 	@echo "  FUZZ    $@"
-	$(Q)mkdir -p $(@D) && $(MAKE) --no-print-directory BUILD=$(BUILD)/fuzzlib CC=clang OPT='-O1 -g' \
-	  SAN='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined' \
-	  $(BUILD)/fuzzlib/libpolicy.a $(BUILD)/fuzzlib/libproxy.a llhttp-objs >/dev/null
-	$(Q)clang -std=c17 -D_GNU_SOURCE -g -O1 $(FUZZ_SAN) -Iinclude -Ipolicy -Iproxy $(PKG_CFLAGS) -o $@ $< \
-	  $(BUILD)/fuzzlib/libproxy.a $(BUILD)/fuzzlib/libpolicy.a $(addprefix $(BUILD)/fuzzlib/llhttp/,$(notdir $(LLHTTP_SRCS:.c=.o))) \
-	  -pthread $(CJSON_LIBS) $(LLHTTP_LIBS)
-.PHONY: llhttp-objs
-llhttp-objs: $(LLHTTP_OBJS)
+	$(Q)mkdir -p $(@D) && clang -std=c17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer $(FUZZ_SAN) -iquote include -iquote policy -iquote proxy \
+	  $(PKG_CFLAGS) -o $@ $< $(BUILD)/fuzzlib/libproxy.a $(BUILD)/fuzzlib/libpolicy.a \
+	  $(wildcard $(BUILD)/fuzzlib/llhttp/*.o) -pthread $(EVENT_LIBS) $(SSL_LIBS) $(CJSON_LIBS) $(LLHTTP_LIBS)
+.PHONY: libs
+libs: $(LIBPOLICY) $(LIBPROXY) $(LLHTTP_OBJS)
+
+.PHONY: test check check-unit check-pure check-proxy check-daemon clang asan analyze tidy cppcheck \
+        format format-check fuzz-smoke fuzz-long soak unit-bins fuzz-bins
+test: ensure-deps-test ## the whole suite: what CI runs (10 to 15 minutes; installs what is missing when root)
+	$(Q)tests/run
+check: check-unit check-pure check-proxy ## the quick tests, about two minutes
+
+unit-bins: $(UNIT_BINS)
+check-unit: $(UNIT_BINS) ## unit tests and the policy cases
+	$(Q)SRCDIR=$(CURDIR) BUILDDIR=$(BUILD) tests/unit/run $(UNIT_BINS)
+check-pure: $(LIBPOLICY) ## libpolicy touches nothing of the outside
+	$(Q)tests/unit/check-pure $(LIBPOLICY)
+check-proxy: $(BIN) ## the proxy before a recording fake daemon
+	$(Q)python3 tests/proxy/run.py --bin $(BIN)
+check-daemon: $(BIN) ## the real docker CLI through the proxy to a private dockerd (root)
+	$(Q)python3 tests/daemon/run.py --bin $(BIN)
+clang: ## build everything with clang, warnings are errors
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang all unit-bins
+asan: ## unit and proxy tests under AddressSanitizer and UBSan
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPT='-O1 -g' \
+	  SAN='-fsanitize=address,undefined -fno-sanitize-recover=all' check-unit check-proxy
+asan-bin: ## the instrumented program at build/asan/sockwarden
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPT='-O1 -g' \
+	  SAN='-fsanitize=address,undefined -fno-sanitize-recover=all' all unit-bins
+analyze: ## gcc -fanalyzer
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/analyze OPT='-O2' CFLAGS='-fanalyzer' libs $(BUILD)/analyze/proxy/main.o
+cppcheck: ## cppcheck
+	$(Q)cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+	  --suppress=missingInclude --suppress=missingIncludeSystem -Iinclude -Ipolicy -Iproxy -DSOCKWARDEN_VERSION='"x"' \
+	  -j2 $(POLICY_SRCS) $(PROXY_SRCS)
+tidy: ## clang-tidy
+	$(Q)printf '%s\n' $(POLICY_SRCS) $(PROXY_SRCS) | xargs -P2 -n4 clang-tidy --quiet --warnings-as-errors='*' \
+	  2>$(BUILD)/tidy.log || { cat $(BUILD)/tidy.log; exit 1; }
+format: ## reformat the sources
+	$(Q)clang-format -i $(C_FILES)
+format-check: ## are the sources formatted?
+	$(Q)clang-format --dry-run -Werror $(C_FILES)
+fuzz-bins: $(FUZZ_BINS)
+FUZZ_SECONDS ?= 30
+fuzz-smoke: $(FUZZ_BINS) ## every fuzz target for half a minute
+	$(Q)tests/fuzz/run $(FUZZ_SECONDS) $(FUZZ_BINS)
+fuzz-long: ## every fuzz target for ten minutes
+	$(Q)$(MAKE) --no-print-directory fuzz-smoke FUZZ_SECONDS=600
+SOAK_MINUTES ?= 30
+soak: asan-bin ## the proxy suite over and over under sanitizers, half an hour
+	$(Q)end=$$((SECONDS + $(SOAK_MINUTES) * 60)); while [ $$SECONDS -lt $$end ]; do \
+	  python3 tests/proxy/run.py --bin $(BUILD)/asan/sockwarden || exit 1; done
+
+# ---- a newcomer's two commands, and packages -------------------------------------------------
+.PHONY: run deps deps-test ensure-deps ensure-deps-test install uninstall clean distclean help
+run: ensure-deps ## install what is missing, build, and serve in front of the local Docker daemon
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)docker/quickstart.sh $(BIN)
+
+APT := DEBIAN_FRONTEND=noninteractive apt-get
+deps: ## install the Debian packages that building needs (root)
+	$(Q)$(APT) update -q && $(APT) install -y -q --no-install-recommends $(DEPS_BUILD)
+deps-test: ## install the Debian packages that the tests need (root)
+	$(Q)$(APT) update -q && $(APT) install -y -q --no-install-recommends $(DEPS_TEST)
+# $(1): packages, $(2): the target that installs them
+define ensure
+	$(Q)missing=; command -v dpkg-query >/dev/null || exit 0; \
+	for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
+	[ -z "$$missing" ] && exit 0; \
+	if [ "$$(id -u)" != 0 ]; then echo "missing packages:$$missing. Run as root: make $(2)" >&2; exit 1; fi; \
+	echo "installing$$missing"; $(MAKE) --no-print-directory $(2)
+endef
+ensure-deps:
+	$(call ensure,$(DEPS_BUILD),deps)
+ensure-deps-test:
+	$(call ensure,$(DEPS_TEST),deps-test)
+
+install: all ## install program, manual pages and schema (DESTDIR, PREFIX)
+	install -D -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/sockwarden
+	install -D -m 0644 proxy/sockwarden.8 $(DESTDIR)$(PREFIX)/share/man/man8/sockwarden.8
+	install -D -m 0644 policy/sockwarden-policy.5 $(DESTDIR)$(PREFIX)/share/man/man5/sockwarden-policy.5
+	install -D -m 0644 policy/sockwarden-policy.schema.json $(DESTDIR)$(PREFIX)/share/sockwarden/policy.schema.json
+	install -d $(DESTDIR)$(PREFIX)/share/sockwarden/policies
+	install -m 0644 docker/policies/*.json $(DESTDIR)$(PREFIX)/share/sockwarden/policies/
+uninstall: ## remove what install has put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/sockwarden $(DESTDIR)$(PREFIX)/share/man/man8/sockwarden.8 \
+	  $(DESTDIR)$(PREFIX)/share/man/man5/sockwarden-policy.5
+	rm -rf $(DESTDIR)$(PREFIX)/share/sockwarden
+clean: ## remove what was built
+	rm -rf $(BUILD)
+distclean: clean
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 -include $(wildcard $(BUILD)/*/*.d)

@@ -12,7 +12,7 @@
 #include "arena.h"
 #include "err.h"
 #include "json.h"
-#include "limits.h"
+#include "bounds.h"
 
 /* ---- operations ---------------------------------------------------------------------------- */
 

@@ -2,7 +2,7 @@
    calls no destructors. */
 #include "arena.h"
 
-#include "limits.h"
+#include "bounds.h"
 
 #include <stdlib.h>
 

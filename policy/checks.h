@@ -83,6 +83,7 @@ struct bind {
     bool read_only;
     bool relabel;    /* z, Z: changes labels of the source on the host */
     bool shallow;    /* NonRecursive or ReadOnlyNonRecursive: mounts below stay writable */
+    bool restarts;   /* the daemon may start the container again, see container_restarts() */
 };
 enum finding judge_bind(struct check *check, const struct bind *bind);
 enum finding judge_propagation(struct check *check, struct str propagation);

@@ -45,15 +45,16 @@ static bool capability_name(struct str text, char dst[CAP_NAME_MAX], struct str 
 static enum finding judge_capability(struct check *check, struct str text)
 {
     char buffer[CAP_NAME_MAX];
-    struct str name;
+    struct str name = {NULL, 0};
+    bool plain = capability_name(text, buffer, &name);
+    bool all = str_is(name, "ALL");
+    if (plain && (all ? written_out(check, KEY_CAP_ADD, name)
+                      : constraint_passes(check_key(check, KEY_CAP_ADD), name)))
+        return FINDING_PASS;
     SHOWN(shown, text);
-    if (!capability_name(text, buffer, &name))
+    if (!plain)
         return refuse_with(check, KEY_CAP_ADD, text, NULL,
                            "is \"%s\", which is not the plain name of a capability", shown);
-    bool all = str_is(name, "ALL");
-    if (all ? written_out(check, KEY_CAP_ADD, name)
-            : constraint_passes(check_key(check, KEY_CAP_ADD), name))
-        return FINDING_PASS;
     return refuse(check, KEY_CAP_ADD, name, "is \"%s\", which %s", shown,
                   all ? "must be written out in containers.cap_add"
                       : "containers.cap_add does not allow");
@@ -231,15 +232,13 @@ static bool user_is_plain_uid(struct str user)
 static enum finding judge_user(struct check *check, struct str user)
 {
     const struct constraint *constraint = check_key(check, KEY_USER);
+    bool any_root = constraint->deny.count == 0;
+    if (any_root ? user.n == 0 || constraint_passes(constraint, user) : user_is_plain_uid(user))
+        return FINDING_PASS;
     SHOWN(shown, user);
-    if (constraint->deny.count == 0) {
-        if (user.n == 0 || constraint_passes(constraint, user))
-            return FINDING_PASS;
+    if (any_root)
         return refuse(check, KEY_USER, user, "is \"%s\", which containers.user does not allow",
                       shown);
-    }
-    if (user_is_plain_uid(user))
-        return FINDING_PASS;
     return refuse_with(check, KEY_USER, user, NULL,
                        "is \"%s\", and containers.user denies root: only a number above 0 shows "
                        "that it is not",

@@ -2,6 +2,8 @@
    judged as the daemon would build them; what an image ID stands for is not known here. */
 #include "checks.h"
 
+#include <stdio.h>
+
 static bool is_everything(const struct constraint *constraint)
 {
     if (constraint->any)
@@ -54,25 +56,28 @@ static bool lifted(const struct check *check)
 
 static enum finding refuse_address(struct check *check, struct str registry)
 {
-    SHOWN(shown, registry);
-    return refuse_with(check, KEY_IMAGES_ALLOW, registry, NULL,
+    char allow_with[ALLOW_WITH_MAX];
+    SHOWN(shown, registry); /* a valid registry has no bytes that JSON would escape */
+    snprintf(allow_with, sizeof(allow_with), "\"images\": {\"allow\": [\"%s/**\"]}", shown);
+    return refuse_with(check, KEY_IMAGES_ALLOW, registry, allow_with,
                        "names the registry \"%s\" by address, which must be written out in "
-                       "images.allow, such as \"%s/**\"",
-                       shown, shown);
+                       "images.allow",
+                       shown);
 }
 
 static enum finding judge_name(struct check *check, const struct image_ref *ref)
 {
     const struct constraint *allow = check_key(check, KEY_IMAGES_ALLOW);
-    SHOWN(shown, ref->name);
-    if (listed(check_key(check, KEY_IMAGES_DENY), ref->name))
-        return refuse_with(check, KEY_IMAGES_DENY, ref->name, NULL,
-                           "names the image \"%s\", which images.deny excludes", shown);
-    if (image_registry_by_address(ref->registry) && !lifted(check) &&
+    bool excluded = listed(check_key(check, KEY_IMAGES_DENY), ref->name);
+    if (!excluded && image_registry_by_address(ref->registry) && !lifted(check) &&
         !registry_written_out(allow, ref->registry, ref->name))
         return refuse_address(check, ref->registry);
-    if (constraint_passes(allow, ref->name))
+    if (!excluded && constraint_passes(allow, ref->name))
         return FINDING_PASS;
+    SHOWN(shown, ref->name);
+    if (excluded)
+        return refuse_with(check, KEY_IMAGES_DENY, ref->name, NULL,
+                           "names the image \"%s\", which images.deny excludes", shown);
     return refuse(check, KEY_IMAGES_ALLOW, ref->name,
                   "names the image \"%s\", which is not in images.allow", shown);
 }
@@ -81,24 +86,27 @@ static enum finding judge_name(struct check *check, const struct image_ref *ref)
 static enum finding judge_version(struct check *check, const struct image_ref *ref,
                                   enum image_use use)
 {
+    bool bare = ref->tag.n == 0 && ref->digest.n == 0;
+    struct str tag = bare ? STR("latest") : ref->tag;
+    bool every = bare && use == IMAGE_PULL && images_restrict(check->role);
+    bool digest = ref->digest.n > 0 || !switched_on(check_key(check, KEY_IMAGES_REQUIRE_DIGEST));
+    bool excluded = tag.n > 0 && listed(check_key(check, KEY_IMAGES_DENY_TAGS), tag);
+    if (digest && !every && !excluded)
+        return FINDING_PASS;
     SHOWN(shown, ref->name);
-    if (ref->digest.n == 0 && switched_on(check_key(check, KEY_IMAGES_REQUIRE_DIGEST)))
+    SHOWN(tag_shown, tag);
+    if (!digest)
         return refuse_with(check, KEY_IMAGES_REQUIRE_DIGEST, ref->name,
                            "\"images\": {\"require_digest\": false}",
                            "names \"%s\" without the digest that images.require_digest demands",
                            shown);
-    bool bare = ref->tag.n == 0 && ref->digest.n == 0;
-    if (bare && use == IMAGE_PULL && images_restrict(check->role))
+    if (every)
         return refuse_with(check, KEY_IMAGES_ALLOW, ref->name, NULL,
                            "names \"%s\" with neither tag nor digest, which would pull every "
                            "tag; name one",
                            shown);
-    struct str tag = bare ? STR("latest") : ref->tag;
-    SHOWN(tag_shown, tag);
-    if (tag.n > 0 && listed(check_key(check, KEY_IMAGES_DENY_TAGS), tag))
-        return refuse_with(check, KEY_IMAGES_DENY_TAGS, tag, NULL,
-                           "names the tag \"%s\", which images.deny_tags excludes", tag_shown);
-    return FINDING_PASS;
+    return refuse_with(check, KEY_IMAGES_DENY_TAGS, tag, NULL,
+                       "names the tag \"%s\", which images.deny_tags excludes", tag_shown);
 }
 
 static enum finding judge_id(struct check *check, struct str id)
@@ -141,14 +149,15 @@ enum finding judge_import(struct check *check, struct str name)
     /* Not written, it is as open as the other rules are. */
     if (import->set ? import->any : !images_restrict(check->role))
         return FINDING_PASS;
+    bool read = name.n > 0 && image_parse(name, check->arena, &ref);
+    if (read && import->set && listed(import, ref.name))
+        return FINDING_PASS;
     SHOWN(shown, name);
-    if (name.n == 0 || !image_parse(name, check->arena, &ref))
+    if (!read)
         return refuse_with(check, KEY_IMAGES_IMPORT, name, "\"images\": {\"import\": true}",
                            "brings other content under names that are not known here (\"%s\"), "
                            "and images.import does not allow any",
                            shown);
-    if (import->set && listed(import, ref.name))
-        return FINDING_PASS;
     return refuse(check, KEY_IMAGES_IMPORT, ref.name,
                   "puts other content under the name \"%s\", which images.import does not allow",
                   shown);

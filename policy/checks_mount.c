@@ -36,8 +36,11 @@ static bool writable(const struct check *check, struct str path)
     return false;
 }
 
-static bool restarts(const struct check *check)
+/* Has the container that is created a restart policy? */
+static bool container_restarts(const struct check *check)
 {
+    if (check->request->route->op != OP_ContainerCreate)
+        return false;
     struct str policy = text_at(check, "HostConfig.RestartPolicy.Name");
     struct str top = text_at(check, "RestartPolicy.Name");
     return (policy.n > 0 && !str_is(policy, "no")) || (top.n > 0 && !str_is(top, "no"));
@@ -47,8 +50,6 @@ static bool restarts(const struct check *check)
    write may be a link by then. */
 static enum finding judge_restart(struct check *check, struct str source)
 {
-    if (check->request->route->op != OP_ContainerCreate || !restarts(check))
-        return FINDING_PASS;
     int depth = 0;
     for (struct str p = path_parent(source); p.n > 0; p = path_parent(p)) {
         if (++depth <= DEPTH_MAX && !writable(check, p))
@@ -86,12 +87,13 @@ enum finding judge_bind(struct check *check, const struct bind *bind)
     const struct constraint *binds = check_key(check, KEY_BINDS);
     if (check->role->unrestricted && binds->any)
         return FINDING_PASS;
-    SHOWN(shown, bind->source);
-    if (!path_is_normal(bind->source) || bind->source.n > SOURCE_MAX)
+    if (!path_is_normal(bind->source) || bind->source.n > SOURCE_MAX) {
+        SHOWN(shown, bind->source);
         return refuse_with(check, KEY_BINDS, bind->source, NULL,
                            "mounts \"%s\", which is not a plain absolute path (no '..', '.' or "
                            "'//')",
                            shown);
+    }
     struct str source = path_trim(bind->source);
     bool vital = path_is_vital(source);
     bool only_read_only = false;
@@ -99,7 +101,7 @@ enum finding judge_bind(struct check *check, const struct bind *bind)
         return FINDING_PASS;
     if (!source_listed(check, bind, source, vital, &only_read_only))
         return refuse_source(check, source, vital, only_read_only);
-    return judge_restart(check, source);
+    return bind->restarts ? judge_restart(check, source) : FINDING_PASS;
 }
 
 enum finding judge_propagation(struct check *check, struct str propagation)
@@ -190,7 +192,7 @@ static enum finding judge_options(struct check *check, const struct json_node *o
     if (tmpfs)
         return FINDING_PASS;
     if (bind || has_word(given.o, "bind") || has_word(given.o, "rbind")) {
-        struct bind as_bind = {.source = given.device};
+        struct bind as_bind = {.source = given.device, .restarts = container_restarts(check)};
         if (judge_bind(check, &as_bind) != FINDING_PASS)
             return FINDING_REFUSE;
     }
@@ -205,13 +207,16 @@ enum finding judge_volume(struct check *check, struct str name, struct str drive
                           const struct json_node *options, bool inside_container)
 {
     const struct constraint *drivers = check_key(check, KEY_VOLUME_DRIVERS);
-    SHOWN(shown, name);
-    if (name.n > 0 && inside_container && !volume_name_valid(name))
+    if (name.n > 0 && inside_container && !volume_name_valid(name)) {
+        SHOWN(shown, name);
         return refuse_with(check, KEY_VOLUMES, name, NULL,
                            "names \"%s\", which is neither an absolute path nor a volume", shown);
-    if (!constraint_passes(check_key(check, KEY_VOLUMES), name))
+    }
+    if (!constraint_passes(check_key(check, KEY_VOLUMES), name)) {
+        SHOWN(shown, name);
         return refuse(check, KEY_VOLUMES, name,
                       "uses the volume \"%s\", which containers.volumes does not allow", shown);
+    }
     if (driver.n > 0 ? !constraint_passes(drivers, driver) : !absent_passes(drivers)) {
         SHOWN(named, driver);
         return refuse(check, KEY_VOLUME_DRIVERS, driver,
@@ -268,10 +273,11 @@ static enum finding judge_bind_options(struct check *check, struct str options,
     while (options.n > 0) {
         struct str word = str_head(options, str_find(options, ','));
         struct str propagation = {NULL, 0};
-        SHOWN(shown, word);
-        if (!bind_option(word, bind, &propagation))
+        if (!bind_option(word, bind, &propagation)) {
+            SHOWN(shown, word);
             return refuse_with(check, KEY_BINDS, word, NULL,
                                "has the option \"%s\", which is none of a bind", shown);
+        }
         if (judge_propagation(check, propagation) != FINDING_PASS)
             return FINDING_REFUSE;
         options = str_skip(options, word.n + 1);
@@ -280,23 +286,24 @@ static enum finding judge_bind_options(struct check *check, struct str options,
 }
 
 /* "src:dst[:options]", "name:dst[:options]" or "dst", split as the daemon splits it. */
-static enum finding judge_bind_text(struct check *check, struct str text)
+static enum finding judge_bind_text(struct check *check, struct str text, struct str driver,
+                                    bool restarts)
 {
     struct str first = str_head(text, str_find(text, ':'));
     struct str rest = str_skip(text, first.n + 1);
     struct str target = str_head(rest, str_find(rest, ':'));
     struct str options = str_skip(rest, target.n + 1);
-    struct str driver = text_at(check, "HostConfig.VolumeDriver");
-    struct bind bind = {.source = first};
+    struct bind bind = {.source = first, .restarts = restarts};
     if (first.n == text.n) { /* a target alone: an anonymous volume */
         if (judge_target(check, text) != FINDING_PASS)
             return FINDING_REFUSE;
         return judge_volume(check, STR(""), driver, NULL, true);
     }
-    SHOWN(shown, text);
-    if (first.n == 0 || target.n == 0 || str_find(options, ':') < options.n)
+    if (first.n == 0 || target.n == 0 || str_find(options, ':') < options.n) {
+        SHOWN(shown, text);
         return refuse_with(check, KEY_BINDS, text, NULL,
                            "is \"%s\", which is not source:target[:options]", shown);
+    }
     if (judge_target(check, target) != FINDING_PASS ||
         judge_bind_options(check, options, &bind) != FINDING_PASS)
         return FINDING_REFUSE;
@@ -306,10 +313,12 @@ static enum finding judge_bind_text(struct check *check, struct str text)
 
 enum finding check_binds(struct check *check, const struct json_node *value)
 {
+    struct str driver = text_at(check, "HostConfig.VolumeDriver");
+    bool restarts = container_restarts(check);
     for (const struct json_node *item = json_child(check->body, value); item;
          item = json_next(check->body, item)) {
         check->at = item;
-        if (judge_bind_text(check, item->text) != FINDING_PASS)
+        if (judge_bind_text(check, item->text, driver, restarts) != FINDING_PASS)
             return FINDING_REFUSE;
     }
     return FINDING_PASS;
@@ -322,6 +331,7 @@ static enum finding mount_bind(struct check *check, const struct json_node *moun
     const struct json_node *options = json_get(check->body, mount, STR("BindOptions"));
     struct bind bind = {.source = member_text(check, mount, "Source"),
                         .read_only = member_true(check, mount, "ReadOnly"),
+                        .restarts = container_restarts(check),
                         .shallow = member_true(check, options, "NonRecursive") ||
                                    member_true(check, options, "ReadOnlyNonRecursive")};
     return judge_bind(check, &bind);

@@ -167,8 +167,6 @@ static enum finding judge_binding(struct check *check, struct str key,
     struct str ip = member_text(check, binding, "HostIp");
     struct str port = member_text(check, binding, "HostPort");
     struct wanted_ports wanted = {.proto = port_protocol(key)};
-    SHOWN(ip_shown, ip);
-    SHOWN(port_shown, port);
     bool read = wanted.proto != 0 && wanted_read(ip, port, &wanted);
     if (read && wanted.last == 0) { /* the daemon picks one */
         wanted.first = EPHEMERAL_FIRST;
@@ -177,6 +175,8 @@ static enum finding judge_binding(struct check *check, struct str key,
     if (read && ports_allowed(check, &wanted))
         return FINDING_PASS;
     check->at = binding;
+    SHOWN(ip_shown, ip);
+    SHOWN(port_shown, port);
     return refuse(check, KEY_PORTS, port, "takes the host's port \"%s%s%s\", which %s", ip_shown,
                   ip.n > 0 ? ":" : "", port_shown,
                   read ? "containers.ports does not allow" : "is not a plain address and port");

@@ -11,13 +11,13 @@ enum { REFERENCE_MAX = 1024 /* bytes; Docker's own limit of a name is 255 */ };
 enum finding param_container_name(struct check *check, struct str value)
 {
     struct str name = str_starts(value, STR("/")) ? str_skip(value, 1) : value;
+    if (!name_shadows_id(name))
+        return judge(check, KEY_NAMES, name);
     SHOWN(shown, name);
-    if (name_shadows_id(name))
-        return refuse_with(check, KEY_NAMES, name, NULL,
-                           "is \"%s\": 12 to 64 characters of only hex digits would stand before "
-                           "the ID of another container",
-                           shown);
-    return judge(check, KEY_NAMES, name);
+    return refuse_with(check, KEY_NAMES, name, NULL,
+                       "is \"%s\": 12 to 64 characters of only hex digits would stand before "
+                       "the ID of another container",
+                       shown);
 }
 
 enum finding param_stop_timeout(struct check *check, struct str value)

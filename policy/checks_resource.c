@@ -206,11 +206,11 @@ enum finding check_ulimits(struct check *check, const struct json_node *value)
 
 static enum finding judge_device(struct check *check, struct str path)
 {
+    if (path_is_normal(path) || check->role->unrestricted)
+        return judge(check, KEY_DEVICES, path_trim(path));
     SHOWN(shown, path);
-    if (!path_is_normal(path) && !check->role->unrestricted)
-        return refuse_with(check, KEY_DEVICES, path, NULL,
-                           "is \"%s\", which is not a plain absolute path", shown);
-    return judge(check, KEY_DEVICES, path_trim(path));
+    return refuse_with(check, KEY_DEVICES, path, NULL,
+                       "is \"%s\", which is not a plain absolute path", shown);
 }
 
 enum finding check_devices(struct check *check, const struct json_node *value)

@@ -36,35 +36,6 @@ static bool version_passes(struct check *check)
     return false;
 }
 
-static bool operation_passes(struct check *check)
-{
-    const enum operation op = check->request->route->op;
-    char allow_with[ALLOW_WITH_MAX];
-    snprintf(allow_with, sizeof(allow_with), "\"allow\": [\"%s\"]", operation_name(op));
-    if (check->role->ops[op] == OP_ALLOWED)
-        return true;
-    if (check->role->ops[op] == OP_DENIED)
-        refuse_plain(check, (struct str){NULL, 0}, "deny", NULL,
-                     "the role denies this operation, and what is denied cannot be allowed again");
-    else
-        refuse_plain(check, (struct str){NULL, 0}, "allow", allow_with,
-                     "the role does not allow this operation");
-    return false;
-}
-
-static bool archive_passes(struct check *check)
-{
-    const enum operation op = check->request->route->op;
-    bool archive = op == OP_ContainerArchive || op == OP_ContainerArchiveInfo ||
-                   op == OP_PutContainerArchive;
-    if (!archive || check->role->archive == ARCHIVE_ALWAYS)
-        return true;
-    refuse_plain(check, (struct str){NULL, 0}, "archive", "\"archive\": true",
-                 "copying from and to containers is off, since daemons before 29.5.1 can be led "
-                 "out of a container by it");
-    return false;
-}
-
 /* Operations whose power stands in a body or stream that no table describes. */
 static bool uninspected(const struct request *request)
 {
@@ -83,9 +54,38 @@ static bool inspection_passes(struct check *check)
 {
     if (check->role->unrestricted || !uninspected(check->request))
         return true;
-    refuse_plain(check, (struct str){NULL, 0}, NULL, "\"extends\": \"builtin:all\"",
-                 "this version cannot inspect what the operation would do, so no other role than "
-                 "builtin:all and its heirs may use it");
+    refuse_plain(check, (struct str){NULL, 0}, NULL, NULL,
+                 "this version cannot inspect what the operation would do, so only builtin:all and "
+                 "roles that extend it may use it");
+    return false;
+}
+
+static bool operation_passes(struct check *check)
+{
+    const enum operation op = check->request->route->op;
+    char allow_with[ALLOW_WITH_MAX];
+    snprintf(allow_with, sizeof(allow_with), "\"allow\": [\"%s\"]", operation_name(op));
+    if (check->role->ops[op] == OP_ALLOWED)
+        return true;
+    if (check->role->ops[op] == OP_DENIED)
+        refuse_plain(check, (struct str){NULL, 0}, "deny", NULL,
+                     "its \"deny\" holds this operation, and wins over \"allow\"");
+    else if (inspection_passes(check))
+        refuse_plain(check, (struct str){NULL, 0}, "allow", allow_with,
+                     "its \"allow\" does not hold this operation");
+    return false;
+}
+
+static bool archive_passes(struct check *check)
+{
+    const enum operation op = check->request->route->op;
+    bool archive = op == OP_ContainerArchive || op == OP_ContainerArchiveInfo ||
+                   op == OP_PutContainerArchive;
+    if (!archive || check->role->archive == ARCHIVE_ALWAYS)
+        return true;
+    refuse_plain(check, (struct str){NULL, 0}, "archive", "\"archive\": true",
+                 "copying from and to containers is off, since daemons before 29.5.1 can be led "
+                 "out of a container by it");
     return false;
 }
 

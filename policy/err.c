@@ -1,7 +1,7 @@
 /* Errors as sentences. It formats and collects; it prints nothing. */
 #include "err.h"
 
-#include "limits.h"
+#include "bounds.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
    builds no tree to change, and what names and types are legal is for the schema. */
 #include "json.h"
 
-#include "limits.h"
+#include "bounds.h"
 #include "utf8.h"
 
 #include <endian.h>

@@ -72,6 +72,20 @@ static size_t field_at(const struct body_schema *schema, struct str path, char h
     return schema->count;
 }
 
+/* Of the fields that a key governs, those where `open` has a say beside it. */
+static bool asks_open(const struct field *field)
+{
+    static enum finding (*const checks[])(struct check * check, const struct json_node *value) = {
+        check_isolation,   check_stop_timeout, check_target,         check_binds,
+        check_mounts,      check_tmpfs,        check_volume_targets, check_network_scope,
+        check_ipam_driver, check_mount_type,
+    };
+    for (size_t i = 0; i < ARRAY_LEN(checks); i++)
+        if (field->check == checks[i])
+            return true;
+    return false;
+}
+
 static bool open_field(struct loader *loader, const struct json_node *node, enum operation op,
                        struct str path)
 {
@@ -90,12 +104,14 @@ static bool open_field(struct loader *loader, const struct json_node *node, enum
                    quoted(shown, path), hint);
         return false;
     }
-    enum field_mark mark = schema->fields[row].mark;
-    if (mark == OPENED || mark == GOVERNED)
-        return true;
-    no_effect(loader, node,
-              mark == HARMLESS ? "this field is not refused" : "name a field inside it");
-    return false;
+    const struct field *field = &schema->fields[row];
+    if (field->mark == GOVERNED && !asks_open(field))
+        no_effect(loader, node, "a key of the role governs this field");
+    else if (field->mark == HARMLESS)
+        no_effect(loader, node, "this field is not refused");
+    else if (field->mark == STRUCTURE)
+        no_effect(loader, node, "name a field inside it");
+    return field->mark == OPENED || field->mark == GOVERNED;
 }
 
 bool load_open_entry(struct loader *loader, const struct json_node *node)

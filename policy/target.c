@@ -3,42 +3,13 @@
    (dockerd decodes before it routes, cleans paths by redirect, and takes the first of repeated
    parameters). No decision on operations or values is taken here. */
 #include "schema.h"
+#include "utf8.h"
 
 #include <stdio.h>
 
 static bool unreserved(char c)
 {
     return ascii_alpha(c) || ascii_digit(c) || c == '-' || c == '_' || c == '.' || c == '~';
-}
-
-/* Length of the UTF-8 sequence at p, or 0 when it is none. */
-static size_t utf8_length(const unsigned char *p, size_t n)
-{
-    if (p[0] < 0x80)
-        return 1;
-    size_t need = p[0] >= 0xc2 && p[0] <= 0xdf ? 2 : p[0] >= 0xe0 && p[0] <= 0xef ? 3
-                  : p[0] >= 0xf0 && p[0] <= 0xf4 ? 4 : 0;
-    if (need == 0 || need > n)
-        return 0;
-    for (size_t i = 1; i < need; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    /* Overlong forms, surrogates, beyond U+10FFFF. */
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return need;
-}
-
-static bool utf8_valid(struct str s)
-{
-    for (size_t i = 0; i < s.n;) {
-        size_t length = utf8_length((const unsigned char *)s.p + i, s.n - i);
-        if (length == 0)
-            return false;
-        i += length;
-    }
-    return true;
 }
 
 static bool refuse_target(struct decision *decision, struct str target, const char *why)

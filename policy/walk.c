@@ -4,6 +4,7 @@
 
 enum {
     NO_ROW = -1,
+    INDEX_MAX = 128, /* rows of one struct that an index holds; ContainerCreate has 111 */
     UNKNOWN_MAX = 64 /* names of one object that no row knows: each is compared with all others */
 };
 
@@ -42,26 +43,70 @@ static bool row_is(const struct rows *rows, size_t row, struct str name)
            strncmp(field->name, name.p, name.n) == 0 && field->name[name.n] == '\0';
 }
 
-/* The row of that exact name, or NO_ROW. name holds no NUL: the scan refuses it. */
-static ptrdiff_t row_find(struct rows *rows, struct str name)
+/* Finds rows of one struct when its members are not in order: a byte for each row. */
+struct row_index {
+    bool built;
+    size_t count;
+    unsigned char tags[INDEX_MAX];
+    uint16_t rows[INDEX_MAX];
+};
+
+static unsigned char tag_of(const char *name, size_t n)
 {
-    if (name.n == 0)
-        return NO_ROW;
-    size_t row = rows->next;
-    for (; row_in(rows, row); row++)
-        if (row_is(rows, row, name))
-            return (ptrdiff_t)row;
-    for (row = rows->first; row < rows->next; row++)
-        if (row_is(rows, row, name))
-            return (ptrdiff_t)row;
+    return (unsigned char)((unsigned char)name[0] * 7u + (unsigned char)name[n - 1] * 3u + n);
+}
+
+static void index_build(struct row_index *index, const struct rows *rows)
+{
+    index->built = true;
+    index->count = 0;
+    for (size_t row = rows->first; row_in(rows, row) && index->count < INDEX_MAX; row++) {
+        const struct field *field = &rows->schema->fields[row];
+        if (field->depth != rows->depth)
+            continue;
+        index->tags[index->count] = tag_of(field->name, strlen(field->name));
+        index->rows[index->count++] = (uint16_t)row;
+    }
+}
+
+static ptrdiff_t index_find(const struct row_index *index, const struct rows *rows,
+                            struct str name)
+{
+    unsigned char tag = tag_of(name.p, name.n);
+    for (size_t i = 0; i < index->count; i++) {
+        const unsigned char *at = memchr(index->tags + i, tag, index->count - i);
+        if (!at)
+            return NO_ROW;
+        i = (size_t)(at - index->tags);
+        if (row_is(rows, index->rows[i], name))
+            return index->rows[i];
+    }
     return NO_ROW;
 }
 
+/* The row of that exact name, or NO_ROW. name holds no NUL: the scan refuses it. */
+static ptrdiff_t row_find(const struct rows *rows, struct row_index *index, struct str name)
+{
+    enum { AHEAD = 24 /* rows to look at: those of fields that were left out */ };
+    if (name.n == 0)
+        return NO_ROW;
+    if (!index->built) {
+        for (size_t row = rows->next; row < rows->next + AHEAD && row_in(rows, row); row++)
+            if (row_is(rows, row, name))
+                return (ptrdiff_t)row;
+        index_build(index, rows);
+    }
+    return index_find(index, rows, name);
+}
+
+/* A row whose name Go would take for this one, which is ASCII: then only case can differ. */
 static const char *row_folding(const struct rows *rows, struct str name)
 {
     for (size_t row = rows->first; row_in(rows, row); row++) {
         const struct field *field = &rows->schema->fields[row];
-        if (field->depth == rows->depth && json_fold_eq(str_of(field->name), name))
+        if (field->depth == rows->depth && name.n > 0 &&
+            ascii_lower(field->name[0]) == ascii_lower(name.p[0]) &&
+            str_ieq(str_of(field->name), name))
             return field->name;
     }
     return NULL;
@@ -119,10 +164,12 @@ static enum finding walk_unknown(struct check *check, const struct rows *rows,
 static enum finding walk_struct(struct check *check, struct rows rows,
                                 const struct json_node *object)
 {
+    struct row_index index;
+    index.built = false;
     unsigned unknown = 0;
     for (const struct json_node *member = json_child(check->body, object); member;
          member = json_next(check->body, member)) {
-        ptrdiff_t row = row_find(&rows, member->key);
+        ptrdiff_t row = row_find(&rows, &index, member->key);
         if (row == NO_ROW) {
             check->at = member;
             if (++unknown > UNKNOWN_MAX)
@@ -304,12 +351,15 @@ static void point_at(struct check *check, size_t row, const struct json_node *no
 /* The row of HostConfig that a top-level name stands for. */
 static ptrdiff_t embedded_row(const struct check *check, const char *name)
 {
-    struct rows top = rows_top(check);
-    ptrdiff_t host = row_find(&top, STR("HostConfig"));
+    struct row_index index;
+    struct rows rows = rows_top(check);
+    index.built = false;
+    ptrdiff_t host = row_find(&rows, &index, STR("HostConfig"));
     if (host == NO_ROW)
         return NO_ROW;
-    struct rows below = rows_below(check, (size_t)host);
-    return row_find(&below, str_of(name));
+    rows = rows_below(check, (size_t)host);
+    index.built = false;
+    return row_find(&rows, &index, str_of(name));
 }
 
 static enum finding walk_embedded(struct check *check, size_t row, const struct json_node *node)

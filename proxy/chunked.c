@@ -1,8 +1,11 @@
 /* Chunked framing; see chunked.h. */
 #include "chunked.h"
 
-enum { SIZE, SIZE_LF, DATA, DATA_CR, DATA_LF, ENDED };
-enum { SIZE_DIGITS_MAX = 15 }; /* hex digits: 2^60 bytes is beyond anything */
+enum { SIZE, SIZE_LF, DATA, DATA_CR, DATA_LF, TRAILER, ENDED };
+enum {
+    SIZE_DIGITS_MAX = 15, /* hex digits: 2^60 bytes is beyond anything */
+    TRAILERS_MAX = 8192,  /* bytes */
+};
 
 /* One byte of framing. False: it may not stand here. */
 static bool step(struct chunked *c, char byte)
@@ -21,12 +24,18 @@ static bool step(struct chunked *c, char byte)
         return byte == '\n';
     case DATA_CR:
         c->state = DATA_LF;
-        return byte == '\r';
+        if (c->last && c->trailers && byte != '\r' && byte != '\n')
+            c->state = TRAILER;
+        return byte == '\r' || c->state == TRAILER;
     case DATA_LF:
         c->state = c->last ? ENDED : SIZE;
         c->digits = 0;
         c->left = 0;
         return byte == '\n';
+    case TRAILER: /* up to the end of its line; the next may be another, or the empty one */
+        if (byte == '\n')
+            c->state = DATA_CR;
+        return ++c->trailer_bytes <= TRAILERS_MAX;
     default:
         return false;
     }

@@ -1,6 +1,6 @@
 /* The framing of chunked bodies, walked strictly: size in hex, CR LF, data, CR LF, and a last chunk
-   without trailers. No extensions, no blanks, no bare LF. What passes the walker means the same to
-   every reader, so it may be passed on unchanged. */
+   without trailers (a daemon's response may have some). No extensions, no blanks, no bare LF. What
+   passes the walker means the same to every reader, so it may be passed on unchanged. */
 #ifndef PROXY_CHUNKED_H
 #define PROXY_CHUNKED_H
 
@@ -10,6 +10,8 @@ struct chunked {
     uint8_t state;   /* 0 at the beginning */
     uint8_t digits;  /* of the size read so far */
     bool last;       /* the chunk of size 0 */
+    bool trailers;   /* lines behind the last chunk are taken; set by the caller */
+    uint16_t trailer_bytes;
     uint64_t left;   /* bytes of the current chunk's data */
 };
 

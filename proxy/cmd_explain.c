@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { QUESTION_MAX = 64 << 20, HEAD_MAX = 64 << 10, BODY_MAX = 1 << 20 };
+enum { QUESTION_MAX = 64 << 20, HEAD_MAX = 64 << 10, BODY_MAX = 1 << 20, DROPPED_MAX = 64 << 10 };
 
 struct question {
     const char *policy_file; /* NULL: built in */
@@ -100,8 +100,9 @@ static bool take_body(char *bytes, size_t n, const struct http_request *http, st
 static void decide(struct str body, struct request *request, struct arena *arena,
                    struct answer *answer)
 {
-    bool opaque = request_body_kind(request) == BODY_OPAQUE;
-    if (!opaque && body.n > BODY_MAX) {
+    enum body_kind kind = request_body_kind(request);
+    bool opaque = kind == BODY_OPAQUE;
+    if (!opaque && body.n > (kind == BODY_JSON ? BODY_MAX : DROPPED_MAX)) {
         malformed(answer, 413, "the body is larger than the proxy inspects (--max-body)");
         return;
     }

@@ -2,7 +2,7 @@
    the defaults. */
 #include "config.h"
 
-#include "limits.h"
+#include "bounds.h"
 #include "nearest.h"
 
 #include <stddef.h>

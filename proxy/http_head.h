@@ -5,7 +5,7 @@
 #define PROXY_HTTP_HEAD_H
 
 #include "base.h"
-#include "limits.h"
+#include "bounds.h"
 
 struct http_field {
     struct str name;  /* a token, as sent */

@@ -141,6 +141,7 @@ static enum phase start_body(struct exchange *exchange, const struct http_respon
 {
     struct stream *upstream = exchange->upstream;
     exchange->down = relay_new(upstream, exchange->client, http->framing, http->length);
+    exchange->down.chunked.trailers = true;
     exchange->down.decode = exchange->http10 && http->framing == FRAMING_CHUNKED;
     exchange->keep_alive = exchange->keep_alive && exchange->up.done &&
                            !exchange->context->draining && http->framing != FRAMING_EOF;
@@ -299,7 +300,8 @@ enum phase exchange_tunnel(struct exchange *exchange)
     enum phase second = pump_direction(down, false);
     if (first == PHASE_CLOSED || second == PHASE_CLOSED)
         return PHASE_CLOSED;
-    if (down->done && (up->done || stream_peer_gone(exchange->upstream)))
+    bool delivered = up->done && stream_queued(exchange->upstream) == 0;
+    if (down->done && (delivered || stream_peer_gone(exchange->upstream)))
         return PHASE_LINGER;
     if (up->done && exchange->client->eof && stream_peer_gone(exchange->client))
         return PHASE_CLOSED;

@@ -3,7 +3,7 @@
    number through a buffer of 64 bytes and refuses longer ones. Values of numbers are not compared,
    since cJSON holds doubles. */
 #include "json.h"
-#include "limits.h"
+#include "bounds.h"
 
 #include <cjson/cJSON.h>
 #include <stdlib.h>

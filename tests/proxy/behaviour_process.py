@@ -47,13 +47,14 @@ def term_lets_requests_finish():
     def handler(conn, _):
         wait_for(lambda: not os.path.exists(env.socket), "the listener is gone")
         return conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
-    with Env("--stop-timeout", "5") as env:
+    with Env("--stop-timeout", "30") as env:
         env.fake.handle("/info", handler)
-        client = env.client(8)
+        client = env.client()
         client.request("GET", "/info")
         env.fake.wait_requests(1)
         env.process.send_signal(signal.SIGTERM)
         equal(client.read_response().status, 200, "status")
+        client.close()
         equal(env.process.wait(5), 0, "exit code")
 
 
@@ -237,7 +238,7 @@ def own_listener_as_upstream():
 @suite.test
 def tcp_without_tls():
     """plain TCP needs --insecure-tcp"""
-    result = run_bin("serve", "-H", "tcp://127.0.0.1:0", timeout=5)
+    result = run_bin("serve", "-H", "tcp://127.0.0.1:23751", timeout=5)
     check(result.returncode in (1, 2), f"exit code {result.returncode}")
     check(b"--insecure-tcp" in result.stderr or b"tls" in result.stderr.lower(),
           f"{result.stderr!r}")

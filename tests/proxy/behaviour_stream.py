@@ -252,13 +252,17 @@ def early_answer_interleaved():
         client = env.client()
         client.send(b"POST /build HTTP/1.1\r\nHost: d\r\nContent-Type: application/x-tar\r\nTransfer-Encoding: chunked\r\n\r\n")
         client.send(chunk(PART))
-        equal(client.read_head().status, 200, "head while sending")
+        answer = client.read_head()
+        equal(answer.status, 200, "head while sending")
         equal(client.chunk(), b'{"stream":"Step 1"}\n', "first line while sending")
         for _ in range(10):
             client.send(chunk(PART))
         client.send(b"0\r\n\r\n")
         equal(b"".join(client.chunks()), b'{"size":%d,"whole":1}' % (11 * len(PART)), "last line")
-        equal(client.ask("GET", "/_ping").status, 200, "the next request")
+        if answer.get("Connection") == "close":
+            check(client.at_end(), "Connection: close, but it stays open")
+        else:
+            equal(client.ask("GET", "/_ping").status, 200, "the next request")
 
 
 def broken_upload(rest, end):
@@ -354,12 +358,15 @@ def truncated_answer():
     with Env() as env:
         for number, handler in enumerate((by_length, in_chunks, bad_chunk)):
             env.fake.handle(f"/containers/c{number}/json", handler)
-            client = Client(env.socket)
-            client.request("GET", f"/containers/c{number}/json")
-            data = client.rest()
-            check(b"abc" in data, f"{handler.__name__}: {data!r}")
-            check(not data.endswith(b"0\r\n\r\n"), f"{handler.__name__}: ends as if it were whole")
-            client.close()
+            with Client(env.socket) as client:
+                client.request("GET", f"/containers/c{number}/json")
+                answer = client.read_head()
+                if answer.status == 502:    # noticed before anything was passed on
+                    continue
+                data = client.rest()
+                check(b"abc" in data, f"{handler.__name__}: {data!r}")
+                check(not data.endswith(b"0\r\n\r\n"), f"{handler.__name__}: ends as if whole")
+
 
 
 @suite.test

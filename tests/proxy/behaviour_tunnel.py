@@ -209,7 +209,7 @@ def exec_detached():
             equal(client.ask("POST", "/exec/e/start", b'{"Detach":true}',
                              ["Content-Type: application/json"]).status,
                   200, "status")
-        equal(len(env.fake.connections), 1, "connections to the daemon")
+        equal(env.fake.used(), 1, "connections to the daemon")
 
 
 @suite.test
@@ -310,7 +310,7 @@ def client_vanishes():
         client = open_tunnel(env, handler)
         equal(client.read_head().status, 101, "status")
         client.close()
-        check(env.fake.connections[0].ended.wait(5), "the daemon's side stays")
+        check(env.fake.requests[0].conn.ended.wait(5), "the daemon's side stays")
 
 
 @suite.test

@@ -69,7 +69,7 @@ def daemon_says_close():
         client = env.client()
         for _ in range(3):
             equal(client.ask("GET", "/info").status, 200, "status")
-        equal(len(env.fake.connections), 3, "connections to the daemon")
+        equal(env.fake.used(), 3, "connections to the daemon")
 
 
 @suite.test

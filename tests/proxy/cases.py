@@ -199,10 +199,10 @@ class Live:
     def check_denied(case, client, env, before, count):
         passed = [line.split(" ") for line in case.passed or []]
         refused = None
-        for _ in range(len(passed) + 1):
-            if client.at_end() if case.eof else False:
+        for method in [line[0] for line in passed] + [None if passed else case.method]:
+            if case.eof and client.at_end():
                 break
-            answer = client.read_response(case.method == "HEAD" and not passed)
+            answer = client.read_response(method == "HEAD")
             if answer.status >= 300:
                 refused = answer
                 break
@@ -258,8 +258,9 @@ class Live:
         try:
             if case.eof and client.at_end():
                 return
-            for _ in case.expected() if case.allow else case.passed or []:
-                answer = client.read_response(case.method == "HEAD")
+            passed = [line.split(" ")[0] for line in case.passed or []]
+            for method in [wanted[0] for wanted in case.expected()] if case.allow else passed:
+                answer = client.read_response(method == "HEAD")
                 if not case.allow and answer.status >= 400:
                     return
                 equal(answer.status, 200, "status")

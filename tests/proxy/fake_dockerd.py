@@ -202,6 +202,11 @@ class FakeDaemon:
         with self.cond:
             return sum(c.received for c in self.connections)
 
+    def used(self):
+        """Connections that carried anything; a bare connect only looks whether we are there."""
+        with self.cond:
+            return sum(c.received > 0 for c in self.connections)
+
     def wait_requests(self, count, seconds=5):
         """The requests once there are at least count complete ones, or what there is in time."""
         deadline = time.monotonic() + seconds

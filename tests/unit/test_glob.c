@@ -1,5 +1,5 @@
 /* Patterns: what matches what, against a plain second implementation, and in bounded time. */
-#include "limits.h"
+#include "bounds.h"
 #include "role.h"
 
 #include <stdarg.h>

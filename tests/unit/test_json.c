@@ -1,6 +1,6 @@
 /* The strict scan: what is accepted, what is refused and where, and what the nodes say. */
 #include "json.h"
-#include "limits.h"
+#include "bounds.h"
 
 #include <stdarg.h>
 #include <setjmp.h>

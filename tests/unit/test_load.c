@@ -137,9 +137,24 @@ static const struct {
     {"open unknown field", ROLE("{\"open\":[\"ContainerCreate:HostConfig.Cgruop\"]}"),
      "1:42: open: ContainerCreate has no body field \"HostConfig.Cgruop\"; did you mean "
      "\"HostConfig.Cgroup\"?\n"},
-    {"open field without its parent", ROLE("{\"open\":[\"ContainerCreate:Cgroup\"]}"),
-     "1:42: open: ContainerCreate has no body field \"Cgroup\"; did you mean "
-     "\"HostConfig.Cgroup\"?\n"},
+    {"open field without its parent",
+     ROLE("{\"open\":[\"ContainerCreate:EndpointsConfig.{}.DriverOpts\"]}"),
+     "1:42: open: ContainerCreate has no body field \"EndpointsConfig.{}.DriverOpts\"; did you "
+     "mean "
+     "\"NetworkingConfig.EndpointsConfig.{}.DriverOpts\"?\n"},
+    {"open field of a list", ROLE("{\"open\":[\"ContainerCreate:HostConfig.Mounts[].Target\"]}"),
+     ""},
+    {"open field that a key governs",
+     ROLE("{\"open\":[\"ContainerCreate:HostConfig.Privileged\"]}"),
+     "W1:42: open: \"ContainerCreate:HostConfig.Privileged\" has no effect: a key of the role "
+     "governs "
+     "this field\n"},
+    {"open field of a body not in the tables", ROLE("{\"open\":[\"ServiceCreate:Name\"]}"),
+     "1:42: open: the body of ServiceCreate is not in the tables of this version, so no field of "
+     "it can "
+     "be opened\n"},
+    {"allow an operation that is refused all the same", ROLE("{\"allow\":[\"ServiceCreate\"]}"),
+     "W1:43: ServiceCreate is refused all the same: this version cannot inspect its body yet\n"},
     {"open without a part", ROLE("{\"open\":[\"ContainerTop\"]}"),
      "1:42: open: \"ContainerTop\" is neither \"Operation?parameter\" nor "
      "\"Operation:Field.Path\"\n"},

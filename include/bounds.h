@@ -1,6 +1,6 @@
 /* Every size that bounds something, with its unit and reason. */
-#ifndef SOCKWARDEN_LIMITS_H
-#define SOCKWARDEN_LIMITS_H
+#ifndef SOCKWARDEN_BOUNDS_H
+#define SOCKWARDEN_BOUNDS_H
 
 enum {
     /* JSON */
