@@ -16,7 +16,7 @@ SHELL := /bin/bash
 # ---- what is needed --------------------------------------------------------------------------
 DEPS_BUILD := gcc libc6-dev make pkg-config libevent-dev libcjson-dev libssl-dev node-llhttp
 DEPS_TEST  := $(DEPS_BUILD) clang libclang-rt-14-dev clang-tidy clang-format cppcheck libcmocka-dev \
-              python3 docker.io docker-compose busybox-static iptables iproute2 util-linux \
+              python3 docker.io docker-compose docker-registry busybox-static iptables iproute2 util-linux \
               ca-certificates procps openssl curl
 
 # Targets that must work before the libraries are there.
@@ -165,9 +165,9 @@ check-unit: $(UNIT_BINS) ## unit tests and the policy cases
 check-pure: $(LIBPOLICY) ## libpolicy touches nothing of the outside
 	$(Q)tests/unit/check-pure $(LIBPOLICY)
 check-proxy: $(BIN) ## the proxy before a recording fake daemon
-	$(Q)python3 tests/proxy/run.py --bin $(BIN)
+	$(Q)python3 -B tests/proxy/run.py --bin $(BIN)
 check-daemon: $(BIN) ## the real docker CLI through the proxy to a private dockerd (root)
-	$(Q)python3 tests/daemon/run.py --bin $(BIN)
+	$(Q)python3 -B tests/daemon/run.py --bin $(BIN)
 clang: ## build everything with clang, warnings are errors
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang all unit-bins
 asan: ## unit and proxy tests under AddressSanitizer and UBSan
@@ -183,8 +183,8 @@ cppcheck: ## cppcheck
 	  --suppress=missingInclude --suppress=missingIncludeSystem -Iinclude -Ipolicy -Iproxy -DSOCKWARDEN_VERSION='"x"' \
 	  -j2 $(POLICY_SRCS) $(PROXY_SRCS)
 tidy: ## clang-tidy
-	$(Q)printf '%s\n' $(POLICY_SRCS) $(PROXY_SRCS) | xargs -P2 -n4 clang-tidy --quiet --warnings-as-errors='*' \
-	  2>$(BUILD)/tidy.log || { cat $(BUILD)/tidy.log; exit 1; }
+	$(Q)mkdir -p $(BUILD); printf '%s\n' $(POLICY_SRCS) $(PROXY_SRCS) | xargs -P2 -I{} clang-tidy --quiet --warnings-as-errors='*' {} -- \
+	  -std=c17 -D_GNU_SOURCE -DSOCKWARDEN_VERSION='"x"' -iquote include $(PKG_CFLAGS) 2>$(BUILD)/tidy.log
 format: ## reformat the sources
 	$(Q)clang-format -i $(C_FILES)
 format-check: ## are the sources formatted?
@@ -198,7 +198,7 @@ fuzz-long: ## every fuzz target for ten minutes
 SOAK_MINUTES ?= 30
 soak: asan-bin ## the proxy suite over and over under sanitizers, half an hour
 	$(Q)end=$$((SECONDS + $(SOAK_MINUTES) * 60)); while [ $$SECONDS -lt $$end ]; do \
-	  python3 tests/proxy/run.py --bin $(BUILD)/asan/sockwarden || exit 1; done
+	  python3 -B tests/proxy/run.py --bin $(BUILD)/asan/sockwarden || exit 1; done
 
 # ---- a newcomer's two commands, and packages -------------------------------------------------
 .PHONY: run deps deps-test ensure-deps ensure-deps-test install uninstall clean distclean help

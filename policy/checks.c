@@ -120,8 +120,7 @@ struct str text_at(const struct check *check, const char *path)
     return text_of(body_at(check, path));
 }
 
-struct str member_text(const struct check *check, const struct json_node *object,
-                       const char *name)
+struct str member_text(const struct check *check, const struct json_node *object, const char *name)
 {
     return text_of(json_get(check->body, object, str_of(name)));
 }

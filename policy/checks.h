@@ -6,8 +6,8 @@
 #include "schema.h"
 
 /* name: a printable form of s, for sentences. */
-#define SHOWN(name, s)                                                                             \
-    char name[VALUE_MAX];                                                                          \
+#define SHOWN(name, s)    \
+    char name[VALUE_MAX]; \
     text_shorten(name, sizeof(name), s)
 
 /* ---- refusing (refuse.c) -------------------------------------------------------------------- */
@@ -54,8 +54,7 @@ const struct json_node *item_next(const struct check *check, const struct json_n
                                   const struct json_node *item);
 /* Text of the body's string at a path; empty when absent. */
 struct str text_at(const struct check *check, const char *path);
-struct str member_text(const struct check *check, const struct json_node *object,
-                       const char *name);
+struct str member_text(const struct check *check, const struct json_node *object, const char *name);
 bool member_true(const struct check *check, const struct json_node *object, const char *name);
 
 /* ---- paths (path.c) ------------------------------------------------------------------------- */
@@ -81,9 +80,9 @@ enum finding judge_target(struct check *check, struct str target);
 struct bind {
     struct str source;
     bool read_only;
-    bool relabel;    /* z, Z: changes labels of the source on the host */
-    bool shallow;    /* NonRecursive or ReadOnlyNonRecursive: mounts below stay writable */
-    bool restarts;   /* the daemon may start the container again, see container_restarts() */
+    bool relabel;  /* z, Z: changes labels of the source on the host */
+    bool shallow;  /* NonRecursive or ReadOnlyNonRecursive: mounts below stay writable */
+    bool restarts; /* the daemon may start the container again, see container_restarts() */
 };
 enum finding judge_bind(struct check *check, const struct bind *bind);
 enum finding judge_propagation(struct check *check, struct str propagation);
@@ -109,21 +108,29 @@ enum finding judge_registry(struct check *check, struct str registry);
 /* ---- checks that the field tables name ------------------------------------------------------- */
 
 #define FIELD_CHECKS(X)                                                                            \
-    X(check_by_parent) X(check_privileged) X(check_cap_add) X(check_security_opt)                  \
-    X(check_masked_paths) X(check_sysctls) X(check_env) X(check_exec_env) X(check_labels)          \
-    X(check_runtime) X(check_log_type) X(check_log_config) X(check_cgroup_parent) X(check_links)   \
-    X(check_annotations) X(check_storage_opt) X(check_blkio) X(check_oom_kill) X(check_oom_score)  \
-    X(check_ulimits) X(check_restart) X(check_dns) X(check_extra_hosts) X(check_group_add)         \
-    X(check_healthcheck) X(check_volumes_from) X(check_devices) X(check_device_rules)              \
-    X(check_device_requests) X(check_isolation) X(check_stop_timeout) X(check_target)              \
-    X(check_network_mode) X(check_endpoints) X(check_pid_mode) X(check_ipc_mode)                   \
-    X(check_uts_mode) X(check_userns_mode) X(check_cgroupns_mode) X(check_ports)                   \
-    X(check_publish_all) X(check_memory) X(check_memory_swap) X(check_nano_cpus)                   \
-    X(check_cpu_quota) X(check_pids_limit) X(check_shm_size) X(check_binds) X(check_mounts)        \
-    X(check_tmpfs) X(check_volume_targets) X(check_image) X(check_exec_privileged)                 \
-    X(check_volume_driver) X(check_volume_options) X(check_network_name) X(check_network_driver)   \
-    X(check_network_scope) X(check_network_options) X(check_subnet) X(check_aux_addresses)         \
-    X(check_ipam_driver) X(check_container_name) X(check_mount_type)
+    X(check_by_parent)                                                                             \
+    X(check_privileged) X(check_cap_add) X(check_security_opt) X(check_masked_paths) X(            \
+        check_sysctls) X(check_env) X(check_exec_env) X(check_labels) X(check_runtime)             \
+        X(check_log_type) X(check_log_config) X(check_cgroup_parent) X(check_links) X(             \
+            check_annotations) X(check_storage_opt) X(check_blkio) X(check_oom_kill)               \
+            X(check_oom_score) X(check_ulimits) X(check_restart) X(check_dns) X(check_extra_hosts) \
+                X(check_group_add) X(check_healthcheck) X(check_volumes_from) X(check_devices) X(  \
+                    check_device_rules) X(check_device_requests) X(check_isolation)                \
+                    X(check_stop_timeout) X(check_target) X(check_network_mode) X(check_endpoints) \
+                        X(check_pid_mode) X(check_ipc_mode) X(check_uts_mode) X(check_userns_mode) \
+                            X(check_cgroupns_mode) X(check_ports) X(check_publish_all)             \
+                                X(check_memory) X(check_memory_swap) X(check_nano_cpus)            \
+                                    X(check_cpu_quota) X(check_pids_limit) X(check_shm_size)       \
+                                        X(check_binds) X(check_mounts) X(check_tmpfs)              \
+                                            X(check_volume_targets) X(check_image)                 \
+                                                X(check_exec_privileged) X(check_volume_driver) X( \
+                                                    check_volume_options) X(check_network_name)    \
+                                                    X(check_network_driver) X(check_network_scope) \
+                                                        X(check_network_options) X(check_subnet)   \
+                                                            X(check_aux_addresses)                 \
+                                                                X(check_ipam_driver)               \
+                                                                    X(check_container_name)        \
+                                                                        X(check_mount_type)
 #define X(name) enum finding name(struct check *check, const struct json_node *value);
 FIELD_CHECKS(X)
 #undef X
@@ -135,15 +142,18 @@ enum finding whole_exec(struct check *check);
 enum finding whole_volume(struct check *check);
 enum finding whole_network(struct check *check);
 enum finding whole_connect(struct check *check);
-/* Parts of whole_container. */
+/* Parts of whole_container. whole_user also judges commands: a container's own user is not known
+   here. */
+enum finding whole_user(struct check *check);
 enum finding whole_security(struct check *check);
 enum finding whole_resources(struct check *check);
 
 /* ---- checks that the parameter table names (checks_param.c) ---------------------------------- */
 
-#define PARAM_CHECKS(X)                                                                            \
-    X(param_container_name) X(param_stop_timeout) X(param_from_image) X(param_from_src)            \
-    X(param_tag_repo) X(param_search_term) X(param_plugin_remote)
+#define PARAM_CHECKS(X)                                                           \
+    X(param_container_name)                                                       \
+    X(param_stop_timeout) X(param_from_image) X(param_from_src) X(param_tag_repo) \
+        X(param_search_term) X(param_plugin_remote)
 #define X(name) enum finding name(struct check *check, struct str value);
 PARAM_CHECKS(X)
 #undef X

@@ -96,10 +96,9 @@ static enum finding judge_version(struct check *check, const struct image_ref *r
     SHOWN(shown, ref->name);
     SHOWN(tag_shown, tag);
     if (!digest)
-        return refuse_with(check, KEY_IMAGES_REQUIRE_DIGEST, ref->name,
-                           "\"images\": {\"require_digest\": false}",
-                           "names \"%s\" without the digest that images.require_digest demands",
-                           shown);
+        return refuse_with(
+            check, KEY_IMAGES_REQUIRE_DIGEST, ref->name, "\"images\": {\"require_digest\": false}",
+            "names \"%s\" without the digest that images.require_digest demands", shown);
     if (every)
         return refuse_with(check, KEY_IMAGES_ALLOW, ref->name, NULL,
                            "names \"%s\" with neither tag nor digest, which would pull every "
@@ -170,7 +169,7 @@ enum finding judge_registry(struct check *check, struct str registry)
         return FINDING_PASS;
     if (image_registry_by_address(registry))
         return registry_written_out(allow, registry, STR("")) ? FINDING_PASS
-                                                             : refuse_address(check, registry);
+                                                              : refuse_address(check, registry);
     if (is_everything(allow))
         return FINDING_PASS;
     for (size_t i = 0; i < allow->allow.count; i++) {

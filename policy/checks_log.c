@@ -2,12 +2,10 @@
    `tag` has ended it at every boot, tiny files keep it busy. */
 #include "checks.h"
 
-#include <stdio.h>
-
 enum {
-    LOG_SIZE_MIN = 64000,          /* bytes: smaller files rotate without end */
+    LOG_SIZE_MIN = 64000, /* bytes: smaller files rotate without end */
     LOG_FILES_MAX = 100,
-    LOG_BUFFER_MAX = 64 << 20,     /* bytes of the daemon's memory */
+    LOG_BUFFER_MAX = 64 << 20, /* bytes of the daemon's memory */
     LOG_PAIR_MAX = 256
 };
 
@@ -83,8 +81,8 @@ static const struct {
     const char *name;
     bool (*safe)(struct str value);
 } safe_options[] = {
-    {"max-size", size_safe},  {"max-file", files_safe}, {"compress", any_safe},
-    {"mode", any_safe},       {"tag", tag_safe},        {"max-buffer-size", buffer_safe},
+    {"max-size", size_safe}, {"max-file", files_safe}, {"compress", any_safe},
+    {"mode", any_safe},      {"tag", tag_safe},        {"max-buffer-size", buffer_safe},
 };
 
 static bool option_safe(struct str name, struct str value)

@@ -1,8 +1,6 @@
 /* Checks of query parameters, and of what an operation's name and parameters mean together. */
 #include "checks.h"
 
-#include <stdio.h>
-
 enum { REFERENCE_MAX = 1024 /* bytes; Docker's own limit of a name is 255 */ };
 
 /* ---- names and times ------------------------------------------------------------------------- */
@@ -27,9 +25,8 @@ enum finding param_stop_timeout(struct check *check, struct str value)
     if (str_to_int(value, &seconds) && seconds >= 0 && seconds <= STOP_SECONDS_MAX)
         return FINDING_PASS;
     SHOWN(shown, value);
-    return refuse_unless_open(check, value,
-                              "is %s: outside 0 to 600 seconds it keeps the daemon from stopping",
-                              shown);
+    return refuse_unless_open(
+        check, value, "is %s: outside 0 to 600 seconds it keeps the daemon from stopping", shown);
 }
 
 /* ---- images ---------------------------------------------------------------------------------- */
@@ -57,8 +54,8 @@ static struct str name_of(struct str reference)
     return str_head(reference, path + str_find(str_skip(reference, path), ':'));
 }
 
-/* The reference as the daemon builds it: a digest in tag replaces tag and digest, a tag replaces the
-   tag. p NULL: cannot tell. */
+/* The reference as the daemon builds it: a digest in tag replaces tag and digest, a tag replaces
+   the tag. p NULL: cannot tell. */
 static struct str with_tag(struct check *check, struct str reference, struct str tag)
 {
     size_t at = str_find(reference, '@');
@@ -67,9 +64,8 @@ static struct str with_tag(struct check *check, struct str reference, struct str
     if (str_find(tag, ':') < tag.n)
         return joined(check, name_of(reference), '@', tag);
     struct str named = joined(check, name_of(reference), ':', tag);
-    return at < reference.n && named.p
-               ? joined(check, named, '@', str_skip(reference, at + 1))
-               : named;
+    return at < reference.n && named.p ? joined(check, named, '@', str_skip(reference, at + 1))
+                                       : named;
 }
 
 enum finding param_from_image(struct check *check, struct str value)
@@ -110,9 +106,9 @@ enum finding param_search_term(struct check *check, struct str value)
 {
     size_t slash = str_find(value, '/');
     struct str first = str_head(value, slash);
-    bool registry = slash < value.n &&
-                    (str_find(first, '.') < first.n || str_find(first, ':') < first.n ||
-                     str_is(first, "localhost"));
+    bool registry =
+        slash < value.n && (str_find(first, '.') < first.n || str_find(first, ':') < first.n ||
+                            str_is(first, "localhost"));
     bool hub = !registry || str_is(first, "docker.io") || str_is(first, "index.docker.io");
     return judge_registry(check, hub ? STR("docker.io") : first);
 }

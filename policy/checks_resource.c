@@ -1,5 +1,5 @@
-/* Limits of memory, processors, processes and shared memory, and what else of the host's resources a
-   container may take. Absent or 0 is no limit: passes unless the key requires one. */
+/* Limits of memory, processors, processes and shared memory, and what else of the host's resources
+   a container may take. Absent or 0 is no limit: passes unless the key requires one. */
 #include "checks.h"
 
 #include <inttypes.h>
@@ -164,8 +164,7 @@ static bool binds_can_be_below(const struct constraint *binds)
 static enum finding update_restart(struct check *check)
 {
     struct str policy = text_at(check, "RestartPolicy.Name");
-    if (policy.n == 0 || str_is(policy, "no") ||
-        !binds_can_be_below(check_key(check, KEY_BINDS)))
+    if (policy.n == 0 || str_is(policy, "no") || !binds_can_be_below(check_key(check, KEY_BINDS)))
         return FINDING_PASS;
     SHOWN(shown, policy);
     check->at = body_at(check, "RestartPolicy.Name");

@@ -8,8 +8,7 @@
 static struct check check_for(const struct role *role, const struct request *request,
                               struct arena *arena, struct decision *decision)
 {
-    return (struct check){
-        .role = role, .request = request, .arena = arena, .decision = decision};
+    return (struct check){.role = role, .request = request, .arena = arena, .decision = decision};
 }
 
 /* The daemon's own words, which clients know. */
@@ -40,9 +39,8 @@ static bool version_passes(struct check *check)
 static bool uninspected(const struct request *request)
 {
     static const enum operation listed[] = {
-        OP_ImageBuild,     OP_Session,          OP_Grpc,      OP_CheckpointList,
-        OP_CheckpointCreate, OP_CheckpointDelete, OP_PluginPull, OP_PluginCreate,
-        OP_PluginUpgrade,  OP_PluginSet};
+        OP_ImageBuild,       OP_Session,    OP_Grpc,         OP_CheckpointList, OP_CheckpointCreate,
+        OP_CheckpointDelete, OP_PluginPull, OP_PluginCreate, OP_PluginUpgrade,  OP_PluginSet};
     const enum operation op = request->route->op;
     for (size_t i = 0; i < ARRAY_LEN(listed); i++)
         if (op == listed[i])
@@ -79,8 +77,8 @@ static bool operation_passes(struct check *check)
 static bool archive_passes(struct check *check)
 {
     const enum operation op = check->request->route->op;
-    bool archive = op == OP_ContainerArchive || op == OP_ContainerArchiveInfo ||
-                   op == OP_PutContainerArchive;
+    bool archive =
+        op == OP_ContainerArchive || op == OP_ContainerArchiveInfo || op == OP_PutContainerArchive;
     if (!archive || check->role->archive == ARCHIVE_ALWAYS)
         return true;
     refuse_plain(check, (struct str){NULL, 0}, "archive", "\"archive\": true",
@@ -259,7 +257,7 @@ static struct str string_text(struct str literal, struct arena *arena)
 {
     struct json doc;
     struct err err = {0};
-    if (literal.n < 2)
+    if (literal.n < 2 || literal.p[literal.n - 1] != '"')
         return (struct str){NULL, 0};
     if (str_find(literal, '\\') == literal.n)
         return str_head(str_skip(literal, 1), literal.n - 2);

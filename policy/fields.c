@@ -4,8 +4,10 @@
 #include "fields.h"
 
 /* A field of HostConfig at the top level. */
-#define TOP(name)                                                                                  \
-    {1, name, T_EMBEDDED, OPENED, NULL, false, "daemons before 27 read it as HostConfig's"}
+#define TOP(name)                                                                             \
+    {                                                                                         \
+        1, name, T_EMBEDDED, OPENED, NULL, false, "daemons before 27 read it as HostConfig's" \
+    }
 
 // clang-format off
 static const struct field container_create_fields[] = {
@@ -254,7 +256,10 @@ static const struct field network_disconnect_fields[] = {
 };
 // clang-format on
 
-#define SCHEMA(op, fields, whole) {OP_##op, fields, ARRAY_LEN(fields), whole}
+#define SCHEMA(op, fields, whole)                 \
+    {                                             \
+        OP_##op, fields, ARRAY_LEN(fields), whole \
+    }
 
 /* A body that is not here is refused, but for unrestricted roles. */
 const struct body_schema schemas[] = {

@@ -1,11 +1,23 @@
-/* THE query-parameter table: every parameter that dockerd 20.10 to 28 reads, and what the newest API
-   adds. What is not here is dropped, or refused where a lost filter would destroy more. */
+/* THE query-parameter table: every parameter that dockerd 20.10 to 28 reads, and what the newest
+   API adds. What is not here is dropped, or refused where a lost filter would destroy more. */
 #include "checks.h"
 
-#define PLAIN(op, name, type, note) {OP_##op, name, type, NULL, false, false, note}
-#define JUDGED(op, name, type, check, note) {OP_##op, name, type, check, false, false, note}
-#define SECRET(op, name, type, check, note) {OP_##op, name, type, check, false, true, note}
-#define OPEN(op, name, type, note) {OP_##op, name, type, NULL, true, false, note}
+#define PLAIN(op, name, type, note)                   \
+    {                                                 \
+        OP_##op, name, type, NULL, false, false, note \
+    }
+#define JUDGED(op, name, type, check, note)            \
+    {                                                  \
+        OP_##op, name, type, check, false, false, note \
+    }
+#define SECRET(op, name, type, check, note)           \
+    {                                                 \
+        OP_##op, name, type, check, false, true, note \
+    }
+#define OPEN(op, name, type, note)                   \
+    {                                                \
+        OP_##op, name, type, NULL, true, false, note \
+    }
 
 // clang-format off
 const struct param_row param_rows[] = {

@@ -1,5 +1,5 @@
-/* Paths as text: normal form, containment, and the places of the host that a policy must name one by
-   one. Nothing is looked up on a file system. */
+/* Paths as text: normal form, containment, and the places of the host that a policy must name one
+   by one. Nothing is looked up on a file system. */
 #include "checks.h"
 
 /* Sockets and state of the daemon and of containerd. Whoever holds one of them holds the host. */

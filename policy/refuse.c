@@ -122,8 +122,7 @@ static void write_reason(struct check *check, const struct refusal *refusal, con
     add(&text, "sockwarden: ");
     if (refusal->status == 403 && check->role && check->request && check->request->route) {
         SHOWN(name, str_of(check->role->name));
-        add(&text, "role \"%s\" refuses %s: ", name,
-            operation_name(check->request->route->op));
+        add(&text, "role \"%s\" refuses %s: ", name, operation_name(check->request->route->op));
     }
     if (decision->field[0])
         add(&text, "%s ", decision->field);

@@ -69,8 +69,7 @@ static void index_build(struct row_index *index, const struct rows *rows)
     }
 }
 
-static ptrdiff_t index_find(const struct row_index *index, const struct rows *rows,
-                            struct str name)
+static ptrdiff_t index_find(const struct row_index *index, const struct rows *rows, struct str name)
 {
     unsigned char tag = tag_of(name.p, name.n);
     for (size_t i = 0; i < index->count; i++) {
@@ -126,7 +125,7 @@ static bool ascii_only(struct str name)
 static bool folds_before(const struct check *check, const struct json_node *object,
                          const struct json_node *member)
 {
-    for (const struct json_node *n = json_child(check->body, object); n != member;
+    for (const struct json_node *n = json_child(check->body, object); n && n != member;
          n = json_next(check->body, n))
         if (json_fold_eq(n->key, member->key))
             return true;
@@ -250,8 +249,7 @@ static enum finding walk_empties(struct check *check, size_t row, const struct j
     return FINDING_PASS;
 }
 
-static enum finding walk_string_lists(struct check *check, size_t row,
-                                      const struct json_node *node)
+static enum finding walk_string_lists(struct check *check, size_t row, const struct json_node *node)
 {
     for (const struct json_node *n = json_child(check->body, node); n;
          n = json_next(check->body, n)) {
@@ -276,8 +274,7 @@ static enum finding walk_structs(struct check *check, size_t row, const struct j
     return FINDING_PASS;
 }
 
-static enum finding walk_struct_lists(struct check *check, size_t row,
-                                      const struct json_node *node)
+static enum finding walk_struct_lists(struct check *check, size_t row, const struct json_node *node)
 {
     for (const struct json_node *n = json_child(check->body, node); n;
          n = json_next(check->body, n)) {

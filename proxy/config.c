@@ -261,12 +261,16 @@ static bool read_list(const struct option *option, struct config *config, const 
     while (rest.n) {
         struct str piece = str_head(rest, str_find(rest, ','));
         rest = str_skip(rest, piece.n + 1);
+        if (piece.n == 0)
+            continue;
         char *copy = strndup(piece.p, piece.n);
         if (!copy)
             return err_set(err, 0, 0, "out of memory");
-        if (piece.n && !add_to_list(option, config, copy, err))
+        if (!add_to_list(option, config, copy, err)) {
+            free(copy);
             return false;
-    }
+        }
+    } // NOLINT(clang-analyzer-unix.Malloc): the configuration keeps the copies
     return true;
 }
 

@@ -17,21 +17,15 @@ struct conn {
     struct exchange exchange;
     struct timer timer;
     bool head_begun;          /* the deadline is that of a head, not that of an idle connection */
-    unsigned connect_tries;   /* once a second while the daemon's socket has no room */
     struct task again;        /* go on in the next turn */
-    struct task end;          /* go on when this turn's audit lines are written */
+    struct task forward;      /* send the request on: when this turn's audit lines are written, or
+                                 when the daemon's socket may have room again */
 };
 
 static enum phase step_held(struct exchange *exchange)
 {
     (void)exchange;
-    return PHASE_WAIT; /* the end of the turn moves it on */
-}
-
-static enum phase step_connect(struct exchange *exchange)
-{
-    enum phase next = exchange_forward(exchange);
-    return next == PHASE_CONNECT ? PHASE_WAIT : next;
+    return PHASE_WAIT; /* the task `forward` moves it on */
 }
 
 /* The client gets what is queued, then our end; what it still sends is dropped. */
@@ -64,7 +58,7 @@ static const struct {
     [PHASE_HEAD] = {"head", BIT(PHASE_BODY) | BIT(PHASE_HELD) | ANSWERED, exchange_read_head},
     [PHASE_BODY] = {"body", BIT(PHASE_HELD) | ANSWERED, exchange_read_body},
     [PHASE_HELD] = {"held", BIT(PHASE_CONNECT) | BIT(PHASE_RESPOND) | ANSWERED, step_held},
-    [PHASE_CONNECT] = {"connect", BIT(PHASE_RESPOND) | ANSWERED, step_connect},
+    [PHASE_CONNECT] = {"connect", BIT(PHASE_CONNECT) | BIT(PHASE_RESPOND) | ANSWERED, step_held},
     [PHASE_RESPOND] = {"respond", BIT(PHASE_TUNNEL) | ANSWERED, exchange_respond},
     [PHASE_TUNNEL] = {"tunnel", BIT(PHASE_LINGER) | BIT(PHASE_CLOSED), exchange_tunnel},
     [PHASE_DROP] = {"drop", BIT(PHASE_HEAD) | BIT(PHASE_LINGER) | BIT(PHASE_CLOSED),
@@ -73,7 +67,7 @@ static const struct {
     [PHASE_CLOSED] = {"closed", 0, NULL},
 };
 
-enum { LINGER_S = 5, DROP_S = 30, CONNECT_TRIES = 30 };
+enum { LINGER_S = 5, LINGER_STOPPING_S = 1, DROP_S = 30, CONNECT_S = 30 };
 
 /* ---- the clock ----------------------------------------------------------------------------- */
 
@@ -112,13 +106,14 @@ static void conn_clock(struct conn *conn, bool entered)
         seconds = respond_timeout(&conn->exchange, config);
         break;
     case PHASE_CONNECT:
-        seconds = 1;
-        break;
     case PHASE_DROP:
     case PHASE_LINGER:
         if (!entered)
             return; /* one deadline for all of it */
-        seconds = conn->phase == PHASE_DROP ? DROP_S : LINGER_S;
+        seconds = conn->phase == PHASE_DROP      ? DROP_S
+                  : conn->phase == PHASE_CONNECT ? CONNECT_S
+                  : conn->context->draining      ? LINGER_STOPPING_S
+                                                 : LINGER_S;
         break;
     default:
         break;
@@ -135,9 +130,12 @@ static void conn_close(struct conn *conn)
     stream_close(&conn->client);
     stream_close(&conn->upstream);
     loop_cancel(&context->loop, &conn->again);
-    loop_cancel(&context->loop, &conn->end);
+    loop_cancel(&context->loop, &conn->forward);
     timer_drop(&context->loop, &conn->timer);
-    *(conn->prev ? &conn->prev->next : &context->conns) = conn->next;
+    if (conn->prev)
+        conn->prev->next = conn->next;
+    else
+        context->conns = conn->next;
     if (conn->next)
         conn->next->prev = conn->prev;
     context->conn_count--;
@@ -148,16 +146,17 @@ static void conn_close(struct conn *conn)
 static void conn_enter(struct conn *conn, enum phase next)
 {
     assert(next < PHASE_COUNT && (phases[conn->phase].next & BIT(next)));
+    bool entered = conn->phase != next || next == PHASE_HEAD;
     conn->phase = next;
     switch (next) {
     case PHASE_HEAD:
         exchange_finish(&conn->exchange);
         break;
     case PHASE_CONNECT:
-        conn->connect_tries = 0;
+        loop_soon(&conn->context->loop, &conn->forward);
         break;
     case PHASE_HELD:
-        loop_at_end(&conn->context->loop, &conn->end);
+        loop_at_end(&conn->context->loop, &conn->forward);
         break;
     case PHASE_LINGER:
         exchange_finish(&conn->exchange);
@@ -170,7 +169,7 @@ static void conn_enter(struct conn *conn, enum phase next)
     default:
         break;
     }
-    conn_clock(conn, true);
+    conn_clock(conn, entered);
 }
 
 /* Goes on as far as it can without waiting. */
@@ -225,11 +224,11 @@ static void on_ready(void *arg)
     conn_release(conn);
 }
 
-static void on_audited(void *arg)
+static void on_forward(void *arg)
 {
     struct conn *conn = arg;
     conn_hold(conn);
-    if (conn->phase == PHASE_HELD) {
+    if (conn->phase == PHASE_HELD || conn->phase == PHASE_CONNECT) {
         conn_enter(conn, exchange_forward(&conn->exchange));
         conn_step(conn);
     }
@@ -240,8 +239,7 @@ static void on_timer(void *arg)
 {
     struct conn *conn = arg;
     conn_hold(conn);
-    bool retry = conn->phase == PHASE_CONNECT && conn->connect_tries++ < CONNECT_TRIES;
-    if (conn->phase != PHASE_CLOSED && !retry)
+    if (conn->phase != PHASE_CLOSED)
         conn_enter(conn, exchange_timeout(&conn->exchange, conn->phase));
     conn_step(conn);
     conn_release(conn);
@@ -264,7 +262,7 @@ bool conn_open(struct context *context, int fd, const struct sockaddr_storage *a
     conn->context = context;
     conn->upstream.fd = -1;
     conn->again = (struct task){.run = on_ready, .arg = conn};
-    conn->end = (struct task){.run = on_audited, .arg = conn};
+    conn->forward = (struct task){.run = on_forward, .arg = conn};
     conn->timer = (struct timer){.fire = on_timer, .arg = conn};
     identity_read(fd, address, listener, &conn->peer);
     conn->exchange = (struct exchange){.context = context,
@@ -296,8 +294,8 @@ void conn_drain_all(struct context *context)
 
 void conn_close_all(struct context *context)
 {
-    while (context->conns) {
-        struct conn *conn = context->conns;
+    for (struct conn *conn = context->conns, *next; conn; conn = next) {
+        next = conn->next;
         conn_hold(conn);
         conn->phase = PHASE_CLOSED;
         conn_close(conn);

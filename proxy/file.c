@@ -68,7 +68,7 @@ static void hash_text(const char *text, size_t length, char hash[65])
     hash[0] = '\0';
     if (EVP_Digest(text, length, digest, &n, EVP_sha256(), NULL) != 1)
         return;
-    for (unsigned i = 0; i < 32; i++)
+    for (size_t i = 0; i < 32; i++)
         snprintf(hash + 2 * i, 3, "%02x", digest[i]);
 }
 

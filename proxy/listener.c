@@ -210,7 +210,7 @@ static bool open_tcp(struct listener *listener, const char *text, const struct c
 
 static void pause_accepting(struct server *server, const char *why)
 {
-    struct timeval delay = {.tv_sec = 0, .tv_usec = PAUSE_MS * 1000};
+    struct timeval delay = {.tv_sec = 0, .tv_usec = PAUSE_MS * 1000L};
     if (server->paused)
         return;
     server->paused = true;
@@ -226,7 +226,7 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     struct server *server = arg;
-    struct timeval delay = {.tv_sec = 0, .tv_usec = PAUSE_MS * 1000};
+    struct timeval delay = {.tv_sec = 0, .tv_usec = PAUSE_MS * 1000L};
     if (atomic_load(&server->shared->connections) >= server->config->max_connections) {
         event_add(server->resume, &delay);
         return;

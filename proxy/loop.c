@@ -95,11 +95,28 @@ void loop_at_end(struct loop *loop, struct task *task)
     task_add(&loop->ends, task);
 }
 
+void loop_soon(struct loop *loop, struct task *task)
+{
+    struct timeval pause = {.tv_sec = 0, .tv_usec = LOOP_SOON_MS * 1000L};
+    if (!loop->soon.first)
+        event_add(loop->soon_event, &pause);
+    task_add(&loop->soon, task);
+}
+
+static void on_soon(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct loop *loop = arg;
+    task_run_all(&loop->soon);
+}
+
 void loop_cancel(struct loop *loop, struct task *task)
 {
     if (!task->queued)
         return;
     task_remove(&loop->again, task);
+    task_remove(&loop->soon, task);
     task_remove(&loop->ends, task);
 }
 
@@ -221,13 +238,16 @@ bool loop_open(struct loop *loop, size_t buffer_size)
     if (!loop->base)
         return false;
     loop->tick_event = event_new(loop->base, -1, EV_PERSIST, on_tick, loop);
-    return loop->tick_event != NULL;
+    loop->soon_event = evtimer_new(loop->base, on_soon, loop);
+    return loop->tick_event && loop->soon_event;
 }
 
 void loop_close(struct loop *loop)
 {
     if (loop->tick_event)
         event_free(loop->tick_event);
+    if (loop->soon_event)
+        event_free(loop->soon_event);
     if (loop->base)
         event_base_free(loop->base);
     while (loop->buffers) {

@@ -37,7 +37,10 @@ struct timer {
     void *arg;
 };
 
-enum { LOOP_WHEEL_SLOTS = 256 }; /* seconds until a slot comes round again */
+enum {
+    LOOP_WHEEL_SLOTS = 256, /* seconds until a slot comes round again */
+    LOOP_SOON_MS = 20       /* pause before something is tried again */
+};
 
 struct loop {
     struct event_base *base;
@@ -46,6 +49,8 @@ struct loop {
     struct buffer *buffers; /* free ones */
     size_t buffer_count;    /* how many are free */
     struct task_list again; /* to run in the next turn, before which nobody sleeps */
+    struct task_list soon;  /* to run LOOP_SOON_MS after the first of them came */
+    struct event *soon_event;
     struct task_list ends;  /* to run at the end of this turn, after on_turn_end */
     void (*on_turn_end)(void *arg);
     void *turn_arg;
@@ -71,6 +76,7 @@ void loop_buffer_give(struct loop *loop, struct buffer *buffer);
 /* Queue a task; once is enough until it has run. */
 void loop_again(struct loop *loop, struct task *task);
 void loop_at_end(struct loop *loop, struct task *task);
+void loop_soon(struct loop *loop, struct task *task);
 /* Takes the task off the list it is in, if any. */
 void loop_cancel(struct loop *loop, struct task *task);
 

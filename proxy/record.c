@@ -120,7 +120,7 @@ static void write_body_hash(struct exchange *exchange, struct json_out *out)
         EVP_DigestFinal_ex(context, digest, &n) != 1)
         return;
     char text[2 * EVP_MAX_MD_SIZE];
-    for (unsigned i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         text[2 * i] = hex[digest[i] >> 4];
         text[2 * i + 1] = hex[digest[i] & 15];
     }

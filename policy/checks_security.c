@@ -1,0 +1,245 @@
+/* Confinement of a container: capabilities, security options, masked paths, and its user. */
+#include "checks.h"
+
+enum { CAP_NAME_MAX = 64, OPTION_MAX = 256, UID_DIGITS_MAX = 10 };
+
+/* ---- capabilities ---------------------------------------------------------------------------- */
+
+/* "cap_chown" -> "CHOWN" in dst. False: no name that every reader upper-cases alike. */
+static bool capability_name(struct str text, char dst[CAP_NAME_MAX], struct str *out)
+{
+    struct str prefix = STR("CAP_");
+    if (str_ieq(str_head(text, prefix.n), prefix))
+        text = str_skip(text, prefix.n);
+    if (text.n == 0 || text.n > CAP_NAME_MAX)
+        return false;
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i];
+        if (!ascii_alpha(c) && !ascii_digit(c) && c != '_')
+            return false;
+        dst[i] = c >= 'a' && c <= 'z' ? (char)(c - ('a' - 'A')) : c;
+    }
+    *out = (struct str){dst, text.n};
+    return true;
+}
+
+static enum finding judge_capability(struct check *check, struct str text)
+{
+    char buffer[CAP_NAME_MAX];
+    struct str name = {NULL, 0};
+    bool plain = capability_name(text, buffer, &name);
+    bool all = str_is(name, "ALL");
+    if (plain && (all ? written_out(check, KEY_CAP_ADD, name)
+                      : constraint_passes(check_key(check, KEY_CAP_ADD), name)))
+        return FINDING_PASS;
+    SHOWN(shown, text);
+    if (!plain)
+        return refuse_with(check, KEY_CAP_ADD, text, NULL,
+                           "is \"%s\", which is not the plain name of a capability", shown);
+    return refuse(check, KEY_CAP_ADD, name, "is \"%s\", which %s", shown,
+                  all ? "must be written out in containers.cap_add"
+                      : "containers.cap_add does not allow");
+}
+
+enum finding check_cap_add(struct check *check, const struct json_node *value)
+{
+    for (const struct json_node *item = item_first(check, value); item;
+         item = item_next(check, value, item)) {
+        check->at = item;
+        if (judge_capability(check, item->text) != FINDING_PASS)
+            return FINDING_REFUSE;
+    }
+    return FINDING_PASS;
+}
+
+static bool drops(const struct check *check, const struct json_node *list, struct str wanted)
+{
+    if (!list)
+        return false;
+    for (const struct json_node *item = item_first(check, list); item;
+         item = item_next(check, list, item)) {
+        char buffer[CAP_NAME_MAX];
+        struct str name;
+        if (capability_name(item->text, buffer, &name) &&
+            (str_eq(name, wanted) || str_is(name, "ALL")))
+            return true;
+    }
+    return false;
+}
+
+static enum finding require_drops(struct check *check)
+{
+    const struct entries *require = &check_key(check, KEY_CAP_DROP)->require;
+    for (size_t i = 0; i < require->count; i++) {
+        struct str wanted = require->items[i].text;
+        if (drops(check, body_at(check, "HostConfig.CapDrop"), wanted))
+            continue;
+        SHOWN(shown, wanted);
+        check->field = "HostConfig.CapDrop";
+        return refuse_with(check, KEY_CAP_DROP, wanted, NULL,
+                           "does not drop \"%s\", which containers.cap_drop requires", shown);
+    }
+    return FINDING_PASS;
+}
+
+/* ---- security options ------------------------------------------------------------------------ */
+
+/* The option as name=value: the daemon splits at the first '=', else at the first ':', and takes
+   "disable" alone for "label=disable". */
+struct option {
+    struct str name;
+    struct str value;
+    char buffer[OPTION_MAX];
+    struct str text; /* name=value; in buffer when that differs from what was written */
+};
+
+static void option_read(struct str text, struct option *out)
+{
+    size_t at = str_find(text, '=');
+    if (at == text.n)
+        at = str_find(text, ':');
+    out->name = str_head(text, at);
+    out->value = str_skip(text, at + 1);
+    out->text = text;
+    if (at < text.n && text.p[at] == ':' && text.n <= OPTION_MAX) {
+        memcpy(out->buffer, text.p, text.n);
+        out->buffer[at] = '=';
+        out->text = (struct str){out->buffer, text.n};
+    }
+    if (str_is(text, "disable")) {
+        out->name = STR("label");
+        out->value = text;
+        out->text = STR("label=disable");
+    }
+}
+
+static bool option_unconfined(const struct option *option)
+{
+    return str_is(option->value, "unconfined") || str_is(option->value, "disable");
+}
+
+static enum finding judge_option(struct check *check, struct str text)
+{
+    struct option option;
+    option_read(text, &option);
+    bool unconfined = option_unconfined(&option);
+    if (unconfined ? written_out(check, KEY_SECURITY_OPT, option.text)
+                   : constraint_passes(check_key(check, KEY_SECURITY_OPT), option.text))
+        return FINDING_PASS;
+    SHOWN(shown, text);
+    return refuse(check, KEY_SECURITY_OPT, option.text, "is \"%s\", which %s", shown,
+                  unconfined ? "must be written out in containers.security_opt"
+                             : "containers.security_opt does not allow");
+}
+
+enum finding check_security_opt(struct check *check, const struct json_node *value)
+{
+    for (const struct json_node *item = json_child(check->body, value); item;
+         item = json_next(check->body, item)) {
+        check->at = item;
+        if (judge_option(check, item->text) != FINDING_PASS)
+            return FINDING_REFUSE;
+    }
+    return FINDING_PASS;
+}
+
+static bool option_same(const struct option *a, const struct option *b)
+{
+    if (!str_eq(a->name, b->name))
+        return false;
+    if (!str_is(a->name, "no-new-privileges"))
+        return str_eq(a->value, b->value);
+    bool on_a = a->value.n == 0 || str_is(a->value, "true");
+    bool on_b = b->value.n == 0 || str_is(b->value, "true");
+    return on_a == on_b;
+}
+
+/* Does the last option of that name say what is wanted? The daemon lets later ones win. */
+static bool option_given(const struct check *check, struct str wanted)
+{
+    struct option want;
+    option_read(wanted, &want);
+    bool given = false;
+    const struct json_node *list = body_at(check, "HostConfig.SecurityOpt");
+    for (const struct json_node *item = list ? json_child(check->body, list) : NULL; item;
+         item = json_next(check->body, item)) {
+        struct option option;
+        option_read(item->text, &option);
+        if (str_eq(option.name, want.name))
+            given = option_same(&option, &want);
+    }
+    return given;
+}
+
+static enum finding require_option(struct check *check, enum key key, struct str wanted)
+{
+    if (option_given(check, wanted))
+        return FINDING_PASS;
+    SHOWN(shown, wanted);
+    check->field = "HostConfig.SecurityOpt";
+    return refuse_with(check, key, wanted, NULL, "lacks \"%s\", which %s requires", shown,
+                       key_path(key));
+}
+
+static enum finding require_options(struct check *check)
+{
+    const struct entries *require = &check_key(check, KEY_SECURITY_OPT)->require;
+    for (size_t i = 0; i < require->count; i++)
+        if (require_option(check, KEY_SECURITY_OPT, require->items[i].text) != FINDING_PASS)
+            return FINDING_REFUSE;
+    return FINDING_PASS;
+}
+
+enum finding check_masked_paths(struct check *check, const struct json_node *value)
+{
+    (void)value;
+    if (check_key(check, KEY_MASKED_PATHS)->any)
+        return FINDING_PASS;
+    return refuse(check, KEY_MASKED_PATHS, STR(""),
+                  "replaces the daemon's own list, and containers.masked_paths is false");
+}
+
+/* ---- user ------------------------------------------------------------------------------------ */
+
+/* A uid from 1 to 2147483647 without sign or leading zeros; a group may follow. */
+static bool user_is_plain_uid(struct str user)
+{
+    struct str uid = str_head(user, str_find(user, ':'));
+    int64_t value;
+    return uid.n > 0 && uid.n <= UID_DIGITS_MAX && uid.p[0] != '0' && uid.p[0] != '-' &&
+           str_to_int(uid, &value) && value <= INT32_MAX;
+}
+
+static enum finding judge_user(struct check *check, struct str user)
+{
+    const struct constraint *constraint = check_key(check, KEY_USER);
+    bool any_root = constraint->deny.count == 0;
+    if (any_root ? user.n == 0 || constraint_passes(constraint, user) : user_is_plain_uid(user))
+        return FINDING_PASS;
+    SHOWN(shown, user);
+    if (any_root)
+        return refuse(check, KEY_USER, user, "is \"%s\", which containers.user does not allow",
+                      shown);
+    return refuse_with(check, KEY_USER, user, NULL,
+                       "is \"%s\", and containers.user denies root: only a number above 0 shows "
+                       "that it is not",
+                       shown);
+}
+
+enum finding whole_user(struct check *check)
+{
+    check->at = NULL;
+    check->field = "User";
+    return judge_user(check, text_at(check, "User"));
+}
+
+enum finding whole_security(struct check *check)
+{
+    check->at = NULL;
+    if (require_drops(check) != FINDING_PASS || require_options(check) != FINDING_PASS ||
+        whole_user(check) != FINDING_PASS)
+        return FINDING_REFUSE;
+    if (check_key(check, KEY_USER)->deny.count == 0)
+        return FINDING_PASS;
+    return require_option(check, KEY_USER, STR("no-new-privileges"));
+}

@@ -1,0 +1,69 @@
+/* Deciding one request under a role that is written as JSON, for the tests of the decision. */
+#ifndef TESTS_DECIDE_HELPER_H
+#define TESTS_DECIDE_HELPER_H
+
+#include "checks.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define CREATE        "POST", "/v1.41/containers/create"
+#define HOST(members) "{\"Image\":\"img\",\"HostConfig\":{" members "}}"
+#define ROLE(members) "{\"allow\":[\"*\"]," members "}"
+#define OPEN_ROLE     "{\"allow\":[\"*\"]}"
+
+/* role: "builtin:NAME", or the JSON of a role. Fails the test when it does not load. */
+static inline struct policy *load_role_text(const char *role, const struct role **out)
+{
+    char text[8192];
+    bool builtin = strncmp(role, "builtin:", 8) == 0;
+    snprintf(text, sizeof(text), "{\"version\":1,\"roles\":{\"default\":%s%s%s}}",
+             builtin ? "{\"extends\":\"" : "", role, builtin ? "\"}" : "");
+    struct err_list errors = {0};
+    struct policy *policy = policy_load(str_of(text), &errors);
+    for (size_t i = 0; !policy && i < errors.count; i++)
+        print_error("%s\n    %s\n", text, errors.items[i].err.text);
+    err_list_free(&errors);
+    assert_non_null(policy);
+    *out = policy_default_role(policy);
+    assert_non_null(*out);
+    return policy;
+}
+
+static inline void decide_with(const struct role *role, const char *method, const char *target,
+                               struct str body, struct arena *arena, struct decision *decision)
+{
+    struct request request;
+    if (!request_parse(str_of(method), str_of(target), arena, &request, decision))
+        return;
+    if (request.route->body == BODY_JSON || request.route->op == OP_ContainerStart)
+        request.body = body;
+    policy_decide(role, &request, arena, decision);
+}
+
+static inline void decide_text(const char *role, const char *method, const char *target,
+                               const char *body, struct decision *decision)
+{
+    const struct role *parsed = NULL;
+    struct policy *policy = load_role_text(role, &parsed);
+    struct arena arena = {0};
+    decide_with(parsed, method, target, str_of(body), &arena, decision);
+    arena_free(&arena);
+    policy_free(policy);
+}
+
+/* A refusal is one line with a status, an allowance has neither status nor sentence. */
+static inline bool decision_sound(const struct decision *decision)
+{
+    if (decision->verdict == VERDICT_ALLOW)
+        return decision->status == 0 && !decision->reason[0] && !decision->close;
+    return decision->verdict == VERDICT_DENY && decision->status >= 400 && decision->reason[0] &&
+           !strchr(decision->reason, '\n') &&
+           decision->close == (decision->status == 400 && !decision->rule);
+}
+
+#endif
