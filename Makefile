@@ -52,6 +52,7 @@ CJSON_LIBS := $(shell pkg-config --libs libcjson 2>/dev/null)
 SSL_LIBS   := $(shell pkg-config --libs libcrypto 2>/dev/null)
 
 # ---- flags -----------------------------------------------------------------------------------
+comma := ,
 # A flag is used when the compiler takes it without a word.
 probe = $(shell echo 'int main(void){return 0;}' | $(CC) -Werror $(1) -x c - -o /dev/null >/dev/null 2>&1 && echo '$(1)')
 ifneq ($(NEED_LIBS),)
@@ -61,7 +62,6 @@ ifneq ($(NEED_LIBS),)
   FORTIFY       := $(if $(call probe,-O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
   HARDEN_LDFLAGS := -pie $(call probe,-Wl$(comma)-z$(comma)relro) $(call probe,-Wl$(comma)-z$(comma)now) $(call probe,-Wl$(comma)-z$(comma)noexecstack)
 endif
-comma := ,
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
         -Wvla -Wundef -Wwrite-strings -Wpointer-arith -Wformat=2
 WERROR ?= -Werror
@@ -153,17 +153,21 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_LIBS)
 .PHONY: libs
 libs: $(LIBPOLICY) $(LIBPROXY) $(LLHTTP_OBJS)
 
-.PHONY: test check check-unit check-pure check-proxy check-daemon clang asan analyze tidy cppcheck \
+.PHONY: test check check-unit check-pure check-hardening check-docs check-proxy check-daemon clang asan analyze tidy cppcheck asan-unit asan-bin \
         format format-check fuzz-smoke fuzz-long soak unit-bins fuzz-bins
 test: ensure-deps-test ## the whole suite: what CI runs (10 to 15 minutes; installs what is missing when root)
 	$(Q)tests/run
-check: check-unit check-pure check-proxy ## the quick tests, about two minutes
+check: check-unit check-pure check-hardening check-docs check-proxy ## the quick tests, about two minutes
 
 unit-bins: $(UNIT_BINS)
 check-unit: $(UNIT_BINS) ## unit tests and the policy cases
 	$(Q)SRCDIR=$(CURDIR) BUILDDIR=$(BUILD) tests/unit/run $(UNIT_BINS)
 check-pure: $(LIBPOLICY) ## libpolicy touches nothing of the outside
 	$(Q)tests/unit/check-pure $(LIBPOLICY)
+check-hardening: $(BIN) ## how the program was built
+	$(Q)tests/unit/check-hardening $(BIN)
+check-docs: $(BIN) ## the manuals know every option, the examples load
+	$(Q)tests/unit/check-docs $(BIN)
 check-proxy: $(BIN) ## the proxy before a recording fake daemon
 	$(Q)python3 -B tests/proxy/run.py --bin $(BIN)
 check-daemon: $(BIN) ## the real docker CLI through the proxy to a private dockerd (root)
@@ -173,6 +177,9 @@ clang: ## build everything with clang, warnings are errors
 asan: ## unit and proxy tests under AddressSanitizer and UBSan
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPT='-O1 -g' \
 	  SAN='-fsanitize=address,undefined -fno-sanitize-recover=all' check-unit check-proxy
+asan-unit:
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPT='-O1 -g' \
+	  SAN='-fsanitize=address,undefined -fno-sanitize-recover=all' check-unit
 asan-bin: ## the instrumented program at build/asan/sockwarden
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPT='-O1 -g' \
 	  SAN='-fsanitize=address,undefined -fno-sanitize-recover=all' all unit-bins

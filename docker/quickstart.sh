@@ -7,6 +7,7 @@ set -u
 DEADLINE=60 # seconds that a daemon may take to answer
 DOCKERD_LOG=/var/log/dockerd-quickstart.log
 log_of_daemon=
+dockerd_pid= # of the one started here, if any
 
 say() { printf '%s\n' "quickstart: $*"; }
 die() {
@@ -27,6 +28,7 @@ wait_for() {
     local end=$((SECONDS + $2))
     until answers "$1"; do
         [ "$SECONDS" -lt "$end" ] || return 1
+        [ -z "$dockerd_pid" ] || kill -0 "$dockerd_pid" 2>/dev/null || return 1
         sleep 0.2
     done
 }
@@ -64,6 +66,15 @@ start_plain() {
     say "starting the Docker daemon in the background: dockerd, its log is $DOCKERD_LOG"
     log_of_daemon=$DOCKERD_LOG
     setsid dockerd -H "unix://$1" >>"$DOCKERD_LOG" 2>&1 </dev/null &
+    dockerd_pid=$!
+}
+
+# What of the daemon's log most likely says why it did not start.
+show_log() {
+    [ -f "$log_of_daemon" ] || return
+    local lines
+    lines=$(grep -E 'level=(error|fatal)|^panic|failed to start' "$log_of_daemon" | tail -n 3)
+    printf '%s\n' "${lines:-$(tail -n 3 "$log_of_daemon")}" >&2
 }
 
 start_docker() {
@@ -75,7 +86,7 @@ start_docker() {
         start_plain "$1"
         wait_for "$1" "$DEADLINE" && return
     fi
-    [ -f "$log_of_daemon" ] && tail -n 5 "$log_of_daemon" >&2
+    show_log
     die "the Docker daemon does not answer on $1; its log (${log_of_daemon:-none was started})" \
         "says why. When \`docker -H unix://$1 version\` answers, run this again"
 }

@@ -14,26 +14,29 @@ struct text {
     size_t n;
 };
 
-static void add_v(struct text *text, const char *format, va_list args) PRINTF_LIKE(2, 0);
-static void add_v(struct text *text, const char *format, va_list args)
+static void add(struct text *text, const char *format, ...) PRINTF_LIKE(2, 3);
+static void add(struct text *text, const char *format, ...)
 {
     if (text->n + 1 >= text->cap)
         return;
+    va_list args;
+    va_start(args, format);
     int n = vsnprintf(text->p + text->n, text->cap - text->n, format, args);
+    va_end(args);
     if (n > 0)
         text->n += (size_t)n;
     if (text->n >= text->cap)
         text->n = text->cap - 1;
 }
 
-static void add(struct text *text, const char *format, ...) PRINTF_LIKE(2, 3);
-static void add(struct text *text, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    add_v(text, format, args);
-    va_end(args);
-}
+/* What a variadic function was asked to say, in the array dst. */
+#define SAY(dst, format)                           \
+    do {                                           \
+        va_list args;                              \
+        va_start(args, format);                    \
+        vsnprintf(dst, sizeof(dst), format, args); \
+        va_end(args);                              \
+    } while (0)
 
 static struct text text_in(char *dst, size_t cap)
 {
@@ -112,10 +115,7 @@ struct refusal {
     const char *allow_with; /* NULL or "": nothing would */
 };
 
-static void write_reason(struct check *check, const struct refusal *refusal, const char *why,
-                         va_list args) PRINTF_LIKE(3, 0);
-static void write_reason(struct check *check, const struct refusal *refusal, const char *why,
-                         va_list args)
+static void write_reason(struct check *check, const struct refusal *refusal, const char *why)
 {
     struct decision *decision = check->decision;
     struct text text = text_in(decision->reason, sizeof(decision->reason));
@@ -126,15 +126,12 @@ static void write_reason(struct check *check, const struct refusal *refusal, con
     }
     if (decision->field[0])
         add(&text, "%s ", decision->field);
-    add_v(&text, why, args);
+    add(&text, "%s", why);
     if (decision->allow_with[0])
         add(&text, "; a policy with %s would allow it", decision->allow_with);
 }
 
-static enum finding settle(struct check *check, const struct refusal *refusal, const char *why,
-                           va_list args) PRINTF_LIKE(3, 0);
-static enum finding settle(struct check *check, const struct refusal *refusal, const char *why,
-                           va_list args)
+static enum finding settle(struct check *check, const struct refusal *refusal, const char *why)
 {
     struct decision *decision = check->decision;
     if (decision->status != 0)
@@ -148,7 +145,7 @@ static enum finding settle(struct check *check, const struct refusal *refusal, c
     struct text allow = text_in(decision->allow_with, sizeof(decision->allow_with));
     if (refusal->allow_with)
         add(&allow, "%s", refusal->allow_with);
-    write_reason(check, refusal, why, args);
+    write_reason(check, refusal, why);
     return FINDING_REFUSE;
 }
 
@@ -173,33 +170,27 @@ enum finding refuse(struct check *check, enum key key, struct str value, const c
     char allow_with[ALLOW_WITH_MAX];
     suggest(key, value, allow_with, sizeof(allow_with));
     struct refusal refusal = {403, value, key_path(key), allow_with};
-    va_list args;
-    va_start(args, why);
-    settle(check, &refusal, why, args);
-    va_end(args);
-    return FINDING_REFUSE;
+    char text[REASON_MAX];
+    SAY(text, why);
+    return settle(check, &refusal, text);
 }
 
 enum finding refuse_with(struct check *check, enum key key, struct str value,
                          const char *allow_with, const char *why, ...)
 {
     struct refusal refusal = {403, value, key_path(key), allow_with};
-    va_list args;
-    va_start(args, why);
-    settle(check, &refusal, why, args);
-    va_end(args);
-    return FINDING_REFUSE;
+    char text[REASON_MAX];
+    SAY(text, why);
+    return settle(check, &refusal, text);
 }
 
 enum finding refuse_plain(struct check *check, struct str value, const char *rule,
                           const char *allow_with, const char *why, ...)
 {
     struct refusal refusal = {403, value, rule, allow_with};
-    va_list args;
-    va_start(args, why);
-    settle(check, &refusal, why, args);
-    va_end(args);
-    return FINDING_REFUSE;
+    char text[REASON_MAX];
+    SAY(text, why);
+    return settle(check, &refusal, text);
 }
 
 static bool denied(const struct constraint *constraint, struct str value)
@@ -237,21 +228,17 @@ enum finding refuse_unless_open(struct check *check, struct str value, const cha
     text = text_in(allow_with, sizeof(allow_with));
     add(&text, "\"open\": [\"%s%c%s\"]", operation_name(op), separator, path);
     struct refusal refusal = {403, value, "open", allow_with};
-    va_list args;
-    va_start(args, why);
-    settle(check, &refusal, why, args);
-    va_end(args);
-    return FINDING_REFUSE;
+    char text[REASON_MAX];
+    SAY(text, why);
+    return settle(check, &refusal, text);
 }
 
 enum finding refuse_unclear(struct check *check, struct str value, const char *why, ...)
 {
     struct refusal refusal = {400, value, NULL, NULL};
-    va_list args;
-    va_start(args, why);
-    settle(check, &refusal, why, args);
-    va_end(args);
-    return FINDING_REFUSE;
+    char text[REASON_MAX];
+    SAY(text, why);
+    return settle(check, &refusal, text);
 }
 
 bool refuse_malformed(struct decision *decision, const char *field, struct str value,
@@ -268,10 +255,9 @@ bool refuse_malformed(struct decision *decision, const char *field, struct str v
     text_shorten(decision->value, sizeof(decision->value), value);
     struct text text = text_in(decision->reason, sizeof(decision->reason));
     add(&text, "sockwarden: ");
-    va_list args;
-    va_start(args, why);
-    add_v(&text, why, args);
-    va_end(args);
+    char said[REASON_MAX];
+    SAY(said, why);
+    add(&text, "%s", said);
     return false;
 }
 

@@ -22,28 +22,34 @@ struct answer {
     const struct role *role;
 };
 
-/* The identity is taken and shown, for policies that match clients. */
-static const char *const identity_options[] = {
-    "--cert-cn", "--cert-ou", "--cert-san", "--cert-spki", "--uid", "--gid", "--address",
-    "--listener",
-};
+/* Who asks. Policies of this version give every client the same role, so the answer holds for any
+   identity. */
+static bool is_identity(const char *argument)
+{
+    static const char *const names[] = {
+        "--cert-cn", "--cert-ou", "--cert-san", "--cert-spki",
+        "--uid",     "--gid",     "--address",  "--listener",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (strcmp(argument, names[i]) == 0)
+            return true;
+    return false;
+}
 
 static int read_options(int argc, char **argv, struct question *out)
 {
     *out = (struct question){.file = NULL};
     for (int i = 1; i < argc; i++) {
         bool policy = strcmp(argv[i], "--policy") == 0, role = strcmp(argv[i], "--role") == 0;
-        for (size_t k = 0; k < ARRAY_LEN(identity_options); k++)
-            if (strcmp(argv[i], identity_options[k]) == 0)
-                return cmd_fail(EXIT_USAGE, "%s: this version gives every client the same role, so "
-                                            "explain takes no identity; name the role with --role",
-                                argv[i]);
-        if ((policy || role) && i + 1 == argc)
+        bool identity = is_identity(argv[i]);
+        if ((policy || role || identity) && i + 1 == argc)
             return cmd_fail(EXIT_USAGE, "%s wants a value", argv[i]);
         if (policy)
             out->policy_file = argv[++i];
         else if (role)
             out->role = argv[++i];
+        else if (identity)
+            i++;
         else if (argv[i][0] == '-' && argv[i][1])
             return cmd_fail(EXIT_USAGE, "explain has no option %s", argv[i]);
         else if (out->file)

@@ -206,8 +206,18 @@ static const struct option *find_option(struct str name)
     return NULL;
 }
 
+/* Part of the contract of the command line, and not served yet. */
+static const char *const later[] = {
+    "tlsverify", "tlscacert", "tlscert", "tlskey", "tlscrl", "admin", "mode", "user", "sandbox",
+    "host-root", "bare-lf",
+};
+
 static bool unknown_option(const char *argument, struct str name, struct err *err)
 {
+    for (size_t i = 0; i < ARRAY_LEN(later); i++)
+        if (str_is(name, later[i]))
+            return err_set(err, 0, 0, "this version does not have --%s yet, so it is refused "
+                                      "rather than ignored", later[i]);
     struct nearest nearest = nearest_to(name);
     for (size_t i = 0; i < ARRAY_LEN(options); i++)
         nearest_offer(&nearest, str_of(options[i].name));

@@ -89,6 +89,9 @@ static const struct row host_paths[] = {
     VOLUME(R("\"volumes\":[\"a\"]"), "\"Name\":\"\"", NO), VOLUME(R("\"volume_drivers\":[\"local\"]"), "\"Name\":\"a\"", NO),
 };
 
+#define ROOT(user, verdict, rule)                                                                  \
+    T(R("\"user\":{\"deny\":[\"root\"]}"),                                                          \
+      "\"User\":\"" user "\",\"HostConfig\":{\"SecurityOpt\":[\"no-new-privileges\"]}", verdict, rule)
 static const struct row confinement[] = {
     H(R("\"cap_add\":true"), "\"CapAdd\":[\"SYS_ADMIN\"]", YES, NULL), H(R("\"cap_add\":true"), "\"CapAdd\":[\"all\"]", NO, "containers.cap_add"),
     H(R("\"cap_add\":[\"*\"]"), "\"CapAdd\":[\"CAP_ALL\"]", NO, NULL), H(R("\"cap_add\":[\"ALL\"]"), "\"CapAdd\":[\"ALL\"]", YES, NULL),
@@ -104,9 +107,9 @@ static const struct row confinement[] = {
     H(R("\"security_opt\":{\"require\":[\"no-new-privileges\"]}"), "\"SecurityOpt\":[]", NO, "containers.security_opt"),
     H(R("\"security_opt\":{\"allow\":[\"no-new-privileges*\"],\"require\":[\"no-new-privileges\"]}"), "\"SecurityOpt\":[\"no-new-privileges\",\"no-new-privileges=false\"]", NO, NULL),
     T(R("\"user\":{\"deny\":[\"root\"]}"), "\"User\":\"1000:1000\",\"HostConfig\":{\"SecurityOpt\":[\"no-new-privileges\"]}", YES, NULL),
-    T(R("\"user\":{\"deny\":[\"root\"]}"), "\"User\":\"1000\"", NO, "containers.user"), T(R("\"user\":{\"deny\":[\"root\"]}"), "\"User\":\"app\"", NO, "containers.user"),
-    T(R("\"user\":{\"deny\":[\"root\"]}"), "\"User\":\"\"", NO, NULL), T(R("\"user\":{\"deny\":[\"root\"]}"), "\"User\":\"00\"", NO, NULL),
-    T(R("\"user\":{\"deny\":[\"root\"]}"), "\"User\":\"4294967296\"", NO, NULL), T(R("\"user\":{\"deny\":[\"root\"]}"), "\"User\":\"+1\"", NO, NULL),
+    T(R("\"user\":{\"deny\":[\"root\"]}"), "\"User\":\"1000\"", NO, "containers.user"), ROOT("0", NO, "containers.user"), ROOT("0:1000", NO, NULL), ROOT("1000:x", YES, NULL), ROOT("2147483648", NO, NULL), ROOT("app", NO, "containers.user"),
+    T(R("\"user\":{\"deny\":[\"root\"]}"), "\"User\":\"\"", NO, NULL), ROOT("00", NO, NULL),
+    ROOT("4294967296", NO, NULL), ROOT("+1", NO, NULL),
     H(R("\"network_mode\":true"), "\"NetworkMode\":\"host\"", NO, NULL), H(R("\"network_mode\":[\"host\"]"), "\"NetworkMode\":\"host\"", YES, NULL),
     H(R("\"network_mode\":[\"h*\"]"), "\"NetworkMode\":\"host\"", NO, NULL), H(R("\"network_mode\":[\"ci\"]"), "\"NetworkMode\":\"\"", NO, NULL),
     H(R("\"network_mode\":[\"bridge\"]"), "\"NetworkMode\":\"default\"", YES, NULL), H(R("\"network_mode\":[]"), "\"NetworkMode\":\"default\"", YES, NULL),
@@ -151,7 +154,7 @@ static const struct row resources[] = {
 #define DIGEST "sha256:" ID64
 static const struct row images[] = {
     RUN(OPEN_ROLE, "nginx", YES, NULL), RUN(OPEN_ROLE, "localhost:5000/x", NO, "images.allow"), RUN(OPEN_ROLE, "10.0.0.1/x", NO, NULL), RUN(IMG("\"allow\":[\"localhost:5000/**\"]"), "localhost:5000/x", YES, NULL),
-    RUN(OPEN_ROLE, "abc123", YES, NULL), RUN(GOOD, "abc123", NO, NULL), RUN(GOOD, DIGEST, NO, NULL), RUN(GOOD, "good.example/a:1", YES, NULL), RUN(GOOD, "good.example.evil/a:1", NO, NULL), RUN(GOOD, "", NO, NULL),
+    RUN(OPEN_ROLE, "abc123", YES, NULL), RUN(GOOD, "abc123", NO, NULL), RUN(IMG("\"deny\":[\"nginx\"]"), "abc123", NO, "images.allow"), RUN(IMG("\"deny\":[\"nginx\"]"), "sha256:1", NO, "images.allow"), RUN(GOOD, DIGEST, NO, NULL), RUN(GOOD, "good.example/a:1", YES, NULL), RUN(GOOD, "good.example.evil/a:1", NO, NULL), RUN(GOOD, "", NO, NULL),
     RUN(ALL, "localhost:5000/x", YES, NULL), RUN(IMG("\"deny\":[\"nginx\"]"), "docker.io/library/nginx:1", NO, "images.deny"), RUN(IMG("\"deny\":[\"nginx\"]"), "redis", YES, NULL),
     RUN(IMG("\"require_digest\":true"), "nginx:1", NO, "images.require_digest"), RUN(IMG("\"require_digest\":true"), "nginx@" DIGEST, YES, NULL), RUN(IMG("\"deny_tags\":[\"latest\"]"), "nginx", NO, "images.deny_tags"),
     RUN(IMG("\"deny_tags\":[\"latest\"]"), "nginx:1", YES, NULL), RUN(OPEN_ROLE, "UPPER", NO, NULL),
