@@ -107,33 +107,29 @@ enum finding judge_registry(struct check *check, struct str registry);
 
 /* ---- checks that the field tables name ------------------------------------------------------- */
 
-#define FIELD_CHECKS(X)                                                                            \
-    X(check_by_parent)                                                                             \
-    X(check_privileged) X(check_cap_add) X(check_security_opt) X(check_masked_paths) X(            \
-        check_sysctls) X(check_env) X(check_exec_env) X(check_labels) X(check_runtime)             \
-        X(check_log_type) X(check_log_config) X(check_cgroup_parent) X(check_links) X(             \
-            check_annotations) X(check_storage_opt) X(check_blkio) X(check_oom_kill)               \
-            X(check_oom_score) X(check_ulimits) X(check_restart) X(check_dns) X(check_extra_hosts) \
-                X(check_group_add) X(check_healthcheck) X(check_volumes_from) X(check_devices) X(  \
-                    check_device_rules) X(check_device_requests) X(check_isolation)                \
-                    X(check_stop_timeout) X(check_target) X(check_network_mode) X(check_endpoints) \
-                        X(check_pid_mode) X(check_ipc_mode) X(check_uts_mode) X(check_userns_mode) \
-                            X(check_cgroupns_mode) X(check_ports) X(check_publish_all)             \
-                                X(check_memory) X(check_memory_swap) X(check_nano_cpus)            \
-                                    X(check_cpu_quota) X(check_pids_limit) X(check_shm_size)       \
-                                        X(check_binds) X(check_mounts) X(check_tmpfs)              \
-                                            X(check_volume_targets) X(check_image)                 \
-                                                X(check_exec_privileged) X(check_volume_driver) X( \
-                                                    check_volume_options) X(check_network_name)    \
-                                                    X(check_network_driver) X(check_network_scope) \
-                                                        X(check_network_options) X(check_subnet)   \
-                                                            X(check_aux_addresses)                 \
-                                                                X(check_ipam_driver)               \
-                                                                    X(check_container_name)        \
-                                                                        X(check_mount_type)
-#define X(name) enum finding name(struct check *check, const struct json_node *value);
-FIELD_CHECKS(X)
-#undef X
+// clang-format off
+#define FIELD(name) enum finding name(struct check *check, const struct json_node *value)
+FIELD(check_by_parent); FIELD(check_privileged); FIELD(check_cap_add);
+FIELD(check_security_opt); FIELD(check_masked_paths); FIELD(check_env); FIELD(check_exec_env);
+FIELD(check_labels); FIELD(check_runtime); FIELD(check_log_type); FIELD(check_log_config);
+FIELD(check_cgroup_parent); FIELD(check_links); FIELD(check_storage_opt); FIELD(check_blkio);
+FIELD(check_oom_kill); FIELD(check_oom_score); FIELD(check_ulimits); FIELD(check_restart);
+FIELD(check_dns); FIELD(check_extra_hosts); FIELD(check_group_add); FIELD(check_healthcheck);
+FIELD(check_volumes_from); FIELD(check_devices); FIELD(check_device_requests);
+FIELD(check_isolation); FIELD(check_stop_timeout); FIELD(check_target);
+FIELD(check_network_mode); FIELD(check_endpoints); FIELD(check_pid_mode); FIELD(check_ipc_mode);
+FIELD(check_uts_mode); FIELD(check_userns_mode); FIELD(check_cgroupns_mode); FIELD(check_ports);
+FIELD(check_publish_all); FIELD(check_memory); FIELD(check_memory_swap); FIELD(check_nano_cpus);
+FIELD(check_cpu_quota); FIELD(check_pids_limit); FIELD(check_shm_size); FIELD(check_binds);
+FIELD(check_mounts); FIELD(check_tmpfs); FIELD(check_volume_targets); FIELD(check_image);
+FIELD(check_exec_privileged); FIELD(check_volume_driver); FIELD(check_network_name);
+FIELD(check_network_driver); FIELD(check_network_scope); FIELD(check_network_options);
+FIELD(check_subnet); FIELD(check_aux_addresses); FIELD(check_ipam_driver);
+FIELD(check_container_name); FIELD(check_mount_type);
+FIELD(check_annotations); FIELD(check_device_rules); FIELD(check_sysctls);
+FIELD(check_volume_options);
+#undef FIELD
+// clang-format on
 
 /* What is judged once the whole body is read. */
 enum finding whole_container(struct check *check);
@@ -150,13 +146,13 @@ enum finding whole_resources(struct check *check);
 
 /* ---- checks that the parameter table names (checks_param.c) ---------------------------------- */
 
-#define PARAM_CHECKS(X)                                                           \
-    X(param_container_name)                                                       \
-    X(param_stop_timeout) X(param_from_image) X(param_from_src) X(param_tag_repo) \
-        X(param_search_term) X(param_plugin_remote)
-#define X(name) enum finding name(struct check *check, struct str value);
-PARAM_CHECKS(X)
-#undef X
+// clang-format off
+#define PARAM(name) enum finding name(struct check *check, struct str value)
+PARAM(param_container_name); PARAM(param_stop_timeout); PARAM(param_from_image);
+PARAM(param_from_src); PARAM(param_tag_repo); PARAM(param_search_term);
+PARAM(param_plugin_remote);
+#undef PARAM
+// clang-format on
 /* What an operation demands of its name and parameters together, also of absent ones. */
 enum finding judge_operation(struct check *check);
 

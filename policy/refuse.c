@@ -170,27 +170,27 @@ enum finding refuse(struct check *check, enum key key, struct str value, const c
     char allow_with[ALLOW_WITH_MAX];
     suggest(key, value, allow_with, sizeof(allow_with));
     struct refusal refusal = {403, value, key_path(key), allow_with};
-    char text[REASON_MAX];
-    SAY(text, why);
-    return settle(check, &refusal, text);
+    char said[REASON_MAX];
+    SAY(said, why);
+    return settle(check, &refusal, said);
 }
 
 enum finding refuse_with(struct check *check, enum key key, struct str value,
                          const char *allow_with, const char *why, ...)
 {
     struct refusal refusal = {403, value, key_path(key), allow_with};
-    char text[REASON_MAX];
-    SAY(text, why);
-    return settle(check, &refusal, text);
+    char said[REASON_MAX];
+    SAY(said, why);
+    return settle(check, &refusal, said);
 }
 
 enum finding refuse_plain(struct check *check, struct str value, const char *rule,
                           const char *allow_with, const char *why, ...)
 {
     struct refusal refusal = {403, value, rule, allow_with};
-    char text[REASON_MAX];
-    SAY(text, why);
-    return settle(check, &refusal, text);
+    char said[REASON_MAX];
+    SAY(said, why);
+    return settle(check, &refusal, said);
 }
 
 static bool denied(const struct constraint *constraint, struct str value)
@@ -228,17 +228,17 @@ enum finding refuse_unless_open(struct check *check, struct str value, const cha
     text = text_in(allow_with, sizeof(allow_with));
     add(&text, "\"open\": [\"%s%c%s\"]", operation_name(op), separator, path);
     struct refusal refusal = {403, value, "open", allow_with};
-    char text[REASON_MAX];
-    SAY(text, why);
-    return settle(check, &refusal, text);
+    char said[REASON_MAX];
+    SAY(said, why);
+    return settle(check, &refusal, said);
 }
 
 enum finding refuse_unclear(struct check *check, struct str value, const char *why, ...)
 {
     struct refusal refusal = {400, value, NULL, NULL};
-    char text[REASON_MAX];
-    SAY(text, why);
-    return settle(check, &refusal, text);
+    char said[REASON_MAX];
+    SAY(said, why);
+    return settle(check, &refusal, said);
 }
 
 bool refuse_malformed(struct decision *decision, const char *field, struct str value,

@@ -241,6 +241,9 @@ enum phase exchange_read_head(struct exchange *exchange)
 {
     struct stream *client = exchange->client;
     size_t max = (size_t)exchange->context->config->max_head;
+    /* Who does not read the answers gets no further ones. */
+    if (stream_queued(client) >= RELAY_HIGH)
+        return PHASE_WAIT;
     for (;;) {
         struct str pending = stream_pending(client);
         struct http_refusal refusal = {0, NULL};
