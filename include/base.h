@@ -18,10 +18,10 @@ struct str {
 #define STR_ARG(s) (int)((s).n > 4096 ? 4096 : (s).n), ((s).p ? (s).p : "")
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
-#define BIT(n) (1u << (n))
+#define BIT(n)       (1u << (n))
 
 /* Runs fn(&variable) when the variable leaves its scope. */
-#define AUTO(fn) __attribute__((cleanup(fn)))
+#define AUTO(fn)               __attribute__((cleanup(fn)))
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 
 static inline struct str str_of(const char *text)

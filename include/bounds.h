@@ -13,17 +13,17 @@ enum {
     POLICY_NAME_MAX = 128,         /* bytes of a role's name: it stands in every audit line */
 
     /* Requests */
-    TARGET_MAX = 32 << 10,         /* bytes of a request target; CLIs stay below 4 KiB, dockerode's
-                                      copies of its options are longer */
-    PARAMS_MAX = 64,               /* query parameters; ImageBuild knows 38 */
-    API_MAJOR = 1,                 /* the only major version of the Engine API so far */
-    API_MINOR_FLOOR = 24,          /* below it, start takes a HostConfig in its body */
+    TARGET_MAX = 32 << 10, /* bytes of a request target; CLIs stay below 4 KiB, dockerode's
+                              copies of its options are longer */
+    PARAMS_MAX = 64,       /* query parameters; ImageBuild knows 38 */
+    API_MAJOR = 1,         /* the only major version of the Engine API so far */
+    API_MINOR_FLOOR = 24,  /* below it, start takes a HostConfig in its body */
 
-    GLOB_MAX = 4096,               /* bytes of a pattern, as PATH_MAX; longer ones never match */
+    GLOB_MAX = 4096, /* bytes of a pattern, as PATH_MAX; longer ones never match */
 
     /* Memory */
-    ARENA_CHUNK_BYTES = 16 << 10,  /* first chunk; grows with what is asked */
-    ARENA_KEEP_BYTES = 256 << 10,  /* kept by arena_reset for the next request */
+    ARENA_CHUNK_BYTES = 16 << 10, /* first chunk; grows with what is asked */
+    ARENA_KEEP_BYTES = 256 << 10, /* kept by arena_reset for the next request */
 
     /* Texts of a decision */
     REASON_MAX = 640,
@@ -32,7 +32,7 @@ enum {
     ALLOW_WITH_MAX = 160,
 
     /* HTTP */
-    HEADERS_MAX = 100,             /* header lines of a request or response */
+    HEADERS_MAX = 100, /* header lines of a request or response */
 };
 
 #endif

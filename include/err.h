@@ -20,7 +20,7 @@ struct err_list {
     struct err_item {
         struct err err;
         bool warning;
-    } *items;
+    } * items;
     size_t count;
     size_t errors; /* items that are not warnings */
 };

@@ -6,20 +6,22 @@
 #include "arena.h"
 #include "err.h"
 
+// clang-format off
 enum json_kind { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+// clang-format on
 
 /* One value. Nodes stand in document order; node 0 is the root. */
 struct json_node {
     enum json_kind kind;
-    uint32_t parent; /* index; 0 for the root itself */
-    uint32_t next;   /* index of the next sibling; 0: none */
-    uint32_t child;  /* index of the first element or member; 0: none */
-    uint32_t count;  /* elements or members */
-    uint32_t offset; /* of the value's first byte in the document (for a string, its quote) */
-    uint32_t end;    /* offset behind its last byte */
+    uint32_t parent;     /* index; 0 for the root itself */
+    uint32_t next;       /* index of the next sibling; 0: none */
+    uint32_t child;      /* index of the first element or member; 0: none */
+    uint32_t count;      /* elements or members */
+    uint32_t offset;     /* of the value's first byte in the document (for a string, its quote) */
+    uint32_t end;        /* offset behind its last byte */
     uint32_t key_offset; /* of the member name's opening quote; 0 when not a member */
-    struct str key;  /* decoded member name; empty when not a member (p is NULL then) */
-    struct str text; /* string: decoded value; number: as written; else empty */
+    struct str key;      /* decoded member name; empty when not a member (p is NULL then) */
+    struct str text;     /* string: decoded value; number: as written; else empty */
 };
 
 struct json {
@@ -76,8 +78,8 @@ struct json_out {
     bool comma; /* the next member needs one before it */
 };
 
-void json_out_open(struct json_out *out, char bracket);  /* '{' or '[' */
-void json_out_close(struct json_out *out, char bracket); /* '}' or ']' */
+void json_out_open(struct json_out *out, char bracket);    /* '{' or '[' */
+void json_out_close(struct json_out *out, char bracket);   /* '}' or ']' */
 void json_out_key(struct json_out *out, const char *name); /* known plain ASCII */
 /* As it is, with no comma before it; what follows gets one. */
 void json_out_raw(struct json_out *out, struct str text);
@@ -89,7 +91,8 @@ void json_out_int(struct json_out *out, int64_t value);
 void json_out_member(struct json_out *out, const char *name, struct str text);
 
 /* Writes bytes for people: printable UTF-8 stays, control characters, '"' and '\',
-   invisible or direction-changing characters and broken UTF-8 become \xNN, longer than cap - 1 ends in "...". Always NUL-terminated. Returns dst. */
+   invisible or direction-changing characters and broken UTF-8 become \xNN, longer than cap - 1 ends
+   in "...". Always NUL-terminated. Returns dst. */
 char *text_shorten(char *dst, size_t cap, struct str text);
 
 /* By cJSON, for what is not on the hot path. The caller frees the text; NULL on failure. */

@@ -17,6 +17,7 @@
 /* ---- operations ---------------------------------------------------------------------------- */
 
 /* Classes partition the operations (POLICY classes, written "@ping" ... in a policy). */
+// clang-format off
 enum op_class {
     CLASS_PING, CLASS_READ, CLASS_CONTENT, CLASS_CONTROL, CLASS_EXEC, CLASS_CREATE, CLASS_BUILD,
     CLASS_DELETE, CLASS_REGISTRY, CLASS_SWARM, CLASS_ADMIN, CLASS_COUNT
@@ -61,25 +62,26 @@ enum op_class {
     X(PluginUpgrade, ADMIN) X(PluginPush, ADMIN) X(PluginSet, ADMIN) X(SwarmInspect, ADMIN)        \
     X(SwarmUnlockkey, ADMIN) X(Session, ADMIN) X(Grpc, ADMIN) X(CheckpointList, ADMIN)             \
     X(CheckpointCreate, ADMIN) X(CheckpointDelete, ADMIN)
+// clang-format on
 
 enum operation {
 #define X(name, class) OP_##name,
     OPERATIONS(X)
 #undef X
-    OP_COUNT
+        OP_COUNT
 };
 
-const char *operation_name(enum operation op);      /* "ContainerCreate" */
+const char *operation_name(enum operation op); /* "ContainerCreate" */
 enum op_class operation_class(enum operation op);
-const char *class_name(enum op_class op_class);     /* "@create" */
+const char *class_name(enum op_class op_class); /* "@create" */
 
 /* ---- routes -------------------------------------------------------------------------------- */
 
 /* What a request of this route may carry. */
 enum body_kind {
-    BODY_NONE,    /* up to 64 KiB of nothing, JSON or text is read and dropped */
-    BODY_JSON,    /* application/json; read whole, inspected, sent on as inspected */
-    BODY_OPAQUE,  /* tar and the like: decided on target and head, then streamed */
+    BODY_NONE,   /* up to 64 KiB of nothing, JSON or text is read and dropped */
+    BODY_JSON,   /* application/json; read whole, inspected, sent on as inspected */
+    BODY_OPAQUE, /* tar and the like: decided on target and head, then streamed */
 };
 
 /* What may come back besides an ordinary framed response. */
@@ -93,11 +95,11 @@ enum follow {
 struct route {
     enum operation op;
     const char *method;
-    const char *path;      /* fixed text with at most two {name} parts, without version */
+    const char *path; /* fixed text with at most two {name} parts, without version */
     enum body_kind body;
     enum follow follow;
-    bool name_slash;       /* may the first {name} hold '/' (image references, plugins) */
-    const char *gist;      /* one line: what it does or what an attacker would gain */
+    bool name_slash;  /* may the first {name} hold '/' (image references, plugins) */
+    const char *gist; /* one line: what it does or what an attacker would gain */
 };
 
 /* All routes; NetworkList has two. */
@@ -114,14 +116,14 @@ struct param {
 };
 
 struct request {
-    const struct route *route; /* NULL until the route is known */
-    bool versioned;            /* the target had a /vN.M prefix */
-    int api_major, api_minor;  /* as asked; 0 when not versioned */
-    struct str name;           /* first {name}, decoded; empty when the route has none */
-    struct str name2;          /* second {name} */
+    const struct route *route;       /* NULL until the route is known */
+    bool versioned;                  /* the target had a /vN.M prefix */
+    int api_major, api_minor;        /* as asked; 0 when not versioned */
+    struct str name;                 /* first {name}, decoded; empty when the route has none */
+    struct str name2;                /* second {name} */
     struct param params[PARAMS_MAX]; /* known ones, in the order of the target */
     size_t param_count;
-    struct str body;           /* whole JSON body; p NULL: not read (yet) or none */
+    struct str body; /* whole JSON body; p NULL: not read (yet) or none */
 };
 
 /* ---- decisions ----------------------------------------------------------------------------- */
@@ -131,12 +133,12 @@ enum verdict { VERDICT_DENY = 0, VERDICT_ALLOW = 1, VERDICT_NEED = 2 };
 /* Zeroed, it refuses. Texts are NUL-terminated, one line, escaped, without trailing dot. */
 struct decision {
     enum verdict verdict;
-    int status;                      /* HTTP status of a refusal: 403, 400, 404 ...; 0 when allowed */
-    bool close;                      /* the connection must not be used again (400 class) */
-    char reason[REASON_MAX];         /* the sentence for the user: what, why, what would allow it */
-    char field[FIELD_MAX];           /* "HostConfig.Privileged", "?ps_args", "Content-Type"; or "" */
-    char value[VALUE_MAX];           /* shortened and escaped; or "" */
-    const char *rule;                /* static: key of the policy that decided, or NULL */
+    int status;              /* HTTP status of a refusal: 403, 400, 404 ...; 0 when allowed */
+    bool close;              /* the connection must not be used again (400 class) */
+    char reason[REASON_MAX]; /* the sentence for the user: what, why, what would allow it */
+    char field[FIELD_MAX];   /* "HostConfig.Privileged", "?ps_args", "Content-Type"; or "" */
+    char value[VALUE_MAX];   /* shortened and escaped; or "" */
+    const char *rule;        /* static: key of the policy that decided, or NULL */
     char allow_with[ALLOW_WITH_MAX]; /* what in the policy would allow it; or "" */
 };
 
@@ -190,7 +192,7 @@ const struct role *policy_role_at(const struct policy *policy, size_t index);
 bool role_allows(const struct role *role, enum operation op);
 
 /* Built-in roles as JSON text: names in order until NULL. */
-const char *builtin_role_name(size_t index);  /* "default", "read-only", "all" */
+const char *builtin_role_name(size_t index); /* "default", "read-only", "all" */
 struct str builtin_role_json(size_t index);
 const char *builtin_role_gist(size_t index);
 

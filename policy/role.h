@@ -7,6 +7,7 @@
 
 /* The keys of the constraint groups, in the order of the documentation. The table in keys.c gives
    each its group, name, accepted shapes, default (as JSON text) and one line for the manual. */
+// clang-format off
 enum key {
     KEY_PRIVILEGED, KEY_CAP_ADD, KEY_CAP_DROP, KEY_BINDS, KEY_VOLUMES, KEY_VOLUME_DRIVERS,
     KEY_VOLUME_OPTIONS, KEY_VOLUMES_FROM, KEY_TMPFS, KEY_NETWORK_MODE, KEY_PID_MODE, KEY_IPC_MODE,
@@ -23,6 +24,7 @@ enum key {
     KEY_NETWORKS_INTERNAL,                                                 /* networks */
     KEY_COUNT
 };
+// clang-format on
 
 /* One entry of a list: the text as written, and what was parsed of it at load. */
 struct entry {
@@ -32,13 +34,13 @@ struct entry {
     union {
         struct port_range {
             bool any_ip;
-            uint8_t ip[16];      /* IPv4 as ::ffff:a.b.c.d */
+            uint8_t ip[16]; /* IPv4 as ::ffff:a.b.c.d */
             uint16_t first, last;
-            char proto;          /* 't', 'u', 's'; 0: any */
+            char proto; /* 't', 'u', 's'; 0: any */
         } ports;
         struct cidr {
-            uint8_t ip[16];      /* IPv4 as ::ffff:a.b.c.d */
-            uint8_t bits;        /* 0..128, counted in the 128 bits */
+            uint8_t ip[16]; /* IPv4 as ::ffff:a.b.c.d */
+            uint8_t bits;   /* 0..128, counted in the 128 bits */
         } cidr;
     };
 };
@@ -58,8 +60,8 @@ struct constraint {
     bool any;
     bool required;
     bool has_max;
-    bool set;       /* written by a role (not the default) */
-    int64_t max;    /* bytes, nano CPUs, or a count */
+    bool set;    /* written by a role (not the default) */
+    int64_t max; /* bytes, nano CPUs, or a count */
     struct entries allow;
     struct entries deny;
     struct entries require;
@@ -70,14 +72,14 @@ enum archive_mode { ARCHIVE_NEVER, ARCHIVE_ALWAYS };
 enum op_state { OP_NOT_ALLOWED = 0, OP_ALLOWED = 1, OP_DENIED = 2 };
 
 struct role {
-    const char *name;              /* "ci", "builtin:default" */
-    bool unrestricted;             /* builtin:all and its heirs: the written-out rule is lifted and
-                                      operations without a field table are inspected as JSON only */
-    bool unknown_fields;           /* "allow" */
+    const char *name;    /* "ci", "builtin:default" */
+    bool unrestricted;   /* builtin:all and its heirs: the written-out rule is lifted and
+                            operations without a field table are inspected as JSON only */
+    bool unknown_fields; /* "allow" */
     enum archive_mode archive;
-    int api_min, api_max;          /* minor versions of major 1; 24..99 by default */
-    uint8_t ops[OP_COUNT];         /* enum op_state */
-    const struct str *open;        /* "ContainerTop?ps_args", "ContainerCreate:HostConfig.Cgroup" */
+    int api_min, api_max;   /* minor versions of major 1; 24..99 by default */
+    uint8_t ops[OP_COUNT];  /* enum op_state */
+    const struct str *open; /* "ContainerTop?ps_args", "ContainerCreate:HostConfig.Cgroup" */
     size_t open_count;
     struct constraint keys[KEY_COUNT];
 };
@@ -101,9 +103,9 @@ enum entry_kind { ENTRY_GLOB, ENTRY_PATH, ENTRY_CAPABILITY, ENTRY_PORTS, ENTRY_C
 enum max_kind { MAX_NONE, MAX_BYTES, MAX_CPUS, MAX_COUNT };
 
 struct key_row {
-    const char *group;   /* "containers" */
-    const char *name;    /* "cap_add" */
-    unsigned shapes;     /* of enum shape */
+    const char *group; /* "containers" */
+    const char *name;  /* "cap_add" */
+    unsigned shapes;   /* of enum shape */
     enum entry_kind entries;
     enum max_kind max;
     const char *fallback; /* JSON text of the default */
@@ -116,7 +118,8 @@ const char *key_path(enum key key);
 
 /* ---- matching ------------------------------------------------------------------------------ */
 
-/* '*' any run without '/', '**' any run, '?' one byte that is not '/'; "/srv/ci/" followed by "**" also matches
+/* '*' any run without '/', '**' any run, '?' one byte that is not '/'; "/srv/ci/" followed by "**"
+   also matches
    "/srv/ci" itself. Takes time of pattern times text at most; a pattern over GLOB_MAX bytes that
    holds wildcards matches nothing. */
 bool glob_match(struct str pattern, struct str text);
@@ -129,7 +132,8 @@ bool constraint_names(const struct constraint *constraint, struct str value);
 
 /* ---- addresses ----------------------------------------------------------------------------- */
 
-/* "10.0.0.1", "fd00::1" into 16 bytes, IPv4 as ::ffff:a.b.c.d. Strict: no leading zeros, no zone. */
+/* "10.0.0.1", "fd00::1" into 16 bytes, IPv4 as ::ffff:a.b.c.d. Strict: no leading zeros, no zone.
+ */
 bool ip_parse(struct str text, uint8_t ip[16]);
 /* "10.0.0.0/8", "fd00::/8", or a bare address (all bits). */
 bool cidr_parse(struct str text, struct cidr *out);
@@ -163,7 +167,7 @@ struct policy {
     struct arena arena;
     struct role **roles; /* of the file, then the built-in ones */
     size_t role_count;
-    size_t file_roles;   /* how many of them are the file's */
+    size_t file_roles;               /* how many of them are the file's */
     const struct role *default_role; /* NULL: nobody is served */
 };
 

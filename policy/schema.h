@@ -10,8 +10,10 @@ enum finding { FINDING_UNSURE = -1, FINDING_REFUSE = 0, FINDING_PASS = 1 };
 /* ---- query parameters ---------------------------------------------------------------------- */
 
 enum param_type {
-    PARAM_TEXT, PARAM_BOOL, PARAM_INT,
-    PARAM_LIST,   /* may be repeated: the daemon reads a list */
+    PARAM_TEXT,
+    PARAM_BOOL,
+    PARAM_INT,
+    PARAM_LIST, /* may be repeated: the daemon reads a list */
 };
 
 struct check;
@@ -39,7 +41,10 @@ bool param_false(struct str value);
 /* ---- body fields --------------------------------------------------------------------------- */
 
 enum field_type {
-    T_BOOL, T_INT, T_NUMBER, T_STRING,
+    T_BOOL,
+    T_INT,
+    T_NUMBER,
+    T_STRING,
     T_STRINGS,      /* array of string */
     T_STRSLICE,     /* array of string, or a bare string that means one element */
     T_INTS,         /* array of int */
@@ -62,15 +67,15 @@ enum field_mark {
 };
 
 struct field {
-    int depth;          /* 1: top level; members of a row are the deeper rows behind it */
-    const char *name;   /* exact spelling */
+    int depth;        /* 1: top level; members of a row are the deeper rows behind it */
+    const char *name; /* exact spelling */
     enum field_type type;
     enum field_mark mark;
     /* GOVERNED: judges the value, which has the row's type. Not called for an empty value unless
        sees_empty. */
     enum finding (*check)(struct check *check, const struct json_node *value);
     bool sees_empty;
-    const char *note;   /* what it would give away, or why it is harmless */
+    const char *note; /* what it would give away, or why it is harmless */
 };
 
 struct body_schema {
@@ -91,13 +96,13 @@ extern const size_t schemas_count;
 struct check {
     const struct role *role;
     const struct request *request;
-    const struct json *body;        /* NULL while parameters are judged */
+    const struct json *body; /* NULL while parameters are judged */
     struct arena *arena;
     struct decision *decision;
     const struct body_schema *schema; /* of the body; NULL without one */
-    size_t row;                     /* of schema->fields: the field being judged */
-    const struct json_node *at;     /* value being judged: its path is written only when refused */
-    const char *field;              /* without at: what is judged, e.g. "?name"; may be NULL */
+    size_t row;                       /* of schema->fields: the field being judged */
+    const struct json_node *at; /* value being judged: its path is written only when refused */
+    const char *field;          /* without at: what is judged, e.g. "?name"; may be NULL */
 };
 
 /* Fills the decision: status 403, field (the path of check->at, else check->field), value

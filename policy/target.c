@@ -329,8 +329,8 @@ static void put_path(struct target_out *out, const struct request *request)
 {
     if (request->versioned) {
         char version[32];
-        int n = snprintf(version, sizeof(version), "/v%d.%d", request->api_major,
-                         request->api_minor);
+        int n =
+            snprintf(version, sizeof(version), "/v%d.%d", request->api_major, request->api_minor);
         put(out, (struct str){version, (size_t)n});
     }
     struct str pattern = str_of(request->route->path);

@@ -27,11 +27,9 @@ struct audit_sink {
 static bool output_open(struct output *output, const char *target, struct err *err)
 {
     text_shorten(output->name, sizeof(output->name), str_of(target));
-    output->fd = strcmp(target, "-") == 0 ? STDOUT_FILENO
-                                          : open(target,
-                                                 O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC |
-                                                     O_NOCTTY,
-                                                 0600);
+    output->fd = strcmp(target, "-") == 0
+                     ? STDOUT_FILENO
+                     : open(target, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
     if (output->fd < 0)
         return err_set(err, 0, 0, "cannot open the audit log %s: %s%s", output->name,
                        strerror(errno), errno == ENOENT ? " (its folder must exist)" : "");

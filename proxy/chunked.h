@@ -7,12 +7,12 @@
 #include "base.h"
 
 struct chunked {
-    uint8_t state;   /* 0 at the beginning */
-    uint8_t digits;  /* of the size read so far */
-    bool last;       /* the chunk of size 0 */
-    bool trailers;   /* lines behind the last chunk are taken; set by the caller */
+    uint8_t state;  /* 0 at the beginning */
+    uint8_t digits; /* of the size read so far */
+    bool last;      /* the chunk of size 0 */
+    bool trailers;  /* lines behind the last chunk are taken; set by the caller */
     uint16_t trailer_bytes;
-    uint64_t left;   /* bytes of the current chunk's data */
+    uint64_t left; /* bytes of the current chunk's data */
 };
 
 enum chunked_status {

@@ -143,8 +143,9 @@ static void judge(char *bytes, size_t n, struct request *request, struct arena *
         return;
     if (http->origin.p &&
         !(request->route->follow == FOLLOW_WS && http_request_same_origin(http))) {
-        malformed(answer, 403, "a request with an Origin header comes from a web page, and no "
-                               "Docker client is one");
+        malformed(answer, 403,
+                  "a request with an Origin header comes from a web page, and no "
+                  "Docker client is one");
         return;
     }
     if (take_body(bytes + length, n - length, http, answer, &body))
@@ -179,8 +180,8 @@ static void print_answer(const struct answer *answer)
         json_out_member(&out, "allow_with", str_of(decision->allow_with));
     json_out_close(&out, '}');
     size_t length = 0;
-    char *pretty = out.len <= out.cap
-                       ? json_print_pretty((struct str){text, out.len}, &length) : NULL;
+    char *pretty =
+        out.len <= out.cap ? json_print_pretty((struct str){text, out.len}, &length) : NULL;
     printf("%.*s\n", pretty ? (int)length : (int)(out.len <= out.cap ? out.len : out.cap),
            pretty ? pretty : text);
     free(pretty);
@@ -190,8 +191,8 @@ static int explain(const struct question *question, const struct policy *policy)
 {
     struct err err = {.set = false};
     size_t n = 0;
-    const struct role *role = question->role ? policy_role(policy, str_of(question->role))
-                                             : policy_default_role(policy);
+    const struct role *role =
+        question->role ? policy_role(policy, str_of(question->role)) : policy_default_role(policy);
     if (question->role && !role)
         return cmd_fail(EXIT_FAILED, "there is no role %s", question->role);
     char *bytes = file_read(question->file, QUESTION_MAX, &n, &err);

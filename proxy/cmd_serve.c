@@ -19,7 +19,7 @@ struct daemon {
     struct audit_sink *sink;
     EVP_MD *sha256;
     struct worker *workers;
-    size_t worker_count;  /* opened ones */
+    size_t worker_count; /* opened ones */
     struct server server;
     struct event *signals[3];
     struct event *deadline; /* of a stop */
@@ -46,14 +46,16 @@ static bool load_snapshot(struct daemon *daemon)
         snapshot->role = policy_default_role(snapshot->policy);
         if (!snapshot->role)
             log_warn("the policy %s has no role \"default\" and no --role is given, so every "
-                     "request is refused", config->policy);
+                     "request is refused",
+                     config->policy);
         return true;
     }
     snapshot->role = policy_role(snapshot->policy, str_of(config->role));
     if (snapshot->role)
         return true;
     log_error("--role %s: there is no such role in the policy, and no built-in one; `sockwarden "
-              "roles` lists the built-in ones", config->role);
+              "roles` lists the built-in ones",
+              config->role);
     return false;
 }
 
@@ -126,8 +128,8 @@ static void raise_descriptor_limit(const struct config *config)
     limit.rlim_cur = want < limit.rlim_max ? want : limit.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < want)
         log_warn("only %llu descriptors are allowed, too few for --max-connections %u; raise the "
-                 "limit (ulimit -n, LimitNOFILE=)", (unsigned long long)limit.rlim_cur,
-                 config->max_connections);
+                 "limit (ulimit -n, LimitNOFILE=)",
+                 (unsigned long long)limit.rlim_cur, config->max_connections);
 }
 
 /* Tells at start what every request would tell later; the daemon may also come up after us. */

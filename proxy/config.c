@@ -14,7 +14,7 @@ enum kind { TEXT, LIST, SWITCH, COUNT, SECONDS, BYTES, MODE, LEVEL, FORMAT, FAIL
 
 struct option {
     const char *name;
-    char letter;          /* 0: none */
+    char letter; /* 0: none */
     enum kind kind;
     size_t offset;        /* of the value in struct config */
     size_t count_offset;  /* LIST: of its length */
@@ -85,10 +85,17 @@ static bool parse_count(struct str text, bool suffixes, uint64_t *out)
     unsigned shift = 0;
     if (suffixes && text.n > 1) {
         switch (ascii_lower(text.p[text.n - 1])) {
-        case 'k': shift = 10; break;
-        case 'm': shift = 20; break;
-        case 'g': shift = 30; break;
-        default: break;
+        case 'k':
+            shift = 10;
+            break;
+        case 'm':
+            shift = 20;
+            break;
+        case 'g':
+            shift = 30;
+            break;
+        default:
+            break;
         }
         text.n -= shift ? 1 : 0;
     }
@@ -208,16 +215,18 @@ static const struct option *find_option(struct str name)
 
 /* Part of the contract of the command line, and not served yet. */
 static const char *const later[] = {
-    "tlsverify", "tlscacert", "tlscert", "tlskey", "tlscrl", "admin", "mode", "user", "sandbox",
-    "host-root", "bare-lf",
+    "tlsverify", "tlscacert", "tlscert", "tlskey",    "tlscrl",  "admin",
+    "mode",      "user",      "sandbox", "host-root", "bare-lf",
 };
 
 static bool unknown_option(const char *argument, struct str name, struct err *err)
 {
     for (size_t i = 0; i < ARRAY_LEN(later); i++)
         if (str_is(name, later[i]))
-            return err_set(err, 0, 0, "this version does not have --%s yet, so it is refused "
-                                      "rather than ignored", later[i]);
+            return err_set(err, 0, 0,
+                           "this version does not have --%s yet, so it is refused "
+                           "rather than ignored",
+                           later[i]);
     struct nearest nearest = nearest_to(name);
     for (size_t i = 0; i < ARRAY_LEN(options); i++)
         nearest_offer(&nearest, str_of(options[i].name));
@@ -301,8 +310,7 @@ static bool read_environment(const struct option *option, struct config *config,
     if (!ok && err) {
         char sentence[sizeof(err->text)];
         snprintf(sentence, sizeof(sentence), "%s", err->text);
-        snprintf(err->text, sizeof(err->text), "%.400s (environment variable %s)", sentence,
-                 name);
+        snprintf(err->text, sizeof(err->text), "%.400s (environment variable %s)", sentence, name);
     }
     return ok;
 }
@@ -332,8 +340,10 @@ bool config_read(int argc, char **argv, struct config *out, struct err *err)
         return err_set(err, 0, 0, "--upstream: the path of a Unix socket has 107 bytes at most");
     for (size_t i = 0; i < out->host_count; i++)
         if (strcmp(out->hosts[i], out->upstream) == 0)
-            return err_set(err, 0, 0, "--upstream %s is one of the own --host addresses: the "
-                                      "proxy would ask itself", out->upstream);
+            return err_set(err, 0, 0,
+                           "--upstream %s is one of the own --host addresses: the "
+                           "proxy would ask itself",
+                           out->upstream);
     return true;
 }
 

@@ -11,20 +11,20 @@ enum { CONFIG_HOSTS_MAX = 16 };
 struct config {
     const char *hosts[CONFIG_HOSTS_MAX]; /* as given */
     size_t host_count;
-    const char *upstream;          /* as given: unix:///path */
-    const char *policy;            /* file; NULL: built in */
-    const char *role;              /* for everybody; NULL: `default` */
+    const char *upstream; /* as given: unix:///path */
+    const char *policy;   /* file; NULL: built in */
+    const char *role;     /* for everybody; NULL: `default` */
     bool insecure_tcp;
     unsigned socket_mode;
     const char *socket_group, *socket_user; /* NULL: as the process */
     const char *audit_logs[AUDIT_TARGETS_MAX];
     size_t audit_count;
-    bool audit_continue;           /* go on when a line cannot be written */
+    bool audit_continue; /* go on when a line cannot be written */
     enum log_level log_level;
     enum log_format log_format;
     unsigned workers;
     unsigned max_connections;
-    uint64_t max_body, max_head;   /* bytes */
+    uint64_t max_body, max_head;                                                       /* bytes */
     unsigned head_timeout, body_timeout, upstream_timeout, idle_timeout, stop_timeout; /* s */
 };
 

@@ -10,16 +10,16 @@ struct conn {
     struct conn *prev, *next; /* of the context */
     struct context *context;
     enum phase phase;
-    unsigned held;            /* doors that are open; memory stays while there is one */
+    unsigned held; /* doors that are open; memory stays while there is one */
     struct stream client;
     struct stream upstream;
     struct identity peer;
     struct exchange exchange;
     struct timer timer;
-    bool head_begun;          /* the deadline is that of a head, not that of an idle connection */
-    struct task again;        /* go on in the next turn */
-    struct task forward;      /* send the request on: when this turn's audit lines are written, or
-                                 when the daemon's socket may have room again */
+    bool head_begun;     /* the deadline is that of a head, not that of an idle connection */
+    struct task again;   /* go on in the next turn */
+    struct task forward; /* send the request on: when this turn's audit lines are written, or
+                            when the daemon's socket may have room again */
 };
 
 static enum phase step_held(struct exchange *exchange)
@@ -61,8 +61,7 @@ static const struct {
     [PHASE_CONNECT] = {"connect", BIT(PHASE_CONNECT) | BIT(PHASE_RESPOND) | ANSWERED, step_held},
     [PHASE_RESPOND] = {"respond", BIT(PHASE_TUNNEL) | ANSWERED, exchange_respond},
     [PHASE_TUNNEL] = {"tunnel", BIT(PHASE_LINGER) | BIT(PHASE_CLOSED), exchange_tunnel},
-    [PHASE_DROP] = {"drop", BIT(PHASE_HEAD) | BIT(PHASE_LINGER) | BIT(PHASE_CLOSED),
-                    exchange_drop},
+    [PHASE_DROP] = {"drop", BIT(PHASE_HEAD) | BIT(PHASE_LINGER) | BIT(PHASE_CLOSED), exchange_drop},
     [PHASE_LINGER] = {"linger", BIT(PHASE_CLOSED), step_linger},
     [PHASE_CLOSED] = {"closed", 0, NULL},
 };

@@ -27,17 +27,17 @@ struct shared {
 
 /* What is needed of a request until it has been sent on; pooled, since it is large. */
 struct inquiry {
-    struct inquiry *next;       /* in the pool */
-    struct buffer *head;        /* holds the request's head; the slices point into it */
+    struct inquiry *next; /* in the pool */
+    struct buffer *head;  /* holds the request's head; the slices point into it */
     size_t head_length;
     struct http_request http;
     struct request request;
     struct decision decision;
     struct arena arena;
-    char *body;                 /* owned; NULL while none has been needed */
+    char *body; /* owned; NULL while none has been needed */
     size_t body_length, body_cap;
-    size_t body_limit;          /* bytes; more is 413 */
-    struct chunked chunked;     /* where the walk of a chunked body stands */
+    size_t body_limit;      /* bytes; more is 413 */
+    struct chunked chunked; /* where the walk of a chunked body stands */
 };
 
 struct conn;
@@ -54,13 +54,13 @@ struct context {
     const char *upstream_name;   /* for messages */
     struct inquiry *inquiries;   /* free ones */
     size_t inquiry_count;
-    char id_prefix[24];          /* makes request ids unique over loops and restarts */
+    char id_prefix[24]; /* makes request ids unique over loops and restarts */
     uint64_t next_id;
-    EVP_MD *sha256;              /* owned by the process */
+    EVP_MD *sha256; /* owned by the process */
     EVP_MD_CTX *digest;
-    struct conn *conns;          /* all connections of this loop */
+    struct conn *conns; /* all connections of this loop */
     size_t conn_count;
-    bool draining;               /* stopping: finish what runs, take nothing new */
+    bool draining; /* stopping: finish what runs, take nothing new */
 };
 
 #endif

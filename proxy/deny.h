@@ -8,8 +8,8 @@ struct deny_plan {
     int status;
     const char *message; /* for the user; one line */
     bool http10;
-    bool close;          /* the connection ends after this answer */
-    bool to_head;        /* a HEAD gets no body */
+    bool close;   /* the connection ends after this answer */
+    bool to_head; /* a HEAD gets no body */
 };
 
 /* Head and body into dst; the length, or 0 when it does not fit. */

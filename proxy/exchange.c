@@ -195,12 +195,13 @@ static enum phase judge_head(struct exchange *exchange)
     bool parsed = request_parse(http->head.method, http->head.target, &inquiry->arena, request,
                                 &inquiry->decision);
     exchange->route = request->route;
-    if (!parsed || !request_check_content(request, http->content_type, has_body,
-                                          &inquiry->decision))
+    if (!parsed ||
+        !request_check_content(request, http->content_type, has_body, &inquiry->decision))
         return deny(exchange);
     if (!origin_passes(inquiry))
-        return refuse(exchange, 403, "a request with an Origin header comes from a web page, and "
-                                     "no Docker client is one");
+        return refuse(exchange, 403,
+                      "a request with an Origin header comes from a web page, and "
+                      "no Docker client is one");
     if (!collects_body(inquiry))
         return decide(exchange);
     if (!policy_precheck(exchange->role, request, &inquiry->arena, &inquiry->decision))
@@ -232,8 +233,7 @@ static enum phase take_head(struct exchange *exchange, size_t length)
         return refuse(exchange, refusal.status, refusal.why);
     exchange->keep_alive = inquiry->http.keep_alive;
     exchange->to_head = str_is(inquiry->http.head.method, "HEAD");
-    exchange->up =
-        relay_new(exchange->client, NULL, inquiry->http.framing, inquiry->http.length);
+    exchange->up = relay_new(exchange->client, NULL, inquiry->http.framing, inquiry->http.length);
     return judge_head(exchange);
 }
 
@@ -345,8 +345,9 @@ enum phase exchange_read_body(struct exchange *exchange)
         case TAKE_BAD:
             return refuse(exchange, 400, "the chunked body is not framed as HTTP wants it");
         case TAKE_LARGE:
-            return refuse(exchange, 413, "the body is larger than this proxy inspects "
-                                         "(--max-body)");
+            return refuse(exchange, 413,
+                          "the body is larger than this proxy inspects "
+                          "(--max-body)");
         case TAKE_NO_MEMORY:
             return refuse(exchange, 503, "out of memory");
         }
@@ -443,8 +444,7 @@ static enum phase sent(struct exchange *exchange, const struct body_plan *plan)
         if (inquiry->http.expect_continue && stream_pending(exchange->client).n == 0 &&
             !send_continue(exchange))
             return PHASE_CLOSED;
-        exchange->up = relay_new(exchange->client, exchange->upstream, plan->framing,
-                                 plan->length);
+        exchange->up = relay_new(exchange->client, exchange->upstream, plan->framing, plan->length);
     } else {
         exchange->up.done = true;
     }
@@ -458,8 +458,9 @@ enum phase exchange_forward(struct exchange *exchange)
     struct stream *upstream = exchange->upstream;
     if (context->audit_failed && !context->config->audit_continue &&
         operation_class(exchange->route->op) != CLASS_PING)
-        return exchange_answer(exchange, 503, "sockwarden: the audit log cannot be written, so "
-                                              "nothing is let through (--audit-failure)",
+        return exchange_answer(exchange, 503,
+                               "sockwarden: the audit log cannot be written, so "
+                               "nothing is let through (--audit-failure)",
                                false);
     struct body_plan plan = plan_body(exchange);
     struct str head;

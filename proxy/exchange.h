@@ -27,27 +27,27 @@ enum phase {
 struct exchange {
     struct context *context;
     struct stream *client;
-    struct stream *upstream;       /* closed (fd -1) while there is none */
+    struct stream *upstream; /* closed (fd -1) while there is none */
     const struct identity *peer;
-    struct inquiry *inquiry;       /* from the head until the request has been sent on */
-    const struct route *route;     /* NULL until known */
-    const struct role *role;       /* that judged it */
-    struct head_scan scan;         /* of the request's head, then of the response's */
-    struct relay up, down;         /* bodies; in a tunnel the two directions */
+    struct inquiry *inquiry;   /* from the head until the request has been sent on */
+    const struct route *route; /* NULL until known */
+    const struct role *role;   /* that judged it */
+    struct head_scan scan;     /* of the request's head, then of the response's */
+    struct relay up, down;     /* bodies; in a tunnel the two directions */
     uint64_t id;
-    uint64_t started_ns;           /* monotonic */
+    uint64_t started_ns;            /* monotonic */
     uint64_t client_in, client_out; /* the client's counters when the request began */
-    uint16_t status;               /* of the response; 0: none yet */
-    bool http10;                   /* the client speaks HTTP/1.0 */
-    bool to_head;                  /* a HEAD: the response has no body */
-    bool keep_alive;               /* the client may send another request after this one */
-    bool upgrade;                  /* an Upgrade header was sent on */
-    bool has_head;                 /* the response's head has been relayed */
-    bool reusable;                 /* the daemon may take another request on this connection */
-    bool reused;                   /* it has answered one before */
-    bool allowed;                  /* decided and recorded as such */
-    bool end_passed;               /* the client's end has been passed on */
-    bool record_end;               /* an `end` line is due when it is over */
+    uint16_t status;                /* of the response; 0: none yet */
+    bool http10;                    /* the client speaks HTTP/1.0 */
+    bool to_head;                   /* a HEAD: the response has no body */
+    bool keep_alive;                /* the client may send another request after this one */
+    bool upgrade;                   /* an Upgrade header was sent on */
+    bool has_head;                  /* the response's head has been relayed */
+    bool reusable;                  /* the daemon may take another request on this connection */
+    bool reused;                    /* it has answered one before */
+    bool allowed;                   /* decided and recorded as such */
+    bool end_passed;                /* the client's end has been passed on */
+    bool record_end;                /* an `end` line is due when it is over */
 };
 
 /* PHASE_HEAD to PHASE_HELD. */

@@ -17,7 +17,7 @@ struct http_head {
     struct str method, target; /* of a request */
     int status;                /* of a response */
     struct str phrase;
-    int minor;                 /* HTTP/1.minor: 0 or 1 */
+    int minor; /* HTTP/1.minor: 0 or 1 */
     struct http_field fields[HEADERS_MAX];
     size_t field_count;
 };
@@ -38,13 +38,12 @@ struct head_scan {
 enum head_status { HEAD_MORE, HEAD_DONE, HEAD_BAD };
 
 /* Goes on from where the scan stands; bytes is everything from the head's first byte on. DONE:
-   *length is the head with its empty line. BAD: refusal is filled, as early as it can be seen. */
+ *length is the head with its empty line. BAD: refusal is filled, as early as it can be seen. */
 enum head_status head_scan(struct head_scan *scan, struct str bytes, bool request, size_t max,
                            size_t *length, struct http_refusal *refusal);
 
 /* Reads a complete head that head_scan() has passed. */
-bool head_read(struct str bytes, bool request, struct http_head *out,
-               struct http_refusal *refusal);
+bool head_read(struct str bytes, bool request, struct http_head *out, struct http_refusal *refusal);
 
 /* Writes a head. n goes on counting beyond cap, so that the end shows whether it did fit. */
 struct head_out {

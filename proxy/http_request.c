@@ -118,7 +118,7 @@ bool http_request_same_origin(const struct http_request *http)
 static bool goes_on(struct str name, enum follow follow)
 {
     static const struct str always[] = {
-        {"User-Agent", 10},       {"Accept", 6},  {"X-Registry-Auth", 15},
+        {"User-Agent", 10},        {"Accept", 6},  {"X-Registry-Auth", 15},
         {"X-Registry-Config", 17}, {"Version", 7},
     };
     for (size_t i = 0; i < ARRAY_LEN(always); i++)

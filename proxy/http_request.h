@@ -15,13 +15,13 @@ enum framing {
 struct http_request {
     struct http_head head;
     enum framing framing;
-    uint64_t length;          /* FRAMING_LENGTH: bytes of the body, above 0 */
-    bool keep_alive;          /* the client would send another request */
-    bool expect_continue;     /* it waits for 100 before the body */
-    struct str content_type;  /* p NULL: absent */
-    struct str origin;        /* p NULL: absent */
+    uint64_t length;         /* FRAMING_LENGTH: bytes of the body, above 0 */
+    bool keep_alive;         /* the client would send another request */
+    bool expect_continue;    /* it waits for 100 before the body */
+    struct str content_type; /* p NULL: absent */
+    struct str origin;       /* p NULL: absent */
     struct str host;
-    struct str upgrade;       /* p NULL: absent or not an HTTP/1.1 request */
+    struct str upgrade; /* p NULL: absent or not an HTTP/1.1 request */
 };
 
 /* Reads a complete head that head_scan() has passed. False: refusal says why. */

@@ -69,8 +69,9 @@ bool http_response_read(struct str bytes, bool to_head, struct http_response *ou
 static bool hop_by_hop(struct str name)
 {
     static const struct str names[] = {
-        {"Connection", 10}, {"Keep-Alive", 10},         {"Proxy-Connection", 16}, {"TE", 2},
-        {"Trailer", 7},     {"Transfer-Encoding", 17}, {"Upgrade", 7},           {"Content-Length", 14},
+        {"Connection", 10}, {"Keep-Alive", 10},     {"Proxy-Connection", 16},
+        {"TE", 2},          {"Trailer", 7},         {"Transfer-Encoding", 17},
+        {"Upgrade", 7},     {"Content-Length", 14},
     };
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (str_ieq(name, names[i]))

@@ -20,11 +20,11 @@ bool http_response_read(struct str bytes, bool to_head, struct http_response *ou
 
 /* How the head is changed for this client. */
 struct response_plan {
-    bool http10;               /* the client speaks HTTP/1.0: no chunking */
-    bool close;                /* the connection ends after this response */
-    bool tunnel;               /* 101 or a raw stream: no framing of ours */
-    bool to_head;              /* keep Content-Length although no body follows */
-    const char *builder;       /* replaces the value of Builder-Version; NULL: as it is */
+    bool http10;         /* the client speaks HTTP/1.0: no chunking */
+    bool close;          /* the connection ends after this response */
+    bool tunnel;         /* 101 or a raw stream: no framing of ours */
+    bool to_head;        /* keep Content-Length although no body follows */
+    const char *builder; /* replaces the value of Builder-Version; NULL: as it is */
 };
 
 /* Appends the head for the client: the daemon's fields but the hop-by-hop ones, and our framing. */

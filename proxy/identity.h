@@ -8,9 +8,9 @@
 
 struct identity {
     bool unix_peer;
-    uint32_t uid, gid; /* of a Unix peer, as of its connect() */
-    int32_t pid;       /* 0: not visible from here (another pid namespace) */
-    char address[48];  /* of a TCP peer, "10.0.0.1" or "fd00::1"; else empty */
+    uint32_t uid, gid;    /* of a Unix peer, as of its connect() */
+    int32_t pid;          /* 0: not visible from here (another pid namespace) */
+    char address[48];     /* of a TCP peer, "10.0.0.1" or "fd00::1"; else empty */
     const char *listener; /* as given to --host; owned by the configuration */
 };
 

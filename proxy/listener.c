@@ -32,8 +32,9 @@ static bool socket_is_live(const struct sockaddr_un *address)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return true; /* cannot tell: leave it alone */
-    bool live = connect(fd, (const struct sockaddr *)(const void *)address, sizeof(*address)) == 0 ||
-                (errno != ECONNREFUSED && errno != ENOENT);
+    bool live =
+        connect(fd, (const struct sockaddr *)(const void *)address, sizeof(*address)) == 0 ||
+        (errno != ECONNREFUSED && errno != ENOENT);
     close(fd);
     return live;
 }
@@ -45,11 +46,15 @@ static bool clear_path(const char *path, const struct sockaddr_un *address, stru
     if (lstat(path, &st) != 0)
         return true; /* nothing there; bind() says what else is wrong */
     if (!S_ISSOCK(st.st_mode))
-        return err_set(err, 0, 0, "%s exists and is not a socket; move it away, or choose another "
-                                  "--host", path);
+        return err_set(err, 0, 0,
+                       "%s exists and is not a socket; move it away, or choose another "
+                       "--host",
+                       path);
     if (socket_is_live(address))
-        return err_set(err, 0, 0, "%s is in use: another program listens on it; stop that one, or "
-                                  "choose another --host", path);
+        return err_set(err, 0, 0,
+                       "%s is in use: another program listens on it; stop that one, or "
+                       "choose another --host",
+                       path);
     if (unlink(path) != 0)
         return err_set(err, 0, 0, "cannot replace the stale socket %s: %s", path, strerror(errno));
     return true;
@@ -88,8 +93,10 @@ static bool find_owner(const struct config *config, uid_t *uid, gid_t *gid, stru
         else if (str_to_int(str_of(config->socket_group), &number) && number >= 0)
             *gid = (gid_t)number;
         else
-            return err_set(err, 0, 0, "--socket-group: there is no group %s; make it with "
-                                      "`groupadd %s`", config->socket_group, config->socket_group);
+            return err_set(err, 0, 0,
+                           "--socket-group: there is no group %s; make it with "
+                           "`groupadd %s`",
+                           config->socket_group, config->socket_group);
     }
     return true;
 }
@@ -190,12 +197,15 @@ static bool open_tcp(struct listener *listener, const char *text, const struct c
         return err_set(err, 0, 0, "--host %s: expected tcp://IP:PORT, for IPv6 tcp://[IP]:PORT",
                        listener->name);
     if (!config->insecure_tcp)
-        return err_set(err, 0, 0, "--host %s: tcp means TLS, which this version does not speak; "
-                                  "plain HTTP is served with --insecure-tcp, and then to whoever "
-                                  "reaches the address", listener->name);
+        return err_set(err, 0, 0,
+                       "--host %s: tcp means TLS, which this version does not speak; "
+                       "plain HTTP is served with --insecure-tcp, and then to whoever "
+                       "reaches the address",
+                       listener->name);
     if (!loopback)
         log_warn("%s serves plain HTTP to whoever reaches this address: no encryption, no proof "
-                 "of who asks", listener->name);
+                 "of who asks",
+                 listener->name);
     listener->fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (listener->fd < 0)
         return err_set(err, 0, 0, "cannot make a socket: %s", strerror(errno));
@@ -258,8 +268,8 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
         }
         struct handoff handoff = {.listener = listener->name};
         socklen_t length = sizeof(handoff.address);
-        handoff.fd = accept4(fd, (struct sockaddr *)&handoff.address, &length,
-                             SOCK_NONBLOCK | SOCK_CLOEXEC);
+        handoff.fd =
+            accept4(fd, (struct sockaddr *)&handoff.address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (handoff.fd < 0) {
             if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
                 pause_accepting(server, strerror(errno));
@@ -303,8 +313,8 @@ bool listeners_start(struct server *server, struct err *err)
         return err_set(err, 0, 0, "out of memory");
     for (size_t i = 0; i < server->count; i++) {
         struct listener *listener = &server->listeners[i];
-        listener->event = event_new(server->loop->base, listener->fd, EV_READ | EV_PERSIST,
-                                    on_accept, listener);
+        listener->event =
+            event_new(server->loop->base, listener->fd, EV_READ | EV_PERSIST, on_accept, listener);
         if (!listener->event || event_add(listener->event, NULL) != 0)
             return err_set(err, 0, 0, "cannot accept on %s", listener->name);
     }

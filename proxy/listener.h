@@ -5,24 +5,24 @@
 #include "worker.h"
 
 struct listener {
-    const char *name;         /* as given to --host */
-    int fd;                   /* -1: closed */
+    const char *name; /* as given to --host */
+    int fd;           /* -1: closed */
     struct event *event;
-    char path[108];           /* of a Unix socket that we made; "" else */
-    uint64_t inode;           /* of that socket, so that only our own is removed */
+    char path[108]; /* of a Unix socket that we made; "" else */
+    uint64_t inode; /* of that socket, so that only our own is removed */
     struct server *server;
 };
 
 /* What accepting needs. Belongs to the main thread. */
 struct server {
     const struct config *config;
-    struct loop *loop;         /* of the main thread */
+    struct loop *loop; /* of the main thread */
     struct listener listeners[CONFIG_HOSTS_MAX];
     size_t count;
     struct worker *workers;
     size_t worker_count;
     struct shared *shared;
-    struct event *resume;      /* timer: try accepting again */
+    struct event *resume; /* timer: try accepting again */
     bool paused;
 };
 

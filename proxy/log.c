@@ -87,7 +87,7 @@ void log_at(enum log_level level, const char *format, ...)
     if (log_format == LOG_FORMAT_JSON) {
         length = format_json(line, sizeof(line), level, (struct str){text, length});
     } else {
-        const char *mark = level == LOG_LEVEL_ERROR ? "error: "
+        const char *mark = level == LOG_LEVEL_ERROR  ? "error: "
                            : level == LOG_LEVEL_WARN ? "warning: "
                                                      : "";
         n = snprintf(line, sizeof(line), "sockwarden: %s%s\n", mark, text);

@@ -51,12 +51,12 @@ struct loop {
     struct task_list again; /* to run in the next turn, before which nobody sleeps */
     struct task_list soon;  /* to run LOOP_SOON_MS after the first of them came */
     struct event *soon_event;
-    struct task_list ends;  /* to run at the end of this turn, after on_turn_end */
+    struct task_list ends; /* to run at the end of this turn, after on_turn_end */
     void (*on_turn_end)(void *arg);
     void *turn_arg;
     struct timer wheel[LOOP_WHEEL_SLOTS]; /* list heads */
-    uint64_t tick;          /* second up to which the wheel has fired */
-    size_t timers;          /* armed ones */
+    uint64_t tick;                        /* second up to which the wheel has fired */
+    size_t timers;                        /* armed ones */
     struct event *tick_event;
     bool tick_armed;
     bool stop;

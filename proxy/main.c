@@ -24,15 +24,17 @@ static int help(void)
     printf("sockwarden %s: a policy in front of docker.sock\n\nCommands\n", SOCKWARDEN_VERSION);
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         printf("  sockwarden %-46s %s\n", commands[i].usage, commands[i].text);
-    printf("  sockwarden %-46s %s\n\nOptions of serve\n", "--help | --version", "this; the version");
+    printf("  sockwarden %-46s %s\n\nOptions of serve\n", "--help | --version",
+           "this; the version");
     config_print_options();
-    printf("\nEach option has an environment variable: SOCKWARDEN_ and its name in capitals, with _ "
-           "for -\n(SOCKWARDEN_AUDIT_LOG; lists by commas, switches by 1, 0, true, false). The flag "
-           "wins.\n\nTERM and INT stop accepting, let streams finish within --stop-timeout, then "
-           "close; a second\none ends at once. Exit status: 0; 1 failure; 2 usage; explain: 3 when "
-           "refused.\n\nFirst steps: run `sockwarden`, and in another shell\n"
-           "  export DOCKER_HOST=unix:///run/sockwarden/docker.sock\n  docker ps\n"
-           "The policy is described in sockwarden-policy(5), these options in sockwarden(8).\n");
+    printf(
+        "\nEach option has an environment variable: SOCKWARDEN_ and its name in capitals, with _ "
+        "for -\n(SOCKWARDEN_AUDIT_LOG; lists by commas, switches by 1, 0, true, false). The flag "
+        "wins.\n\nTERM and INT stop accepting, let streams finish within --stop-timeout, then "
+        "close; a second\none ends at once. Exit status: 0; 1 failure; 2 usage; explain: 3 when "
+        "refused.\n\nFirst steps: run `sockwarden`, and in another shell\n"
+        "  export DOCKER_HOST=unix:///run/sockwarden/docker.sock\n  docker ps\n"
+        "The policy is described in sockwarden-policy(5), these options in sockwarden(8).\n");
     return EXIT_OK;
 }
 
@@ -50,8 +52,8 @@ static int unknown(const char *word)
 int main(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0 || (i == 1 && (strcmp(argv[i], "-h") == 0 ||
-                                                          strcmp(argv[i], "help") == 0)))
+        if (strcmp(argv[i], "--help") == 0 ||
+            (i == 1 && (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "help") == 0)))
             return help();
         if (strcmp(argv[i], "--version") == 0) {
             printf("sockwarden %s\n", SOCKWARDEN_VERSION);

@@ -74,7 +74,8 @@ static void write_request(const struct exchange *exchange, struct json_out *out)
     size_t length = 0;
     if (request->route) {
         request_log_path(request, path, sizeof(path), &length);
-        json_out_member(out, "path", (struct str){path, length < sizeof(path) ? length : sizeof(path)});
+        json_out_member(out, "path",
+                        (struct str){path, length < sizeof(path) ? length : sizeof(path)});
         json_out_member(out, "operation", str_of(operation_name(request->route->op)));
         struct str object = request->name.n ? request->name : request_param(request, "name");
         if (object.n)

@@ -9,13 +9,13 @@
 
 struct relay {
     struct stream *from;
-    struct stream *to;      /* NULL: what comes is dropped */
+    struct stream *to; /* NULL: what comes is dropped */
     enum framing framing;
-    bool decode;            /* chunked: pass the data only (to an HTTP/1.0 client) */
-    bool done;              /* the framing has ended */
-    uint64_t left;          /* FRAMING_LENGTH: bytes to come */
+    bool decode;   /* chunked: pass the data only (to an HTTP/1.0 client) */
+    bool done;     /* the framing has ended */
+    uint64_t left; /* FRAMING_LENGTH: bytes to come */
     struct chunked chunked;
-    uint64_t total;         /* bytes of the body that have passed, without framing */
+    uint64_t total; /* bytes of the body that have passed, without framing */
 };
 
 enum relay_status {

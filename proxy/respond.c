@@ -195,9 +195,9 @@ static enum phase read_response_head(struct exchange *exchange)
         struct http_refusal refusal = {0, NULL};
         size_t length = 0;
         if (pending.n) {
-            enum head_status status = head_scan(&exchange->scan, pending, false,
-                                                exchange->context->loop.buffer_size, &length,
-                                                &refusal);
+            enum head_status status =
+                head_scan(&exchange->scan, pending, false, exchange->context->loop.buffer_size,
+                          &length, &refusal);
             if (status == HEAD_BAD)
                 return bad_response(exchange, refusal.why);
             if (status == HEAD_DONE) {

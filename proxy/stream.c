@@ -291,7 +291,8 @@ void stream_end(struct stream *stream)
 bool stream_peer_gone(const struct stream *stream)
 {
     struct pollfd poll_fd = {.fd = stream->fd, .events = 0};
-    if (stream->end_sent) /* both ends half-closed look the same, and bytes may still be on their way */
+    if (stream->end_sent) /* both ends half-closed look the same, and bytes may still be on their
+                             way */
         return stream->lost_out;
     return stream->lost_out ||
            (poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & (POLLHUP | POLLERR)) != 0);

@@ -19,24 +19,24 @@ enum stream_status {
 
 struct stream {
     struct loop *loop;
-    int fd;                /* owned; -1 when closed */
-    int error;             /* errno of what broke it */
-    struct event event;    /* the one registration; never modified while the peer keeps up */
-    struct buffer *in;     /* read and not consumed; NULL when nothing is */
-    struct evbuffer *out;  /* accepted for sending and not sent; NULL when nothing is */
-    uint64_t bytes_in;     /* received from the peer */
-    uint64_t bytes_out;    /* sent to the peer */
+    int fd;                      /* owned; -1 when closed */
+    int error;                   /* errno of what broke it */
+    struct event event;          /* the one registration; never modified while the peer keeps up */
+    struct buffer *in;           /* read and not consumed; NULL when nothing is */
+    struct evbuffer *out;        /* accepted for sending and not sent; NULL when nothing is */
+    uint64_t bytes_in;           /* received from the peer */
+    uint64_t bytes_out;          /* sent to the peer */
     void (*on_ready)(void *arg); /* something may go on: read, write, or both */
     void *arg;
-    bool can_read;         /* a read may find something: an edge came and was not used up */
+    bool can_read; /* a read may find something: an edge came and was not used up */
     bool can_write;
-    bool closing_hint;     /* the kernel has said that the peer ended: a short read is not the end */
-    bool watches_write;    /* the registration includes writing */
-    bool eof;              /* the peer's end has been read */
-    bool end_wanted;       /* our end is to follow what is queued */
+    bool closing_hint;  /* the kernel has said that the peer ended: a short read is not the end */
+    bool watches_write; /* the registration includes writing */
+    bool eof;           /* the peer's end has been read */
+    bool end_wanted;    /* our end is to follow what is queued */
     bool end_sent;
-    bool lost_in;          /* reading has failed */
-    bool lost_out;         /* writing has failed; what the peer sent before can still be read */
+    bool lost_in;  /* reading has failed */
+    bool lost_out; /* writing has failed; what the peer sent before can still be read */
 };
 
 /* Takes over a connected, non-blocking socket and registers it. read_now: bytes may already be

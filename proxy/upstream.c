@@ -40,8 +40,8 @@ static void describe_group(const char *path, char *dst, size_t cap)
     char memory[4096];
     struct group group, *found = NULL;
     if (getgrgid_r(st.st_gid, &group, memory, sizeof(memory), &found) == 0 && found)
-        snprintf(dst, cap, "run it with the group %s (gid %u) that owns the socket",
-                 found->gr_name, (unsigned)st.st_gid);
+        snprintf(dst, cap, "run it with the group %s (gid %u) that owns the socket", found->gr_name,
+                 (unsigned)st.st_gid);
     else
         snprintf(dst, cap, "run it with gid %u, which owns the socket", (unsigned)st.st_gid);
 }

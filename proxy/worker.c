@@ -86,8 +86,8 @@ bool worker_open(struct worker *worker, unsigned index, const struct config *con
     worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (worker->wake_fd < 0 || !context->digest)
         return false;
-    worker->wake_event = event_new(context->loop.base, worker->wake_fd, EV_READ | EV_PERSIST,
-                                   on_wake, worker);
+    worker->wake_event =
+        event_new(context->loop.base, worker->wake_fd, EV_READ | EV_PERSIST, on_wake, worker);
     return worker->wake_event && event_add(worker->wake_event, NULL) == 0;
 }
 

@@ -17,14 +17,14 @@ struct handoff {
 struct worker {
     struct context context;
     pthread_t thread;
-    bool threaded;             /* has a thread of its own */
-    pthread_mutex_t lock;      /* guards the queue and the flags below */
+    bool threaded;        /* has a thread of its own */
+    pthread_mutex_t lock; /* guards the queue and the flags below */
     struct handoff *queue;
     size_t queued, queue_cap;
     bool drain, stop;
-    int wake_fd;               /* eventfd: something of the above has changed */
+    int wake_fd; /* eventfd: something of the above has changed */
     struct event *wake_event;
-    atomic_uint load;          /* connections given to this worker and not closed */
+    atomic_uint load; /* connections given to this worker and not closed */
 };
 
 /* Opens a worker that serves by snapshot; index makes its request ids unique. */
