@@ -191,15 +191,10 @@ static void resolve(struct loader *loader, struct draft *draft, struct trail *tr
 static void warn_of_refused_op(struct loader *loader, const struct json_node *node)
 {
     enum operation op;
-    if (node->kind != JSON_STRING || !operation_find(node->text, &op) || schema_find(op))
-        return;
-    for (size_t i = 0; i < routes_count; i++)
-        if (routes[i].op == op && routes[i].body == BODY_JSON) {
-            load_warning(loader, node->offset,
-                         "%s is refused all the same: this version cannot inspect its body yet",
-                         operation_name(op));
-            return;
-        }
+    if (node->kind == JSON_STRING && operation_find(node->text, &op) && operation_uninspected(op))
+        load_warning(loader, node->offset,
+                     "%s is refused all the same: this version cannot inspect it yet",
+                     operation_name(op));
 }
 
 static void warn_of_refused(struct loader *loader, const struct draft *draft)

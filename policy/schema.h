@@ -91,6 +91,9 @@ const struct body_schema *schema_find(enum operation op);
 extern const struct body_schema schemas[];
 extern const size_t schemas_count;
 
+/* This version cannot tell what the operation would do: refused but for unrestricted roles. */
+bool operation_uninspected(enum operation op);
+
 /* ---- what a check sees --------------------------------------------------------------------- */
 
 struct check {

@@ -395,9 +395,10 @@ static bool send_request(struct exchange *exchange, const struct body_plan *plan
 
 static enum phase away(struct exchange *exchange, int error)
 {
-    char message[600];
-    upstream_explain(exchange->context, error, message, sizeof(message));
-    log_warn("%s", message + strlen("sockwarden "));
+    char why[600], message[sizeof(why) + 16];
+    upstream_explain(exchange->context, error, why, sizeof(why));
+    log_warn("%s", why);
+    snprintf(message, sizeof(message), "sockwarden: %s", why);
     return exchange_answer(exchange, 502, message, false);
 }
 

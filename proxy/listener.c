@@ -123,7 +123,8 @@ static bool open_unix(struct listener *listener, const char *path, const struct 
     umask(old);
     if (bound != 0)
         return err_set(err, 0, 0, "cannot listen on %s: %s%s", path, strerror(error),
-                       error == ENOENT   ? "; its folder must exist"
+                       error == ENOENT   ? "; its folder is not there and cannot be made: run as "
+                                           "root, or name a socket in a folder of yours with --host"
                        : error == EACCES ? "; the folder must be writable for this user"
                                          : "");
     struct stat st;

@@ -98,9 +98,9 @@ void loop_at_end(struct loop *loop, struct task *task)
 void loop_soon(struct loop *loop, struct task *task)
 {
     struct timeval pause = {.tv_sec = 0, .tv_usec = LOOP_SOON_MS * 1000L};
-    if (!loop->soon.first)
-        event_add(loop->soon_event, &pause);
     task_add(&loop->soon, task);
+    if (!evtimer_pending(loop->soon_event, NULL))
+        event_add(loop->soon_event, &pause);
 }
 
 static void on_soon(evutil_socket_t fd, short what, void *arg)
@@ -261,7 +261,8 @@ void loop_close(struct loop *loop)
 void loop_run(struct loop *loop)
 {
     while (!loop->stop) {
-        int flags = EVLOOP_ONCE | (loop->again.first ? EVLOOP_NONBLOCK : 0);
+        bool busy = loop->again.first || loop->ends.first;
+        int flags = EVLOOP_ONCE | (busy ? EVLOOP_NONBLOCK : 0);
         if (event_base_loop(loop->base, flags) < 0)
             break;
         loop->now_ms = clock_now_ms();

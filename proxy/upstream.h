@@ -13,7 +13,8 @@ enum upstream_status {
 
 enum upstream_status upstream_open(struct context *context, struct stream *stream,
                                    void (*on_ready)(void *arg), void *arg);
-/* A sentence for client and log: which socket, what is wrong, the remedy. error is an errno. */
+/* A sentence for client and log, without our name before it: which socket, what is wrong, the
+   remedy. error is an errno. */
 void upstream_explain(const struct context *context, int error, char *dst, size_t cap);
 
 #endif

@@ -153,8 +153,10 @@ static const struct {
      "1:42: open: the body of ServiceCreate is not in the tables of this version, so no field of "
      "it can "
      "be opened\n"},
+    {"allow a build, which is refused all the same", ROLE("{\"allow\":[\"ImageBuild\"]}"),
+     "W1:43: ImageBuild is refused all the same: this version cannot inspect it yet\n"},
     {"allow an operation that is refused all the same", ROLE("{\"allow\":[\"ServiceCreate\"]}"),
-     "W1:43: ServiceCreate is refused all the same: this version cannot inspect its body yet\n"},
+     "W1:43: ServiceCreate is refused all the same: this version cannot inspect it yet\n"},
     {"open without a part", ROLE("{\"open\":[\"ContainerTop\"]}"),
      "1:42: open: \"ContainerTop\" is neither \"Operation?parameter\" nor "
      "\"Operation:Field.Path\"\n"},
