@@ -60,11 +60,19 @@ static bool inspection_passes(struct check *check)
     return false;
 }
 
+static bool reads_or_writes_files(enum operation op)
+{
+    return op == OP_ContainerArchive || op == OP_ContainerArchiveInfo ||
+           op == OP_PutContainerArchive;
+}
+
 static bool operation_passes(struct check *check)
 {
     const enum operation op = check->request->route->op;
     char allow_with[ALLOW_WITH_MAX];
-    snprintf(allow_with, sizeof(allow_with), "\"allow\": [\"%s\"]", operation_name(op));
+    bool archive = reads_or_writes_files(op) && check->role->archive != ARCHIVE_ALWAYS;
+    snprintf(allow_with, sizeof(allow_with), "\"allow\": [\"%s\"]%s", operation_name(op),
+             archive ? ", \"archive\": true" : "");
     if (check->role->ops[op] == OP_ALLOWED)
         return true;
     if (check->role->ops[op] == OP_DENIED)
@@ -79,9 +87,7 @@ static bool operation_passes(struct check *check)
 static bool archive_passes(struct check *check)
 {
     const enum operation op = check->request->route->op;
-    bool archive =
-        op == OP_ContainerArchive || op == OP_ContainerArchiveInfo || op == OP_PutContainerArchive;
-    if (!archive || check->role->archive == ARCHIVE_ALWAYS)
+    if (!reads_or_writes_files(op) || check->role->archive == ARCHIVE_ALWAYS)
         return true;
     refuse_plain(check, (struct str){NULL, 0}, "archive", "\"archive\": true",
                  "copying from and to containers is off, since daemons before 29.5.1 can be led "

@@ -1,0 +1,236 @@
+/* The pump between two streams: framings, watermark, share of a turn, losses. */
+#include "stream_helper.h"
+
+#include "relay.h"
+
+enum { BUFFER = 64 << 10, LARGE = 2 << 20 };
+
+static struct loop loop;
+static struct end from, to;
+
+static int open_ends(void **state)
+{
+    (void)state;
+    assert_true(loop_open(&loop, BUFFER));
+    end_open(&from, &loop);
+    end_open(&to, &loop);
+    return 0;
+}
+
+static int close_ends(void **state)
+{
+    (void)state;
+    end_close(&from);
+    end_close(&to);
+    loop_close(&loop);
+    return 0;
+}
+
+// clang-format off
+static const struct row {
+    const char *bytes;
+    enum framing framing;
+    uint64_t length;
+    bool decode, trailers, ends; /* ends: the source closes its direction */
+    enum relay_status status;
+    const char *out;
+    uint64_t total;
+    const char *behind; /* what is left pending at the source */
+} rows[] = {
+    {"hello", FRAMING_LENGTH, 5, false, false, false, RELAY_DONE, "hello", 5, ""},
+    {"hello world", FRAMING_LENGTH, 5, false, false, false, RELAY_DONE, "hello", 5, " world"},
+    {"hell", FRAMING_LENGTH, 5, false, false, false, RELAY_WAIT, "hell", 4, ""},
+    {"hell", FRAMING_LENGTH, 5, false, false, true, RELAY_FROM_LOST, "hell", 4, ""},
+    {"", FRAMING_LENGTH, 5, false, false, true, RELAY_FROM_LOST, "", 0, ""},
+    {"", FRAMING_LENGTH, 0, false, false, false, RELAY_DONE, "", 0, ""},
+    {"x", FRAMING_NONE, 0, false, false, false, RELAY_DONE, "", 0, ""},
+    {"hello", FRAMING_EOF, 0, false, false, false, RELAY_WAIT, "hello", 5, ""},
+    {"hello", FRAMING_EOF, 0, false, false, true, RELAY_DONE, "hello", 5, ""},
+    {"", FRAMING_EOF, 0, false, false, true, RELAY_DONE, "", 0, ""},
+    {"5\r\nhello\r\n0\r\n\r\n", FRAMING_CHUNKED, 0, false, false, false, RELAY_DONE, "5\r\nhello\r\n0\r\n\r\n", 5, ""},
+    {"5\r\nhello\r\n0\r\n\r\nGET", FRAMING_CHUNKED, 0, false, false, false, RELAY_DONE, "5\r\nhello\r\n0\r\n\r\n", 5, "GET"},
+    {"5\r\nhello\r\n0\r\n\r\nGET", FRAMING_CHUNKED, 0, true, false, false, RELAY_DONE, "hello", 5, "GET"},
+    {"1\r\na\r\n2\r\nbc\r\n0\r\n\r\n", FRAMING_CHUNKED, 0, true, false, false, RELAY_DONE, "abc", 3, ""},
+    {"5\r\nhel", FRAMING_CHUNKED, 0, true, false, false, RELAY_WAIT, "hel", 3, ""},
+    {"5\r\nhel", FRAMING_CHUNKED, 0, false, false, true, RELAY_FROM_LOST, "5\r\nhel", 3, ""},
+    {"5\r\nhello\r\n0\r\n", FRAMING_CHUNKED, 0, false, false, true, RELAY_FROM_LOST, "5\r\nhello\r\n0\r\n", 5, ""},
+    {"5;a=b\r\nhello\r\n0\r\n\r\n", FRAMING_CHUNKED, 0, false, false, false, RELAY_BAD, "", 0, NULL},
+    {"1\r\na\r\nx", FRAMING_CHUNKED, 0, true, false, false, RELAY_BAD, "a", 1, NULL},
+    {"0\r\nA: b\r\n\r\n", FRAMING_CHUNKED, 0, false, false, false, RELAY_BAD, "", 0, NULL},
+    {"1\r\nx\r\n0\r\nA: b\r\n\r\nz", FRAMING_CHUNKED, 0, false, true, false, RELAY_DONE, "1\r\nx\r\n0\r\nA: b\r\n\r\n", 1, "z"},
+    {"1\r\nx\r\n0\r\nA: b\r\n\r\nz", FRAMING_CHUNKED, 0, true, true, false, RELAY_DONE, "x", 1, "z"},
+};
+// clang-format on
+
+static void check_row(const struct row *row, size_t split)
+{
+    struct relay relay = relay_new(&from.stream, &to.stream, row->framing, row->length);
+    relay.decode = row->decode;
+    relay.chunked.trailers = row->trailers;
+    char first[128];
+    snprintf(first, sizeof(first), "%.*s", (int)split, row->bytes);
+    peer_write(&from, first);
+    turn(&loop);
+    enum relay_status status = split ? relay_pump(&relay) : RELAY_WAIT;
+    peer_write(&from, row->bytes + split);
+    if (row->ends)
+        shutdown(from.peer, SHUT_WR);
+    turn(&loop);
+    if (status == RELAY_WAIT)
+        status = relay_pump(&relay);
+    char out[128];
+    bool ended;
+    peer_read(&to, out, sizeof(out), &ended);
+    if (status != row->status || strcmp(out, row->out) != 0 || relay.total != row->total)
+        fail_msg("\"%s\" split at %zu: status %d, \"%s\", %llu bytes", row->bytes, split, status,
+                 out, (unsigned long long)relay.total);
+    assert_int_equal(relay.done, status == RELAY_DONE);
+    if (!row->behind)
+        return;
+    stream_fill(&from.stream);
+    expect_pending(&from.stream, row->behind);
+}
+
+static void test_rows(void **state)
+{
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        size_t n = strlen(rows[i].bytes);
+        /* What the walk refuses it refuses at once; what was passed before depends on the split. */
+        size_t splits = rows[i].status == RELAY_BAD ? 0 : n;
+        for (size_t at = 0; at <= splits; at++) {
+            check_row(&rows[i], at);
+            close_ends(state);
+            open_ends(state);
+        }
+    }
+}
+
+/* Nothing is read any more above the watermark, and nothing is lost below it. */
+static void test_watermark(void **state)
+{
+    (void)state;
+    static char sent[LARGE], got[LARGE + 1];
+    for (size_t i = 0; i < LARGE; i++)
+        sent[i] = (char)(i * 11 % 251);
+    struct relay relay = relay_new(&from.stream, &to.stream, FRAMING_LENGTH, LARGE);
+    size_t written = 0, highest = 0, n = 0;
+    enum relay_status status = RELAY_WAIT;
+    for (int i = 0; i < 200; i++) { /* nobody reads */
+        ssize_t put = write(from.peer, sent + written, LARGE - written);
+        written += put > 0 ? (size_t)put : 0;
+        turn(&loop);
+        status = relay_pump(&relay);
+        highest = stream_queued(&to.stream) > highest ? stream_queued(&to.stream) : highest;
+    }
+    assert_int_equal(status, RELAY_WAIT);
+    assert_in_range(highest, RELAY_HIGH, RELAY_HIGH + BUFFER);
+    assert_true(written < LARGE);
+    for (int i = 0; i < 10000 && n < LARGE; i++) {
+        bool ended;
+        ssize_t put = write(from.peer, sent + written, LARGE - written);
+        written += put > 0 ? (size_t)put : 0;
+        n += peer_read(&to, got + n, sizeof(got) - n, &ended);
+        turn(&loop);
+        stream_flush(&to.stream);
+        status = relay_pump(&relay);
+        assert_true(stream_queued(&to.stream) <= RELAY_HIGH + BUFFER);
+    }
+    assert_int_equal(status, RELAY_DONE);
+    assert_int_equal(n, LARGE);
+    assert_memory_equal(got, sent, LARGE);
+}
+
+/* A source that always has more gives way to the others. */
+static void test_yield(void **state)
+{
+    (void)state;
+    int room = 4 * RELAY_SHARE;
+    static char bytes[RELAY_SHARE + BUFFER];
+    if (setsockopt(from.peer, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) != 0)
+        skip(); /* only root may have so much in a socket */
+    assert_int_equal(write(from.peer, bytes, sizeof(bytes)), sizeof(bytes));
+    struct relay relay = relay_new(&from.stream, NULL, FRAMING_LENGTH, sizeof(bytes));
+    turn(&loop);
+    assert_int_equal(relay_pump(&relay), RELAY_YIELD);
+    assert_in_range(relay.total, RELAY_SHARE, RELAY_SHARE + BUFFER - 1);
+    assert_int_equal(relay_pump(&relay), RELAY_DONE); /* no event is needed for the rest */
+    assert_int_equal(relay.total, sizeof(bytes));
+}
+
+static void test_sink_lost(void **state)
+{
+    (void)state;
+    struct relay relay = relay_new(&from.stream, &to.stream, FRAMING_LENGTH, 10);
+    end_hang_up(&to);
+    peer_write(&from, "hello");
+    turn(&loop);
+    assert_int_equal(relay_pump(&relay), RELAY_TO_LOST);
+    relay.to = NULL; /* what is still to come is dropped */
+    peer_write(&from, "worldbehind");
+    turn(&loop);
+    assert_int_equal(relay_pump(&relay), RELAY_DONE);
+    expect_pending(&from.stream, "behind");
+    assert_int_equal(relay.total, 10);
+}
+
+static void test_count(void **state)
+{
+    (void)state;
+    bool bad = true;
+    struct relay relay = relay_new(&from.stream, &to.stream, FRAMING_LENGTH, 7);
+    assert_int_equal(relay_count(&relay, STR("hello"), &bad), 5);
+    assert_true(!bad && !relay.done && relay.to == &to.stream);
+    assert_int_equal(relay_count(&relay, STR("world"), &bad), 2);
+    assert_true(!bad && relay.done && relay.total == 7);
+    assert_int_equal(relay_count(&relay, STR("more"), &bad), 0);
+    relay = relay_new(&from.stream, &to.stream, FRAMING_CHUNKED, 0);
+    assert_int_equal(relay_count(&relay, STR("3\r\nabc\r\n0\r"), &bad), 10);
+    assert_int_equal(relay_count(&relay, STR("\n\r\nxyz"), &bad), 3);
+    assert_true(!bad && relay.done && relay.total == 3);
+    relay = relay_new(&from.stream, &to.stream, FRAMING_CHUNKED, 0);
+    relay_count(&relay, STR("x"), &bad);
+    assert_true(bad);
+    relay = relay_new(&from.stream, &to.stream, FRAMING_EOF, 0);
+    assert_int_equal(relay_count(&relay, STR("hello"), &bad), 5);
+    assert_false(bad || relay.done);
+    char out[16];
+    bool ended;
+    assert_int_equal(peer_read(&to, out, sizeof(out), &ended), 0); /* it only counts */
+}
+
+/* Two relays: the half-close of one direction leaves the other alone. */
+static void test_tunnel(void **state)
+{
+    (void)state;
+    struct relay up = relay_new(&from.stream, &to.stream, FRAMING_EOF, 0);
+    struct relay down = relay_new(&to.stream, &from.stream, FRAMING_EOF, 0);
+    peer_write(&from, "in\r\n0\r\n\r\nGET / HTTP/1.1\r\n");
+    shutdown(from.peer, SHUT_WR);
+    turn(&loop);
+    assert_int_equal(relay_pump(&up), RELAY_DONE);
+    stream_end(&to.stream);
+    char out[64];
+    bool ended;
+    peer_read(&to, out, sizeof(out), &ended);
+    assert_string_equal(out, "in\r\n0\r\n\r\nGET / HTTP/1.1\r\n");
+    assert_true(ended);
+    peer_write(&to, "out");
+    turn(&loop);
+    assert_int_equal(relay_pump(&down), RELAY_WAIT);
+    peer_read(&from, out, sizeof(out), &ended);
+    assert_string_equal(out, "out");
+    assert_false(ended);
+    end_hang_up(&to);
+    turn(&loop);
+    assert_int_equal(relay_pump(&down), RELAY_DONE);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_ends, close_ends)
+    const struct CMUnitTest tests[] = {
+        TEST(test_rows),      TEST(test_watermark), TEST(test_yield),
+        TEST(test_sink_lost), TEST(test_count),     TEST(test_tunnel),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
