@@ -66,3 +66,8 @@ enum chunked_status chunked_walk(struct chunked *chunked, struct str in, size_t 
     *taken = i;
     return CHUNKED_MORE;
 }
+
+uint64_t chunked_left(const struct chunked *chunked)
+{
+    return chunked->state == DATA ? chunked->left : 0;
+}

@@ -26,4 +26,7 @@ enum chunked_status {
 enum chunked_status chunked_walk(struct chunked *chunked, struct str in, size_t *taken,
                                  struct str *data);
 
+/* Bytes of the current chunk that are still to come; 0 while its size is being read. */
+uint64_t chunked_left(const struct chunked *chunked);
+
 #endif

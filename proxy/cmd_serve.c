@@ -279,5 +279,6 @@ int cmd_serve(int argc, char **argv)
         log_info("stopped");
     }
     take_down(&daemon);
+    config_free(&daemon.config);
     return ok ? EXIT_OK : EXIT_FAILED;
 }

@@ -272,24 +272,24 @@ static bool read_flag(int argc, char **argv, int *at, bool given[], struct confi
     return set_value(option, config, value ? value : argv[*at], err);
 }
 
-/* A list in the environment is separated by commas; the pieces live as long as the process. */
+/* A list in the environment is separated by commas; its pieces point into a copy that the
+   configuration keeps. */
 static bool read_list(const struct option *option, struct config *config, const char *text,
                       struct err *err)
 {
-    struct str rest = str_of(text);
-    while (rest.n) {
-        struct str piece = str_head(rest, str_find(rest, ','));
-        rest = str_skip(rest, piece.n + 1);
-        if (piece.n == 0)
-            continue;
-        char *copy = strndup(piece.p, piece.n);
-        if (!copy)
-            return err_set(err, 0, 0, "out of memory");
-        if (!add_to_list(option, config, copy, err)) {
-            free(copy);
+    if (config->kept_count == ARRAY_LEN(config->kept))
+        return err_set(err, 0, 0, "too many lists in the environment");
+    char *copy = strdup(text);
+    if (!copy)
+        return err_set(err, 0, 0, "out of memory");
+    config->kept[config->kept_count++] = copy;
+    for (char *piece = copy, *next; piece; piece = next) {
+        next = strchr(piece, ',');
+        if (next)
+            *next++ = '\0';
+        if (*piece && !add_to_list(option, config, piece, err))
             return false;
-        }
-    } // NOLINT(clang-analyzer-unix.Malloc): the configuration keeps the copies
+    }
     return true;
 }
 
@@ -319,6 +319,13 @@ static unsigned default_workers(void)
 {
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     return cpus < 1 ? 1 : cpus > 4 ? 4 : (unsigned)cpus;
+}
+
+void config_free(struct config *config)
+{
+    for (size_t i = 0; i < config->kept_count; i++)
+        free(config->kept[i]);
+    config->kept_count = 0;
 }
 
 bool config_read(int argc, char **argv, struct config *out, struct err *err)

@@ -26,12 +26,15 @@ struct config {
     unsigned max_connections;
     uint64_t max_body, max_head;                                                       /* bytes */
     unsigned head_timeout, body_timeout, upstream_timeout, idle_timeout, stop_timeout; /* s */
+    char *kept[4]; /* lists from the environment; owned */
+    size_t kept_count;
 };
 
 /* Reads flags over environment over defaults. argv[0] is skipped. Returns false with err set when
    something is wrong: the sentence names the option and the remedy. Strings are borrowed from argv
-   and the environment, or live as long as the process. */
+   and the environment, or kept until config_free(). */
 bool config_read(int argc, char **argv, struct config *out, struct err *err);
+void config_free(struct config *config);
 
 /* The table as text for --help: one entry an option. */
 void config_print_options(void);

@@ -4,7 +4,7 @@
 #define PROXY_CONTEXT_H
 
 #include "audit.h"
-#include "chunked.h"
+#include "body.h"
 #include "config.h"
 #include "http_request.h"
 #include "loop.h"
@@ -34,10 +34,7 @@ struct inquiry {
     struct request request;
     struct decision decision;
     struct arena arena;
-    char *body; /* owned; NULL while none has been needed */
-    size_t body_length, body_cap;
-    size_t body_limit;      /* bytes; more is 413 */
-    struct chunked chunked; /* where the walk of a chunked body stands */
+    struct body body; /* when it must be whole before the decision */
 };
 
 struct conn;

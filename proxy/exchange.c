@@ -13,7 +13,6 @@
 enum {
     INQUIRIES_KEPT = 32,         /* free inquiries a loop keeps */
     DROPPED_BODY_MAX = 64 << 10, /* bytes of a body where none belongs */
-    BODY_KEPT_MAX = 64 << 10,    /* a larger body buffer is not kept for the next request */
 };
 
 /* ---- inquiries ----------------------------------------------------------------------------- */
@@ -30,15 +29,14 @@ static struct inquiry *inquiry_take(struct context *context)
             return NULL;
     }
     inquiry->next = NULL;
-    inquiry->body_length = 0;
-    inquiry->chunked = (struct chunked){.state = 0};
+    body_reset(&inquiry->body);
     return inquiry;
 }
 
 static void inquiry_free(struct inquiry *inquiry)
 {
     arena_free(&inquiry->arena);
-    free(inquiry->body);
+    body_free(&inquiry->body);
     free(inquiry);
 }
 
@@ -54,11 +52,6 @@ void inquiry_release(struct exchange *exchange)
     if (context->inquiry_count >= INQUIRIES_KEPT) {
         inquiry_free(inquiry);
         return;
-    }
-    if (inquiry->body_cap > BODY_KEPT_MAX) {
-        free(inquiry->body);
-        inquiry->body = NULL;
-        inquiry->body_cap = 0;
     }
     arena_reset(&inquiry->arena);
     inquiry->next = context->inquiries;
@@ -161,8 +154,8 @@ static enum phase decide(struct exchange *exchange)
     struct inquiry *inquiry = exchange->inquiry;
     struct request *request = &inquiry->request;
     bool inspected = request->route->body == BODY_JSON || request->route->op == OP_ContainerStart;
-    if (inspected && inquiry->body_length > 0)
-        request->body = (struct str){inquiry->body, inquiry->body_length};
+    if (inspected && inquiry->body.length > 0)
+        request->body = (struct str){inquiry->body.p, inquiry->body.length};
     policy_decide(exchange->role, request, &inquiry->arena, &inquiry->decision);
     if (inquiry->decision.verdict != VERDICT_ALLOW)
         return deny(exchange);
@@ -206,10 +199,12 @@ static enum phase judge_head(struct exchange *exchange)
         return decide(exchange);
     if (!policy_precheck(exchange->role, request, &inquiry->arena, &inquiry->decision))
         return deny(exchange);
-    inquiry->body_limit = request_body_kind(request) == BODY_JSON
+    inquiry->body.framing = http->framing;
+    inquiry->body.announced = http->length;
+    inquiry->body.limit = request_body_kind(request) == BODY_JSON
                               ? (size_t)exchange->context->config->max_body
                               : DROPPED_BODY_MAX;
-    if (http->framing == FRAMING_LENGTH && http->length > inquiry->body_limit)
+    if (http->framing == FRAMING_LENGTH && http->length > inquiry->body.limit)
         return refuse(exchange, 413, "the body is larger than this proxy inspects (--max-body)");
     return PHASE_BODY;
 }
@@ -270,58 +265,6 @@ enum phase exchange_read_head(struct exchange *exchange)
 
 /* ---- a body that is read whole ------------------------------------------------------------- */
 
-static bool body_append(struct inquiry *inquiry, struct str bytes)
-{
-    size_t want = inquiry->body_length + bytes.n;
-    if (want > inquiry->body_cap) {
-        size_t cap = inquiry->body_cap ? inquiry->body_cap : 4096;
-        if (inquiry->http.framing == FRAMING_LENGTH && inquiry->http.length > cap)
-            cap = (size_t)inquiry->http.length;
-        while (cap < want)
-            cap *= 2;
-        char *p = realloc(inquiry->body, cap);
-        if (!p)
-            return false;
-        inquiry->body = p;
-        inquiry->body_cap = cap;
-    }
-    if (bytes.n)
-        memcpy(inquiry->body + inquiry->body_length, bytes.p, bytes.n);
-    inquiry->body_length = want;
-    return true;
-}
-
-enum take { TAKE_MORE, TAKE_DONE, TAKE_BAD, TAKE_LARGE, TAKE_NO_MEMORY };
-
-/* Moves what is pending into the body. */
-static enum take body_take(struct inquiry *inquiry, struct stream *client)
-{
-    struct str pending = stream_pending(client);
-    if (inquiry->http.framing == FRAMING_LENGTH) {
-        pending = str_head(pending, (size_t)inquiry->http.length - inquiry->body_length);
-        if (!body_append(inquiry, pending))
-            return TAKE_NO_MEMORY;
-        stream_consume(client, pending.n);
-        return inquiry->body_length == inquiry->http.length ? TAKE_DONE : TAKE_MORE;
-    }
-    while (pending.n) {
-        size_t taken = 0;
-        struct str data;
-        enum chunked_status status = chunked_walk(&inquiry->chunked, pending, &taken, &data);
-        if (status == CHUNKED_BAD)
-            return TAKE_BAD;
-        if (data.n > inquiry->body_limit - inquiry->body_length)
-            return TAKE_LARGE;
-        if (!body_append(inquiry, data))
-            return TAKE_NO_MEMORY;
-        stream_consume(client, taken);
-        pending = stream_pending(client);
-        if (status == CHUNKED_DONE)
-            return TAKE_DONE;
-    }
-    return TAKE_MORE;
-}
-
 static bool send_continue(struct exchange *exchange)
 {
     static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -335,20 +278,20 @@ enum phase exchange_read_body(struct exchange *exchange)
     struct inquiry *inquiry = exchange->inquiry;
     struct stream *client = exchange->client;
     for (;;) {
-        switch (body_take(inquiry, client)) {
-        case TAKE_MORE:
+        switch (body_take(&inquiry->body, client)) {
+        case BODY_MORE:
             break;
-        case TAKE_DONE:
+        case BODY_DONE:
             exchange->up.done = true;
             inquiry->http.expect_continue = false;
             return decide(exchange);
-        case TAKE_BAD:
+        case BODY_BAD:
             return refuse(exchange, 400, "the chunked body is not framed as HTTP wants it");
-        case TAKE_LARGE:
+        case BODY_LARGE:
             return refuse(exchange, 413,
                           "the body is larger than this proxy inspects "
                           "(--max-body)");
-        case TAKE_NO_MEMORY:
+        case BODY_NO_MEMORY:
             return refuse(exchange, 503, "out of memory");
         }
         if (inquiry->http.expect_continue && !send_continue(exchange))
@@ -372,8 +315,8 @@ static struct body_plan plan_body(const struct exchange *exchange)
                                   inquiry->http.framing == FRAMING_NONE ? NULL
                                                                         : "application/x-tar"};
     case BODY_JSON:
-        if (inquiry->body_length > 0)
-            return (struct body_plan){FRAMING_LENGTH, inquiry->body_length, "application/json"};
+        if (inquiry->body.length > 0)
+            return (struct body_plan){FRAMING_LENGTH, inquiry->body.length, "application/json"};
         break;
     case BODY_NONE:
         break;
@@ -388,7 +331,7 @@ static bool send_request(struct exchange *exchange, const struct body_plan *plan
     bool with_body = request_body_kind(&inquiry->request) == BODY_JSON && plan->length > 0;
     struct iovec pieces[2] = {
         {.iov_base = (void *)(uintptr_t)head.p, .iov_len = head.n},
-        {.iov_base = inquiry->body, .iov_len = inquiry->body_length},
+        {.iov_base = inquiry->body.p, .iov_len = inquiry->body.length},
     };
     return stream_send(exchange->upstream, pieces, with_body ? 2 : 1) != STREAM_BROKEN;
 }

@@ -114,10 +114,10 @@ static void write_body_hash(struct exchange *exchange, struct json_out *out)
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned n = 0;
     EVP_MD_CTX *context = exchange->context->digest;
-    if (inquiry->body_length == 0 || !inquiry->request.route ||
+    if (inquiry->body.length == 0 || !inquiry->request.route ||
         inquiry->request.route->body != BODY_JSON ||
         EVP_DigestInit_ex2(context, exchange->context->sha256, NULL) != 1 ||
-        EVP_DigestUpdate(context, inquiry->body, inquiry->body_length) != 1 ||
+        EVP_DigestUpdate(context, inquiry->body.p, inquiry->body.length) != 1 ||
         EVP_DigestFinal_ex(context, digest, &n) != 1)
         return;
     char text[2 * EVP_MAX_MD_SIZE];

@@ -34,8 +34,9 @@ static void describe_group(const char *path, char *dst, size_t cap)
 {
     struct stat st;
     if (stat(path, &st) != 0) {
-        snprintf(dst, cap, "this user may not even enter the socket's folder; run it as root, or as "
-                           "a user of the group that owns the folder");
+        snprintf(dst, cap,
+                 "this user may not even enter the socket's folder; run it as root, or as "
+                 "a user of the group that owns the folder");
         return;
     }
     char memory[4096];
@@ -60,6 +61,6 @@ void upstream_explain(const struct context *context, int error, char *dst, size_
         snprintf(remedy, sizeof(remedy), "nobody listens on it; is the Docker daemon running?");
     else
         snprintf(remedy, sizeof(remedy), "is the Docker daemon running?");
-    snprintf(dst, cap, "cannot reach the Docker daemon at %s: %s; %s",
-             context->upstream_name, strerror(error), remedy);
+    snprintf(dst, cap, "cannot reach the Docker daemon at %s: %s; %s", context->upstream_name,
+             strerror(error), remedy);
 }

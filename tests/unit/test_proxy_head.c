@@ -24,13 +24,14 @@ static struct result scan_in_steps(struct str bytes, size_t first, size_t step, 
 {
     struct result result = {.status = HEAD_MORE};
     struct head_scan scan = {0, 0, 0};
-    for (size_t n = first < bytes.n ? first : bytes.n;; n = n + step < bytes.n ? n + step : bytes.n) {
+    for (size_t n = first < bytes.n ? first : bytes.n;;
+         n = n + step < bytes.n ? n + step : bytes.n) {
         char *copy = malloc(n ? n : 1);
         assert_non_null(copy);
         if (n)
             memcpy(copy, bytes.p, n);
-        result.status = head_scan(&scan, (struct str){copy, n}, request, max, &result.length,
-                                  &result.refusal);
+        result.status =
+            head_scan(&scan, (struct str){copy, n}, request, max, &result.length, &result.refusal);
         free(copy);
         if (result.status != HEAD_MORE || n == bytes.n)
             return result;
@@ -55,13 +56,13 @@ static struct result scan_every_way(struct str bytes, bool request, size_t max)
     for (size_t at = 0; at <= bytes.n; at++) {
         struct result split = scan_in_steps(bytes, at, bytes.n, request, max);
         if (!same_result(&whole, &split))
-            fail_msg("split at %zu it is %d, in one piece %d: %.*s", at, split.status,
-                     whole.status, STR_ARG(bytes));
+            fail_msg("split at %zu it is %d, in one piece %d: %.*s", at, split.status, whole.status,
+                     STR_ARG(bytes));
     }
     return whole;
 }
 
-#define GET11 "GET /_ping HTTP/1.1\r\nHost: d\r\n"
+#define GET11  "GET /_ping HTTP/1.1\r\nHost: d\r\n"
 #define POST11 "POST /a HTTP/1.1\r\nHost: d\r\n"
 
 // clang-format off
@@ -254,6 +255,9 @@ static void test_limits(void **state)
     result = scan_every_way(head, true, head.n - 1);
     assert_int_equal(result.status, HEAD_BAD);
     assert_int_equal(result.refusal.status, 431);
+    result = scan_every_way(str_head(head, head.n - 1), true, head.n - 1); /* said at once */
+    assert_int_equal(result.status, HEAD_BAD);
+    assert_int_equal(result.refusal.status, 431);
     for (size_t lines = HEADERS_MAX; lines <= HEADERS_MAX + 1; lines++) {
         char text[2048];
         size_t n = (size_t)snprintf(text, sizeof(text), "GET /_ping HTTP/1.1\r\nHost: d\r\n");
@@ -282,7 +286,11 @@ static void test_fields(void **state)
                               "X-Y: \t a  b:c \t\r\nx!#$%&'*+.^_`|~9: \xff\r\n\r\n"),
                           true, &head, &refusal));
     static const char *const wanted[][2] = {
-        {"Host", "d"}, {"Empty", ""}, {"Blank", ""}, {"X-Y", "a  b:c"}, {"x!#$%&'*+.^_`|~9", "\xff"},
+        {"Host", "d"},
+        {"Empty", ""},
+        {"Blank", ""},
+        {"X-Y", "a  b:c"},
+        {"x!#$%&'*+.^_`|~9", "\xff"},
     };
     assert_int_equal(head.field_count, ARRAY_LEN(wanted));
     for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
@@ -351,8 +359,7 @@ static void test_written(void **state)
         struct arena arena = {0};
         struct str wanted = str_of(row->wanted);
         assert_true(http_request_read(str_of(row->head), &http, &refusal));
-        assert_true(
-            request_parse(http.head.method, http.head.target, &arena, &request, &decision));
+        assert_true(request_parse(http.head.method, http.head.target, &arena, &request, &decision));
         for (size_t cap = 0; cap <= wanted.n; cap++) {
             char *text = malloc(cap + 1);
             assert_non_null(text);
@@ -415,10 +422,10 @@ static void test_origin(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_accepted),
+        cmocka_unit_test(test_refused),  cmocka_unit_test(test_accepted),
         cmocka_unit_test(test_prefixes), cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_fields),  cmocka_unit_test(test_written),
-        cmocka_unit_test(test_lists),   cmocka_unit_test(test_origin),
+        cmocka_unit_test(test_fields),   cmocka_unit_test(test_written),
+        cmocka_unit_test(test_lists),    cmocka_unit_test(test_origin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -85,11 +85,11 @@ static int close_loop(void **state)
     return 0;
 }
 
-#define LETTERS(n, names)                                                                          \
-    struct letter n[sizeof(names) - 1];                                                            \
-    for (size_t i = 0; i < ARRAY_LEN(n); i++) {                                                    \
-        n[i] = letter_new((names)[i]);                                                             \
-        letter_bind(&n[i]);                                                                        \
+#define LETTERS(n, names)                       \
+    struct letter n[sizeof(names) - 1];         \
+    for (size_t i = 0; i < ARRAY_LEN(n); i++) { \
+        n[i] = letter_new((names)[i]);          \
+        letter_bind(&n[i]);                     \
     }
 
 static void test_order(void **state)
@@ -323,9 +323,11 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_loop, close_loop)
     const struct CMUnitTest tests[] = {
-        TEST(test_order),          TEST(test_next_turn),   TEST(test_cancel),
-        TEST(test_cancel_while_running), TEST(test_end_queues_end), TEST(test_soon), TEST(test_timer_fires),
-        TEST(test_timer_moves),    TEST(test_wheel_far),   TEST(test_timer_drops_other),
+        TEST(test_order),          TEST(test_next_turn),
+        TEST(test_cancel),         TEST(test_cancel_while_running),
+        TEST(test_end_queues_end), TEST(test_soon),
+        TEST(test_timer_fires),    TEST(test_timer_moves),
+        TEST(test_wheel_far),      TEST(test_timer_drops_other),
         TEST(test_buffers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

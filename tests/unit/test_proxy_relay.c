@@ -43,7 +43,7 @@ static const struct row {
     {"hell", FRAMING_LENGTH, 5, false, false, true, RELAY_FROM_LOST, "hell", 4, ""},
     {"", FRAMING_LENGTH, 5, false, false, true, RELAY_FROM_LOST, "", 0, ""},
     {"", FRAMING_LENGTH, 0, false, false, false, RELAY_DONE, "", 0, ""},
-    {"x", FRAMING_NONE, 0, false, false, false, RELAY_DONE, "", 0, ""},
+    {"x", FRAMING_NONE, 0, false, false, false, RELAY_DONE, "", 0, "x"},
     {"hello", FRAMING_EOF, 0, false, false, false, RELAY_WAIT, "hello", 5, ""},
     {"hello", FRAMING_EOF, 0, false, false, true, RELAY_DONE, "hello", 5, ""},
     {"", FRAMING_EOF, 0, false, false, true, RELAY_DONE, "", 0, ""},

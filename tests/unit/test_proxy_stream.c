@@ -200,6 +200,28 @@ static void test_queue(void **state)
     assert_true(end.stream.end_sent);
 }
 
+/* What is sent while there is a queue goes behind it, also when the socket has room again. */
+static void test_queue_order(void **state)
+{
+    (void)state;
+    static char sent[LARGE], got[LARGE + 16];
+    memset(sent, 'a', LARGE);
+    struct iovec piece = {.iov_base = sent, .iov_len = LARGE};
+    assert_int_equal(stream_send(&end.stream, &piece, 1), STREAM_AGAIN);
+    bool ended;
+    size_t n = peer_read(&end, got, sizeof(got), &ended);
+    turn(&loop);
+    assert_true(end.stream.can_write);
+    assert_int_equal(send_text(&end.stream, "b"), STREAM_AGAIN);
+    for (int i = 0; i < 1000 && stream_flush(&end.stream) == STREAM_AGAIN; i++) {
+        n += peer_read(&end, got + n, sizeof(got) - n, &ended);
+        turn(&loop);
+    }
+    n += peer_read(&end, got + n, sizeof(got) - n, &ended);
+    assert_int_equal(n, LARGE + 1);
+    assert_ptr_equal(memchr(got, 'b', n), got + LARGE);
+}
+
 static void test_send_nothing(void **state)
 {
     (void)state;
@@ -220,6 +242,7 @@ static void test_broken(void **state)
     assert_true(end.stream.lost_out && stream_peer_gone(&end.stream));
     assert_int_equal(stream_fill(&end.stream), STREAM_OK);
     expect_pending(&end.stream, "last words");
+    turn(&loop);
     assert_int_equal(stream_fill(&end.stream), STREAM_EOF);
 }
 
@@ -246,10 +269,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_end, close_end)
     const struct CMUnitTest tests[] = {
-        TEST(test_read),       TEST(test_read_now), TEST(test_end_with_bytes),
-        TEST(test_end_later),  TEST(test_half_close), TEST(test_full),
-        TEST(test_detach),     TEST(test_queue),    TEST(test_send_nothing),
-        TEST(test_broken),     TEST(test_close_with_bytes),
+        TEST(test_read),         TEST(test_read_now),   TEST(test_end_with_bytes),
+        TEST(test_end_later),    TEST(test_half_close), TEST(test_full),
+        TEST(test_detach),       TEST(test_queue),      TEST(test_queue_order),
+        TEST(test_send_nothing), TEST(test_broken),     TEST(test_close_with_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,8 +19,7 @@ struct parsed {
 static void parse(struct parsed *parsed, struct str method, struct str target)
 {
     memset(parsed, 0, sizeof(*parsed));
-    parsed->ok =
-        request_parse(method, target, &parsed->arena, &parsed->request, &parsed->decision);
+    parsed->ok = request_parse(method, target, &parsed->arena, &parsed->request, &parsed->decision);
 }
 
 /* A name or value may hold bytes that a C literal cannot end with, so rows are slices of text. */
@@ -270,8 +269,8 @@ static bool same_request(const struct request *a, const struct request *b)
                 str_eq(a->name, b->name) && str_eq(a->name2, b->name2) &&
                 a->param_count == b->param_count;
     for (size_t i = 0; same && i < a->param_count; i++)
-        same = a->params[i].row == b->params[i].row &&
-               str_eq(a->params[i].value, b->params[i].value);
+        same =
+            a->params[i].row == b->params[i].row && str_eq(a->params[i].value, b->params[i].value);
     return same;
 }
 
@@ -282,8 +281,7 @@ static void check_accepted(const struct accept_row *row)
     if (!first.ok)
         fail_msg("%s %s: refused: %s", row->method, row->target, first.decision.reason);
     if (first.request.route->op != row->op)
-        fail_msg("%s %s: is %s", row->method, row->target,
-                 operation_name(first.request.route->op));
+        fail_msg("%s %s: is %s", row->method, row->target, operation_name(first.request.route->op));
     if (!str_is(first.request.name, row->name) || !str_is(first.request.name2, row->name2))
         fail_msg("%s: names \"%.*s\", \"%.*s\"", row->target, STR_ARG(first.request.name),
                  STR_ARG(first.request.name2));
@@ -452,8 +450,8 @@ static void test_content(void **state)
         struct parsed parsed;
         parse(&parsed, str_of(row->method), str_of(row->target));
         assert_true(parsed.ok);
-        bool ok = request_check_content(&parsed.request, str_of(row->type), row->body,
-                                        &parsed.decision);
+        bool ok =
+            request_check_content(&parsed.request, str_of(row->type), row->body, &parsed.decision);
         if (ok != row->ok || request_body_kind(&parsed.request) != row->kind)
             fail_msg("%s %s, \"%s\": %d", row->method, row->target, row->type, ok);
         if (!ok && (parsed.decision.status != 400 || !parsed.decision.close ||
@@ -480,10 +478,10 @@ static void test_params(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_accepted),    cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_nul),         cmocka_unit_test(test_every_route),
-        cmocka_unit_test(test_limits),      cmocka_unit_test(test_room),
-        cmocka_unit_test(test_log_path),    cmocka_unit_test(test_content),
+        cmocka_unit_test(test_accepted), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_nul),      cmocka_unit_test(test_every_route),
+        cmocka_unit_test(test_limits),   cmocka_unit_test(test_room),
+        cmocka_unit_test(test_log_path), cmocka_unit_test(test_content),
         cmocka_unit_test(test_params),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

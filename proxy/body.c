@@ -1,0 +1,82 @@
+/* A body that is collected; see body.h. */
+#include "body.h"
+
+#include <stdlib.h>
+
+enum { FIRST_ROOM = 4096, ROOM_KEPT_MAX = 64 << 10 };
+
+void body_free(struct body *body)
+{
+    free(body->p);
+    *body = (struct body){.p = NULL};
+}
+
+void body_reset(struct body *body)
+{
+    if (body->cap > ROOM_KEPT_MAX)
+        body_free(body);
+    body->length = 0;
+    body->framing = FRAMING_NONE;
+    body->announced = 0;
+    body->chunked = (struct chunked){.state = 0};
+}
+
+/* Room for want bytes in all: as much as was announced at once, else doubling. */
+static bool make_room(struct body *body, size_t want)
+{
+    if (want <= body->cap)
+        return true;
+    size_t cap = body->cap ? body->cap : FIRST_ROOM;
+    if (body->framing == FRAMING_LENGTH && body->announced > cap)
+        cap = (size_t)body->announced;
+    while (cap < want)
+        cap *= 2;
+    char *p = realloc(body->p, cap);
+    if (!p)
+        return false;
+    body->p = p;
+    body->cap = cap;
+    return true;
+}
+
+static bool append(struct body *body, struct str bytes)
+{
+    if (!make_room(body, body->length + bytes.n))
+        return false;
+    if (bytes.n)
+        memcpy(body->p + body->length, bytes.p, bytes.n);
+    body->length += bytes.n;
+    return true;
+}
+
+static enum body_status take_length(struct body *body, struct stream *from)
+{
+    struct str pending = str_head(stream_pending(from), (size_t)body->announced - body->length);
+    if (!append(body, pending))
+        return BODY_NO_MEMORY;
+    stream_consume(from, pending.n);
+    return body->length == body->announced ? BODY_DONE : BODY_MORE;
+}
+
+enum body_status body_take(struct body *body, struct stream *from)
+{
+    if (body->framing == FRAMING_LENGTH)
+        return body->announced > body->limit ? BODY_LARGE : take_length(body, from);
+    struct str pending = stream_pending(from);
+    while (pending.n) {
+        size_t taken = 0;
+        struct str data;
+        enum chunked_status status = chunked_walk(&body->chunked, pending, &taken, &data);
+        if (status == CHUNKED_BAD)
+            return BODY_BAD;
+        if (data.n + chunked_left(&body->chunked) > body->limit - body->length)
+            return BODY_LARGE; /* said when the chunk is announced, not when it has come */
+        if (!append(body, data))
+            return BODY_NO_MEMORY;
+        stream_consume(from, taken);
+        pending = stream_pending(from);
+        if (status == CHUNKED_DONE)
+            return BODY_DONE;
+    }
+    return BODY_MORE;
+}

@@ -1,0 +1,26 @@
+/* A request body that must be whole before the decision: collected up to a limit, unchunked. */
+#ifndef PROXY_BODY_H
+#define PROXY_BODY_H
+
+#include "chunked.h"
+#include "http_request.h"
+#include "stream.h"
+
+struct body {
+    char *p;            /* owned; kept for the next request unless it has grown large */
+    size_t length, cap; /* bytes that are there; bytes of room */
+    enum framing framing;
+    uint64_t announced;     /* FRAMING_LENGTH: bytes that will come */
+    size_t limit;           /* bytes; more is refused */
+    struct chunked chunked; /* where the walk of a chunked body stands */
+};
+
+enum body_status { BODY_MORE, BODY_DONE, BODY_BAD, BODY_LARGE, BODY_NO_MEMORY };
+
+/* Ready for the next request. */
+void body_reset(struct body *body);
+void body_free(struct body *body);
+/* Moves what is pending on the stream into the body, up to its end. */
+enum body_status body_take(struct body *body, struct stream *from);
+
+#endif
