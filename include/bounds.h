@@ -4,10 +4,10 @@
 
 enum {
     /* JSON */
-    JSON_DEPTH_MAX = 64,           /* levels; the Engine API needs 8, dockerd takes 10,000 */
-    JSON_NODES_PER_BYTE_DIV = 1,   /* a document cannot hold more values than bytes */
-    POLICY_FILE_MAX = 4 << 20,     /* bytes of a policy file: far above what a person writes */
-    POLICY_ERRORS_MAX = 100,       /* errors shown in one run; then the loader stops counting */
+    JSON_DEPTH_MAX = 64,       /* levels; the Engine API needs 8, dockerd takes 10,000 */
+    JSON_VALUES_MAX = 1 << 16, /* values of one document: 4 MiB of nodes; a create has hundreds */
+    POLICY_FILE_MAX = 4 << 20, /* bytes of a policy file: far above what a person writes */
+    POLICY_ERRORS_MAX = 100,   /* errors shown in one run; then the loader stops counting */
     POLICY_EXTENDS_DEPTH_MAX = 32, /* roles in a chain of extends */
     POLICY_ROLES_MAX = 1000,       /* roles of a file: each costs some 10 KiB in memory */
     POLICY_NAME_MAX = 128,         /* bytes of a role's name: it stands in every audit line */
@@ -20,6 +20,8 @@ enum {
     API_MINOR_FLOOR = 24,  /* below it, start takes a HostConfig in its body */
 
     GLOB_MAX = 4096, /* bytes of a pattern, as PATH_MAX; longer ones never match */
+
+    ARCHIVE_MARK_MAX = 16, /* bytes by which the daemon tells a compressed upload; 10 in dockerd */
 
     /* Memory */
     ARENA_CHUNK_BYTES = 16 << 10, /* first chunk; grows with what is asked */

@@ -75,6 +75,9 @@ const char *operation_name(enum operation op); /* "ContainerCreate" */
 enum op_class operation_class(enum operation op);
 const char *class_name(enum op_class op_class); /* "@create" */
 
+struct policy; /* immutable after loading; may be read by several threads */
+struct role;
+
 /* ---- routes -------------------------------------------------------------------------------- */
 
 /* What a request of this route may carry. */
@@ -157,6 +160,12 @@ enum body_kind request_body_kind(const struct request *request);
 bool request_check_content(const struct request *request, struct str content_type, bool has_body,
                            struct decision *decision);
 
+/* An upload to PutContainerArchive must not be compressed: daemons before 29.5.1 unpack that by a
+   program of the container, as root of the host (CVE-2026-41567). first holds the body's first
+   ARCHIVE_MARK_MAX bytes, or all of a shorter one. Fills decision and returns false on refusal. */
+bool request_check_archive(const struct role *role, const struct request *request, struct str first,
+                       struct decision *decision);
+
 /* Appends the target that is sent on: version as asked, path with encoded name, known parameters.
    Returns false when it does not fit in cap. */
 bool request_target(const struct request *request, char *dst, size_t cap, size_t *len);
@@ -169,8 +178,6 @@ struct str request_param(const struct request *request, const char *name);
 
 /* ---- policies ------------------------------------------------------------------------------ */
 
-struct policy; /* immutable after loading; may be read by several threads */
-struct role;
 
 /* NULL when there is any error; errors then hold them all. Warnings may stand in errors in either
    case. The policy owns its memory. The built-in roles are part of every policy. */

@@ -577,6 +577,8 @@ bool json_scan(struct str source, struct arena *arena, struct json *out, struct 
     struct scan s = {
         .source = source, .at = source.p, .end = source.p + source.n, .arena = arena, .err = err};
     s.cap = count_values(source);
+    if (s.cap > JSON_VALUES_MAX)
+        return err_set(err, 1, 1, "the document holds more than %d values", JSON_VALUES_MAX);
     s.nodes = arena_alloc(arena, s.cap, sizeof *s.nodes);
     if (!s.nodes)
         return fail_memory(&s);

@@ -7,8 +7,11 @@ enum { FIRST_ROOM = 4096, ROOM_KEPT_MAX = 64 << 10 };
 
 void body_free(struct body *body)
 {
+    if (body->held)
+        atomic_fetch_sub(body->held, body->cap);
     free(body->p);
-    *body = (struct body){.p = NULL};
+    body->p = NULL;
+    body->length = body->cap = 0;
 }
 
 void body_reset(struct body *body)
@@ -21,19 +24,25 @@ void body_reset(struct body *body)
     body->chunked = (struct chunked){.state = 0};
 }
 
-/* Room for want bytes in all: as much as was announced at once, else doubling. */
+/* Room for want bytes in all, by doubling: what was only announced holds no memory. */
 static bool make_room(struct body *body, size_t want)
 {
     if (want <= body->cap)
         return true;
     size_t cap = body->cap ? body->cap : FIRST_ROOM;
-    if (body->framing == FRAMING_LENGTH && body->announced > cap)
-        cap = (size_t)body->announced;
     while (cap < want)
         cap *= 2;
-    char *p = realloc(body->p, cap);
-    if (!p)
+    size_t more = cap - body->cap;
+    if (body->held && atomic_fetch_add(body->held, more) + more > body->held_max) {
+        atomic_fetch_sub(body->held, more);
         return false;
+    }
+    char *p = realloc(body->p, cap);
+    if (!p) {
+        if (body->held)
+            atomic_fetch_sub(body->held, more);
+        return false;
+    }
     body->p = p;
     body->cap = cap;
     return true;
@@ -79,4 +88,32 @@ enum body_status body_take(struct body *body, struct stream *from)
             return BODY_DONE;
     }
     return BODY_MORE;
+}
+
+size_t body_peek(struct str pending, enum framing framing, uint64_t announced, char *dst, size_t n,
+                 bool *ended)
+{
+    size_t got = 0;
+    *ended = framing == FRAMING_NONE;
+    if (framing == FRAMING_LENGTH) {
+        got = pending.n < announced ? pending.n : (size_t)announced;
+        *ended = got == announced;
+        got = got < n ? got : n;
+        memcpy(dst, pending.p, got);
+    }
+    struct chunked walk = {.state = 0};
+    while (framing == FRAMING_CHUNKED && pending.n && got < n) {
+        size_t taken = 0;
+        struct str data;
+        enum chunked_status status = chunked_walk(&walk, pending, &taken, &data);
+        data = str_head(data, n - got);
+        if (data.n)
+            memcpy(dst + got, data.p, data.n);
+        got += data.n;
+        *ended = status == CHUNKED_DONE || status == CHUNKED_BAD;
+        if (*ended)
+            break;
+        pending = str_skip(pending, taken);
+    }
+    return got;
 }

@@ -6,16 +6,25 @@
 #include "http_request.h"
 #include "stream.h"
 
+#include <stdatomic.h>
+
 struct body {
     char *p;            /* owned; kept for the next request unless it has grown large */
     size_t length, cap; /* bytes that are there; bytes of room */
     enum framing framing;
     uint64_t announced;     /* FRAMING_LENGTH: bytes that will come */
     size_t limit;           /* bytes; more is refused */
+    atomic_size_t *held;    /* room of all bodies together; NULL: not counted */
+    size_t held_max;        /* bytes that all may hold */
     struct chunked chunked; /* where the walk of a chunked body stands */
 };
 
 enum body_status { BODY_MORE, BODY_DONE, BODY_BAD, BODY_LARGE, BODY_NO_MEMORY };
+
+/* Up to n of its first bytes that are pending on the stream, of a body of that framing that has not
+   been taken yet; copied to dst. *ended: there are no more than these. */
+size_t body_peek(struct str pending, enum framing framing, uint64_t announced, char *dst, size_t n,
+                 bool *ended);
 
 /* Ready for the next request. */
 void body_reset(struct body *body);

@@ -22,7 +22,8 @@ struct snapshot {
 
 /* What all loops count together. */
 struct shared {
-    atomic_uint connections; /* open client connections */
+    atomic_uint connections;  /* open client connections */
+    atomic_size_t body_bytes; /* room held for bodies that are read whole */
 };
 
 /* What is needed of a request until it has been sent on; pooled, since it is large. */
@@ -49,6 +50,7 @@ struct context {
     bool audit_failed;           /* the last batch could not be written whole */
     struct sockaddr_un upstream; /* the real daemon */
     const char *upstream_name;   /* for messages */
+    struct arena scratch;        /* of one decision at a time */
     struct inquiry *inquiries;   /* free ones */
     size_t inquiry_count;
     char id_prefix[24]; /* makes request ids unique over loops and restarts */

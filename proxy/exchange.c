@@ -12,6 +12,7 @@
 
 enum {
     INQUIRIES_KEPT = 32,         /* free inquiries a loop keeps */
+    BODIES_HELD_MAX = 256,       /* largest bodies that may be held at a time, by all loops */
     DROPPED_BODY_MAX = 64 << 10, /* bytes of a body where none belongs */
 };
 
@@ -125,6 +126,7 @@ static enum phase deny(struct exchange *exchange)
     snprintf(reason, sizeof(reason), "%s", decision->reason);
     exchange->status = (uint16_t)status;
     record_request(exchange);
+    arena_reset(&exchange->context->scratch);
     return exchange_answer(exchange, status, reason, close);
 }
 
@@ -156,11 +158,12 @@ static enum phase decide(struct exchange *exchange)
     bool inspected = request->route->body == BODY_JSON || request->route->op == OP_ContainerStart;
     if (inspected && inquiry->body.length > 0)
         request->body = (struct str){inquiry->body.p, inquiry->body.length};
-    policy_decide(exchange->role, request, &inquiry->arena, &inquiry->decision);
+    policy_decide(exchange->role, request, &exchange->context->scratch, &inquiry->decision);
     if (inquiry->decision.verdict != VERDICT_ALLOW)
         return deny(exchange);
     exchange->allowed = true;
     record_request(exchange);
+    arena_reset(&exchange->context->scratch);
     return PHASE_HELD;
 }
 
@@ -170,6 +173,12 @@ static bool origin_passes(const struct inquiry *inquiry)
 {
     return !inquiry->http.origin.p || (inquiry->request.route->follow == FOLLOW_WS &&
                                        http_request_same_origin(&inquiry->http));
+}
+
+/* The first bytes of an upload into a container are looked at before it is let through. */
+static bool peeks_body(const struct inquiry *inquiry)
+{
+    return inquiry->request.route->op == OP_PutContainerArchive;
 }
 
 static bool collects_body(const struct inquiry *inquiry)
@@ -195,10 +204,15 @@ static enum phase judge_head(struct exchange *exchange)
         return refuse(exchange, 403,
                       "a request with an Origin header comes from a web page, and "
                       "no Docker client is one");
-    if (!collects_body(inquiry))
+    if (!collects_body(inquiry) && !peeks_body(inquiry))
         return decide(exchange);
-    if (!policy_precheck(exchange->role, request, &inquiry->arena, &inquiry->decision))
+    if (!policy_precheck(exchange->role, request, &exchange->context->scratch, &inquiry->decision))
         return deny(exchange);
+    arena_reset(&exchange->context->scratch);
+    if (peeks_body(inquiry))
+        return PHASE_BODY;
+    inquiry->body.held = &exchange->context->shared->body_bytes;
+    inquiry->body.held_max = (size_t)exchange->context->config->max_body * BODIES_HELD_MAX;
     inquiry->body.framing = http->framing;
     inquiry->body.announced = http->length;
     inquiry->body.limit = request_body_kind(request) == BODY_JSON
@@ -273,10 +287,38 @@ static bool send_continue(struct exchange *exchange)
     return stream_send(exchange->client, &piece, 1) != STREAM_BROKEN;
 }
 
+/* Waits for the first bytes of an upload, which stay where they are, and judges those. */
+static enum phase read_first_bytes(struct exchange *exchange)
+{
+    struct inquiry *inquiry = exchange->inquiry;
+    struct stream *client = exchange->client;
+    for (;;) {
+        char first[ARCHIVE_MARK_MAX];
+        bool ended = false;
+        size_t n = body_peek(stream_pending(client), inquiry->http.framing, inquiry->http.length,
+                             first, sizeof(first), &ended);
+        if (n == sizeof(first) || ended) {
+            struct str bytes = {first, n};
+            return request_check_archive(exchange->role, &inquiry->request, bytes, &inquiry->decision)
+                       ? decide(exchange)
+                       : deny(exchange);
+        }
+        if (inquiry->http.expect_continue && !send_continue(exchange))
+            return PHASE_CLOSED;
+        enum stream_status status = stream_fill(client);
+        if (status == STREAM_AGAIN)
+            return PHASE_WAIT;
+        if (status != STREAM_OK)
+            return PHASE_CLOSED;
+    }
+}
+
 enum phase exchange_read_body(struct exchange *exchange)
 {
     struct inquiry *inquiry = exchange->inquiry;
     struct stream *client = exchange->client;
+    if (peeks_body(inquiry))
+        return read_first_bytes(exchange);
     for (;;) {
         switch (body_take(&inquiry->body, client)) {
         case BODY_MORE:
@@ -292,7 +334,7 @@ enum phase exchange_read_body(struct exchange *exchange)
                           "the body is larger than this proxy inspects "
                           "(--max-body)");
         case BODY_NO_MEMORY:
-            return refuse(exchange, 503, "out of memory");
+            return refuse(exchange, 503, "too many bodies are being read just now");
         }
         if (inquiry->http.expect_continue && !send_continue(exchange))
             return PHASE_CLOSED;

@@ -139,7 +139,7 @@ bool record_request(struct exchange *exchange)
     json_out_member(&out, "policy", str_of(exchange->context->snapshot->hash));
     write_status(exchange, &out);
     write_body_hash(exchange, &out);
-    struct str image = request_image(&exchange->inquiry->request, &exchange->inquiry->arena);
+    struct str image = request_image(&exchange->inquiry->request, &exchange->context->scratch);
     if (image.n)
         json_out_member(&out, "image", str_head(image, NAME_SHOWN_MAX));
     return finish(exchange, &out);

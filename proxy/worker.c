@@ -149,6 +149,7 @@ void worker_close(struct worker *worker)
         on_turn_end(worker); /* the last audit lines */
     }
     exchange_pool_free(context);
+    arena_free(&context->scratch);
     audit_batch_free(&context->batch);
     EVP_MD_CTX_free(context->digest);
     if (worker->wake_event)

@@ -98,7 +98,8 @@ static void check_written(const struct http_request *http)
     struct http_refusal refusal;
     size_t length = 0;
     struct body_plan plan = {http->framing, http->length, NULL};
-    if (request_parse(http->head.method, http->head.target, &arena, &request, &decision)) {
+    bool room = http->head.field_count + 5 <= HEADERS_MAX; /* for our own */
+    if (request_parse(http->head.method, http->head.target, &arena, &request, &decision) && room) {
         must(http_request_write(http, &request, &plan, text, sizeof(text), &length));
         struct str head = {text, length};
         struct head_scan state = {0, 0, 0};

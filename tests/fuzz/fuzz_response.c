@@ -23,6 +23,22 @@ static enum head_status scan(struct str bytes, size_t cut, size_t *length,
     return status == HEAD_MORE ? head_scan(&state, bytes, false, MAX, length, refusal) : status;
 }
 
+/* Nothing of the daemon's connection goes on; what stands there of ours stands once. */
+static void check_fields(const struct http_head *head, const struct response_plan *plan)
+{
+    static const char *const names[] = {"Keep-Alive", "Proxy-Connection", "TE", "Trailer",
+                                        "Upgrade"};
+    size_t connections = 0, framings = 0;
+    for (size_t i = 0; i < head->field_count; i++) {
+        for (size_t k = 0; k < ARRAY_LEN(names); k++)
+            must(!str_ieq(head->fields[i].name, str_of(names[k])));
+        connections += str_ieq(head->fields[i].name, STR("Connection"));
+        framings += str_ieq(head->fields[i].name, STR("Content-Length")) ||
+                    str_ieq(head->fields[i].name, STR("Transfer-Encoding"));
+    }
+    must(connections == (plan->close && head->status >= 200) && framings <= 1);
+}
+
 static void check_written(const struct http_response *http, const struct response_plan *plan)
 {
     static char text[MAX * 2 + 256];
@@ -35,11 +51,12 @@ static void check_written(const struct http_response *http, const struct respons
     must(memcmp(tight, text, length) == 0);
     must(!http_response_write(http, plan, tight, length - 1, &small) && small == length);
     free(tight);
+    if (http->head.field_count + 2 > HEADERS_MAX)
+        return; /* with our own there may be more than the scan takes */
     struct str head = {text, length};
     struct head_scan state = {0, 0, 0};
     enum head_status status = head_scan(&state, head, false, sizeof(text), &end, &refusal);
     must(status == HEAD_DONE && end == length);
-    must(memmem(text, length, "\r\nProxy-Connection:", 19) == NULL);
     if (plan->tunnel || http->head.status < 100)
         return;
     must(http_response_read(head, plan->to_head, &again, &refusal));
@@ -50,7 +67,7 @@ static void check_written(const struct http_response *http, const struct respons
     else
         must(again.framing == http->framing);
     must(http->framing != FRAMING_LENGTH || again.length == http->length);
-    must(again.upgrade.p == NULL);
+    check_fields(&again.head, plan);
     must(!plan->close || http->head.status < 200 || !again.keep_alive);
 }
 

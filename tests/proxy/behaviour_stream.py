@@ -277,7 +277,7 @@ def broken_upload(rest, end):
     with Env() as env:
         env.fake.handle("/containers/a/archive", handler, early=True)
         client = env.client()
-        client.send(UPLOAD + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+        client.send(UPLOAD + b"Transfer-Encoding: chunked\r\n\r\n10\r\n0123456789abcdef\r\n")
         env.fake.wait_requests(1)
         client.send_if_open(rest)
         if end:

@@ -109,14 +109,12 @@ static inline void world_open(struct world *world, const char *role, const char 
     snprintf(world->socket_path, sizeof(world->socket_path), "%s/d.sock", world->folder);
     snprintf(world->socket_name, sizeof(world->socket_name), "unix://%s", world->socket_path);
     snprintf(world->audit_path, sizeof(world->audit_path), "%s/audit", world->folder);
-    world->config = (struct config){.upstream = world->socket_name,
-                                    .max_connections = 100,
-                                    .max_body = 4096,
-                                    .max_head = 2048,
-                                    .head_timeout = 15,
-                                    .body_timeout = 60,
-                                    .idle_timeout = 120,
-                                    .stop_timeout = 10};
+    char upstream[128];
+    snprintf(upstream, sizeof(upstream), "--upstream=%s", world->socket_name);
+    char *argv[] = {(char[]){"test"}, upstream, (char[]){"--max-body=4096"},
+                    (char[]){"--max-head=2048"}, NULL};
+    world_must(config_read(4, argv, &world->config, NULL), "config_read");
+    world->config.upstream = world->socket_name;
     world->snapshot.policy = policy_builtin();
     world_must(world->snapshot.policy != NULL, "policy_builtin");
     world->snapshot.role = policy_role(world->snapshot.policy, str_of(role));
@@ -144,6 +142,7 @@ static inline void world_close(struct world *world)
     audit_close(world->sink);
     EVP_MD_free(world->sha256);
     policy_free(world->snapshot.policy);
+    config_free(&world->config);
     unlink(world->socket_path);
     unlink(world->audit_path);
     rmdir(world->folder);

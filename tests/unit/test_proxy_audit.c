@@ -146,7 +146,7 @@ static void test_half_line_cut(void **state)
         assert_int_equal(write_limited(sink, 7 + room, lines), room == lines.n);
         char wanted[64] = "before\n";
         size_t whole = str_rfind(str_head(lines, room), '\n');
-        strncat(wanted, lines.p, whole == room ? 0 : whole + 1);
+        memcpy(wanted + 7, lines.p, whole == room ? 0 : whole + 1);
         expect_file(path, wanted);
         assert_true(audit_write(sink, STR("after\n")));
         strcat(wanted, "after\n");

@@ -248,11 +248,11 @@ static void test_environment_lists(void **state)
     assert_int_equal(config.host_count, 2);
     assert_string_equal(config.hosts[0], "unix:///a");
     assert_string_equal(config.hosts[1], "unix:///b");
-    for (size_t i = 0; i < 2; i++)
-        free((void *)(uintptr_t)config.hosts[i]);
+    config_free(&config);
     assert_true(read_line(&command, "--host unix:///c", &config, &err));
     assert_int_equal(config.host_count, 1); /* a flag replaces the list */
     assert_string_equal(config.hosts[0], "unix:///c");
+    config_free(&config);
     unsetenv("SOCKWARDEN_HOST");
 }
 
