@@ -52,7 +52,7 @@ static bool check_segments(struct str path, struct decision *decision)
 }
 
 /* "/v1.41/containers/json" -> 1, 41 and "/containers/json". Forms that dockerd takes as well, such
-   as /v01.41 or /v1.41.0, are refused: one version has one spelling. */
+   as /v01.41 or /v1.41.0, are refused, and the version that is sent on is written anew. */
 static bool take_version(struct str *path, struct request *out, struct decision *decision)
 {
     if (path->n < 3 || path->p[1] != 'v' || !(ascii_digit(path->p[2]) || path->p[2] == '.'))
@@ -306,8 +306,9 @@ struct target_out {
 
 static void put(struct target_out *out, struct str s)
 {
-    if (out->n <= out->cap && s.n <= out->cap - out->n)
-        memcpy(out->p + out->n, s.p, s.n);
+    size_t room = out->n < out->cap ? out->cap - out->n : 0;
+    if (s.n && room)
+        memcpy(out->p + out->n, s.p, s.n < room ? s.n : room);
     out->n += s.n; /* beyond cap: noticed at the end */
 }
 

@@ -26,7 +26,7 @@ static bool step(struct chunked *c, char byte)
         c->state = DATA_LF;
         if (c->last && c->trailers && byte != '\r' && byte != '\n')
             c->state = TRAILER;
-        return byte == '\r' || c->state == TRAILER;
+        return byte == '\r' || (c->state == TRAILER && ++c->trailer_bytes <= TRAILERS_MAX);
     case DATA_LF:
         c->state = c->last ? ENDED : SIZE;
         c->digits = 0;

@@ -118,7 +118,7 @@ static void decide(struct str body, struct request *request, struct arena *arena
     if (request->route->op == OP_PutContainerArchive &&
         policy_precheck(answer->role, request, arena, &answer->decision) &&
         !request_check_archive(answer->role, request, str_head(body, ARCHIVE_MARK_MAX),
-                           &answer->decision))
+                               &answer->decision))
         return;
     policy_decide(answer->role, request, arena, &answer->decision);
 }

@@ -290,7 +290,9 @@ static bool read_list(const struct option *option, struct config *config, const 
         if (*piece && !add_to_list(option, config, piece, err))
             return false;
     }
-    return true;
+    const size_t *count =
+        (const size_t *)(const void *)((const char *)config + option->count_offset);
+    return *count > 0 || err_set(err, 0, 0, "--%s must not be empty", option->name);
 }
 
 static bool read_environment(const struct option *option, struct config *config, struct err *err)

@@ -108,8 +108,7 @@ enum phase exchange_answer(struct exchange *exchange, int status, const char *me
     return exchange->up.done ? PHASE_HEAD : PHASE_DROP;
 }
 
-/* What never became a request. */
-static enum phase refuse(struct exchange *exchange, int status, const char *why)
+enum phase exchange_refuse(struct exchange *exchange, int status, const char *why)
 {
     char message[256];
     snprintf(message, sizeof(message), "sockwarden: %s", why);
@@ -139,7 +138,7 @@ static uint64_t now_ns(void)
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-static void start(struct exchange *exchange, size_t head_length)
+void exchange_begin(struct exchange *exchange, size_t head_length)
 {
     exchange->id = exchange->context->next_id++;
     exchange->started_ns = now_ns();
@@ -201,9 +200,9 @@ static enum phase judge_head(struct exchange *exchange)
         !request_check_content(request, http->content_type, has_body, &inquiry->decision))
         return deny(exchange);
     if (!origin_passes(inquiry))
-        return refuse(exchange, 403,
-                      "a request with an Origin header comes from a web page, and "
-                      "no Docker client is one");
+        return exchange_refuse(exchange, 403,
+                               "a request with an Origin header comes from a web page, and "
+                               "no Docker client is one");
     if (!collects_body(inquiry) && !peeks_body(inquiry))
         return decide(exchange);
     if (!policy_precheck(exchange->role, request, &exchange->context->scratch, &inquiry->decision))
@@ -219,7 +218,8 @@ static enum phase judge_head(struct exchange *exchange)
                               ? (size_t)exchange->context->config->max_body
                               : DROPPED_BODY_MAX;
     if (http->framing == FRAMING_LENGTH && http->length > inquiry->body.limit)
-        return refuse(exchange, 413, "the body is larger than this proxy inspects (--max-body)");
+        return exchange_refuse(exchange, 413,
+                               "the body is larger than this proxy inspects (--max-body)");
     return PHASE_BODY;
 }
 
@@ -231,7 +231,7 @@ static enum phase take_head(struct exchange *exchange, size_t length)
     exchange->inquiry = inquiry;
     inquiry->head = stream_detach(exchange->client, length);
     inquiry->head_length = length;
-    start(exchange, length);
+    exchange_begin(exchange, length);
     if (!inquiry->head)
         return PHASE_CLOSED;
     struct str bytes = {inquiry->head->data + inquiry->head->off, length};
@@ -239,7 +239,7 @@ static enum phase take_head(struct exchange *exchange, size_t length)
     bool ok = http_request_read(bytes, &inquiry->http, &refusal);
     exchange->http10 = inquiry->http.head.minor == 0;
     if (!ok)
-        return refuse(exchange, refusal.status, refusal.why);
+        return exchange_refuse(exchange, refusal.status, refusal.why);
     exchange->keep_alive = inquiry->http.keep_alive;
     exchange->to_head = str_is(inquiry->http.head.method, "HEAD");
     exchange->up = relay_new(exchange->client, NULL, inquiry->http.framing, inquiry->http.length);
@@ -263,8 +263,8 @@ enum phase exchange_read_head(struct exchange *exchange)
             if (status == HEAD_DONE)
                 return take_head(exchange, length);
             if (status == HEAD_BAD) {
-                start(exchange, 0);
-                return refuse(exchange, refusal.status, refusal.why);
+                exchange_begin(exchange, 0);
+                return exchange_refuse(exchange, refusal.status, refusal.why);
             }
         }
         if (exchange->context->draining && pending.n == 0)
@@ -299,7 +299,8 @@ static enum phase read_first_bytes(struct exchange *exchange)
                              first, sizeof(first), &ended);
         if (n == sizeof(first) || ended) {
             struct str bytes = {first, n};
-            return request_check_archive(exchange->role, &inquiry->request, bytes, &inquiry->decision)
+            return request_check_archive(exchange->role, &inquiry->request, bytes,
+                                         &inquiry->decision)
                        ? decide(exchange)
                        : deny(exchange);
         }
@@ -328,13 +329,14 @@ enum phase exchange_read_body(struct exchange *exchange)
             inquiry->http.expect_continue = false;
             return decide(exchange);
         case BODY_BAD:
-            return refuse(exchange, 400, "the chunked body is not framed as HTTP wants it");
+            return exchange_refuse(exchange, 400,
+                                   "the chunked body is not framed as HTTP wants it");
         case BODY_LARGE:
-            return refuse(exchange, 413,
-                          "the body is larger than this proxy inspects "
-                          "(--max-body)");
+            return exchange_refuse(exchange, 413,
+                                   "the body is larger than this proxy inspects "
+                                   "(--max-body)");
         case BODY_NO_MEMORY:
-            return refuse(exchange, 503, "too many bodies are being read just now");
+            return exchange_refuse(exchange, 503, "too many bodies are being read just now");
         }
         if (inquiry->http.expect_continue && !send_continue(exchange))
             return PHASE_CLOSED;

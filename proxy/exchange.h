@@ -62,6 +62,9 @@ enum phase exchange_drop(struct exchange *exchange);
 /* Answers by ourselves: status and sentence as JSON. close: nothing more is read from the client
    but to drop it. Returns the phase that follows. */
 enum phase exchange_answer(struct exchange *exchange, int status, const char *message, bool close);
+/* The same for what never became a request that could be decided: recorded as refused, and nothing
+   more is read. */
+enum phase exchange_refuse(struct exchange *exchange, int status, const char *why);
 /* A timer fired in this phase: answers if that is still possible. */
 enum phase exchange_timeout(struct exchange *exchange, enum phase phase);
 /* It is over, well or badly: last audit line, memory given back, ready for the next request. */
@@ -79,5 +82,7 @@ bool record_refused(struct exchange *exchange, int status, const char *why);
 void record_end(struct exchange *exchange);
 
 void inquiry_release(struct exchange *exchange);
+/* Gives the request its number and its begin. head_length: bytes of it that were taken. */
+void exchange_begin(struct exchange *exchange, size_t head_length);
 
 #endif

@@ -200,6 +200,8 @@ bool head_read(struct str bytes, bool request, struct http_head *out, struct htt
     };
     struct reader reader = {.head = out};
     out->field_count = 0;
+    out->status = 0;
+    out->minor = 1; /* in which a refusal is answered when nothing was read */
     out->method = out->target = out->phrase = (struct str){NULL, 0};
     llhttp_init(&reader.parser, request ? HTTP_REQUEST : HTTP_RESPONSE, &settings);
     llhttp_errno_t result = llhttp_execute(&reader.parser, bytes.p, bytes.n);

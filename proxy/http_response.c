@@ -41,10 +41,12 @@ bool http_response_read(struct str bytes, bool to_head, struct http_response *ou
     out->content_type = out->upgrade = (struct str){NULL, 0};
     if (!head_read(bytes, false, &out->head, refusal))
         return bad(refusal, refusal->why);
+    if (out->head.status < 100 || out->head.status > 599)
+        return bad(refusal, "its status is none that HTTP knows");
     for (size_t i = 0; i < out->head.field_count; i++) {
         struct str name = out->head.fields[i].name, value = out->head.fields[i].value;
         if (str_ieq(name, STR("Content-Length"))) {
-            if (length.p && !str_eq(length, value))
+            if (length.p)
                 return bad(refusal, "it has two lengths");
             length = value;
         } else if (str_ieq(name, STR("Transfer-Encoding"))) {

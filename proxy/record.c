@@ -151,6 +151,8 @@ bool record_refused(struct exchange *exchange, int status, const char *why)
     if (!open_line(exchange, &out))
         return false;
     begin(exchange, "refused", &out);
+    if (exchange->inquiry && exchange->route)
+        write_request(exchange, &out);
     json_out_member(&out, "decision", STR("deny"));
     json_out_member(&out, "reason", str_of(why));
     json_out_key(&out, "status");

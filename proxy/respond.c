@@ -332,12 +332,10 @@ enum phase exchange_timeout(struct exchange *exchange, enum phase phase)
     case PHASE_HEAD:
         if (!begun)
             return PHASE_CLOSED;
-        record_refused(exchange, 408, "the request's head did not come in time");
-        return exchange_answer(exchange, 408, "sockwarden: the request's head did not come in time",
-                               true);
+        exchange_begin(exchange, 0);
+        return exchange_refuse(exchange, 408, "the request's head did not come in time");
     case PHASE_BODY:
-        return exchange_answer(exchange, 408, "sockwarden: the request's body did not come in time",
-                               true);
+        return exchange_refuse(exchange, 408, "the request's body did not come in time");
     case PHASE_CONNECT:
         return exchange_answer(exchange, 503,
                                "sockwarden: the Docker daemon takes no more connections just now",

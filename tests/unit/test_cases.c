@@ -289,7 +289,7 @@ static int policies_free(void **state)
 // clang-format off
 static const char *const files[] = {
     "create.jsonl", "exec.jsonl", "images.jsonl", "volumes.jsonl", "networks.jsonl", "json.jsonl",
-    "framing.jsonl", "targets.jsonl", "operations.jsonl", "benign.jsonl",
+    "framing.jsonl", "targets.jsonl", "operations.jsonl", "benign.jsonl", "archive.jsonl",
 };
 // clang-format on
 

@@ -344,7 +344,7 @@ static void test_many_members(void **state)
 {
     (void)state;
     static const char *const names[][2] = {{"", ""}, {"prefix00-", "-suffix00"}};
-    static const unsigned counts[] = {2, 8, 9, 17, 128, 129, 300, 100000};
+    static const unsigned counts[] = {2, 8, 9, 17, 128, 129, 300, 60000};
     for (size_t f = 0; f < ARRAY_LEN(names); f++) {
         for (size_t c = 0; c < 2 * ARRAY_LEN(counts); c++) {
             struct arena arena = {0};
@@ -368,7 +368,7 @@ static void test_many_members(void **state)
 static void test_memory(void **state)
 {
     (void)state;
-    size_t n = 100000;
+    size_t n = 60000;
     char *text = malloc(n);
     assert_non_null(text);
     memset(text, ',', n);

@@ -468,18 +468,18 @@ static void test_opaque(void **state)
 {
     (void)state;
     client_sends("PUT /containers/a/archive?path=/ HTTP/1.1\r\nHost: d\r\n"
-                 "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+                 "Transfer-Encoding: chunked\r\n\r\n10\r\n0123456789abcdef\r\n");
     static const char head[] =
         "PUT /containers/a/archive?path=/ HTTP/1.1\r\nHost: docker\r\n"
         "Content-Type: application/x-tar\r\nTransfer-Encoding: chunked\r\n\r\n";
     size_t n = strlen(head);
     assert_memory_equal(world.daemon.in, head, n);
-    assert_string_equal(world.daemon.in + n, "3\r\nabc\r\n");
+    assert_string_equal(world.daemon.in + n, "10\r\n0123456789abcdef\r\n");
     client_sends("0\r\n\r\n" PING);
-    assert_string_equal(world.daemon.in + n, "3\r\nabc\r\n0\r\n\r\n");
+    assert_string_equal(world.daemon.in + n, "10\r\n0123456789abcdef\r\n0\r\n\r\n");
     daemon_sends(OK2);
     client_got(OK2);
-    assert_string_equal(world.daemon.in + n, "3\r\nabc\r\n0\r\n\r\n" PING_OUT);
+    assert_string_equal(world.daemon.in + n, "10\r\n0123456789abcdef\r\n0\r\n\r\n" PING_OUT);
 }
 
 static void test_opaque_broken(void **state)
