@@ -5,16 +5,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { WAIT_MS = 5000 };
+
 struct output {
     int fd;
     bool regular; /* a half line can be cut off again */
     bool failing; /* the failure has been logged */
+    char *rest;   /* end of a line that a pipe took only in part; goes before the next; owned */
+    size_t rest_length;
     char name[256];
 };
 
@@ -64,54 +69,93 @@ void audit_close(struct audit_sink *sink)
 {
     if (!sink)
         return;
-    for (size_t i = 0; i < sink->count; i++)
+    for (size_t i = 0; i < sink->count; i++) {
         if (sink->outputs[i].fd > STDERR_FILENO)
             close(sink->outputs[i].fd);
+        free(sink->outputs[i].rest);
+    }
     pthread_mutex_destroy(&sink->lock);
     free(sink);
 }
 
-/* Waits where the sink is a full pipe or a non-blocking terminal: a request does not go on before
-   its line is written. */
-static bool write_all(int fd, struct str bytes, size_t *done)
+/* A request does not go on before its line is written, so a full pipe or terminal is waited for;
+   one that nobody reads for WAIT_MS counts as broken, and is not waited for until it takes lines
+   again. */
+static bool has_room(const struct output *output)
 {
+    struct pollfd poll_fd = {.fd = output->fd, .events = POLLOUT};
+    if (output->regular || poll(&poll_fd, 1, output->failing ? 0 : WAIT_MS) != 0)
+        return true;
+    errno = EAGAIN;
+    return false;
+}
+
+static bool write_all(const struct output *output, struct str bytes, size_t *done)
+{
+    *done = 0;
     while (*done < bytes.n) {
-        ssize_t n = write(fd, bytes.p + *done, bytes.n - *done);
-        if (n > 0) {
-            *done += (size_t)n;
-        } else if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-            struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
-            poll(&poll_fd, 1, -1);
-        } else if (n == 0 || errno != EINTR) {
+        /* A pipe that has room takes this much without blocking. */
+        struct str piece = str_skip(bytes, *done);
+        piece = output->regular ? piece : str_head(piece, PIPE_BUF);
+        if (!has_room(output))
             return false;
-        }
+        ssize_t n = write(output->fd, piece.p, piece.n);
+        if (n > 0)
+            *done += (size_t)n;
+        else if (n == 0 || (errno != EINTR && errno != EAGAIN))
+            return false;
     }
     return true;
 }
 
-/* Takes the half line at the end of a file away again. done: bytes that were written. */
-static void cut_half_line(struct output *output, struct str lines, size_t done)
+/* Half a line is in the sink: cut off again in a file, and kept in mind for a pipe. done: bytes
+   that were written. */
+static void mend_half_line(struct output *output, struct str lines, size_t done)
 {
     size_t newline = str_rfind(str_head(lines, done), '\n');
-    size_t whole = newline == done ? 0 : newline + 1;
-    off_t torn = (off_t)(done - whole);
+    size_t torn = newline == done ? done : done - newline - 1;
     struct stat st;
-    if (torn == 0 || !output->regular)
+    if (torn == 0)
         return;
-    if (fstat(output->fd, &st) != 0 || st.st_size < torn ||
-        ftruncate(output->fd, st.st_size - torn) != 0)
-        log_error("the audit log %s may end in half a line: %s", output->name, strerror(errno));
+    if (output->regular && fstat(output->fd, &st) == 0 && st.st_size >= (off_t)torn &&
+        ftruncate(output->fd, st.st_size - (off_t)torn) == 0)
+        return;
+    struct str rest = str_skip(lines, done);
+    rest = str_head(rest, str_find(rest, '\n') + 1);
+    output->rest = malloc(rest.n);
+    output->rest_length = output->rest ? rest.n : 0;
+    if (output->rest)
+        memcpy(output->rest, rest.p, rest.n);
+    else
+        log_error("the audit log %s may hold half a line", output->name);
+}
+
+/* What a pipe did not take of the last line. */
+static bool write_rest(struct output *output)
+{
+    size_t done;
+    struct str rest = {output->rest, output->rest_length};
+    bool ok = write_all(output, rest, &done);
+    output->rest_length -= done;
+    if (output->rest_length > 0) {
+        memmove(output->rest, output->rest + done, output->rest_length);
+    } else {
+        free(output->rest);
+        output->rest = NULL;
+    }
+    return ok;
 }
 
 static bool output_write(struct output *output, struct str lines)
 {
     size_t done = 0;
-    bool ok = write_all(output->fd, lines, &done);
+    bool ok = (!output->rest || write_rest(output)) && write_all(output, lines, &done);
     int error = errno;
-    if (!ok)
-        cut_half_line(output, lines, done);
+    if (!ok && !output->rest)
+        mend_half_line(output, lines, done);
     if (!ok && !output->failing)
-        log_error("cannot write the audit log %s: %s", output->name, strerror(error));
+        log_error("cannot write the audit log %s: %s", output->name,
+                  error == EAGAIN ? "nobody reads it" : strerror(error));
     if (ok && output->failing)
         log_info("the audit log %s is written again", output->name);
     output->failing = !ok;

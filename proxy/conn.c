@@ -31,12 +31,15 @@ static enum phase step_held(struct exchange *exchange)
 /* The client gets what is queued, then our end; what it still sends is dropped. */
 static enum phase step_linger(struct exchange *exchange)
 {
+    enum { READS_PER_TURN = 8 };
     struct stream *client = exchange->client;
-    for (;;) {
+    for (int reads = 0;;) {
         stream_consume(client, stream_pending(client).n);
         switch (stream_fill(client)) {
         case STREAM_OK:
         case STREAM_FULL:
+            if (++reads == READS_PER_TURN)
+                return PHASE_YIELD;
             continue;
         case STREAM_AGAIN:
             return PHASE_WAIT;
@@ -66,7 +69,7 @@ static const struct {
     [PHASE_CLOSED] = {"closed", 0, NULL},
 };
 
-enum { LINGER_S = 5, LINGER_STOPPING_S = 1, DROP_S = 30, CONNECT_S = 30 };
+enum { ANSWERS_PER_TURN = 16, LINGER_S = 5, LINGER_STOPPING_S = 1, DROP_S = 30, CONNECT_S = 30 };
 
 /* ---- the clock ----------------------------------------------------------------------------- */
 
@@ -85,8 +88,10 @@ static void head_clock(struct conn *conn, bool entered)
     if (!entered && conn->head_begun)
         return;
     conn->head_begun = begun;
+    /* Who still reads the last answer is not idle. */
+    unsigned idle = stream_queued(&conn->client) > 0 ? 0 : config->idle_timeout;
     timer_set(&conn->context->loop, &conn->timer,
-              1000 * (uint64_t)(begun ? config->head_timeout : config->idle_timeout));
+              1000 * (uint64_t)(begun ? config->head_timeout : idle));
 }
 
 /* Sets the deadline of the phase as it stands now. */
@@ -104,15 +109,18 @@ static void conn_clock(struct conn *conn, bool entered)
     case PHASE_RESPOND:
         seconds = respond_timeout(&conn->exchange, config);
         break;
+    case PHASE_LINGER: /* from when all is sent: an answer is read as slowly as the client likes */
+        if (stream_queued(&conn->client) > 0 && !conn->client.lost_out)
+            break;
+        if (!entered && conn->timer.deadline_ms)
+            return;
+        seconds = conn->context->draining ? LINGER_STOPPING_S : LINGER_S;
+        break;
     case PHASE_CONNECT:
     case PHASE_DROP:
-    case PHASE_LINGER:
         if (!entered)
             return; /* one deadline for all of it */
-        seconds = conn->phase == PHASE_DROP      ? DROP_S
-                  : conn->phase == PHASE_CONNECT ? CONNECT_S
-                  : conn->context->draining      ? LINGER_STOPPING_S
-                                                 : LINGER_S;
+        seconds = conn->phase == PHASE_DROP ? DROP_S : CONNECT_S;
         break;
     default:
         break;
@@ -146,6 +154,8 @@ static void conn_enter(struct conn *conn, enum phase next)
 {
     assert(next < PHASE_COUNT && (phases[conn->phase].next & BIT(next)));
     bool entered = conn->phase != next || next == PHASE_HEAD;
+    if (conn->phase == PHASE_CONNECT) /* else the next request would be met by this one's retry */
+        loop_cancel(&conn->context->loop, &conn->forward);
     conn->phase = next;
     switch (next) {
     case PHASE_HEAD:
@@ -179,8 +189,14 @@ static void conn_step(struct conn *conn)
     stream_flush(&conn->client);
     if (stream_is_open(&conn->upstream))
         stream_flush(&conn->upstream);
-    while (conn->phase != PHASE_CLOSED) {
+    for (int answered = 0; conn->phase != PHASE_CLOSED;) {
         enum phase next = phases[conn->phase].step(&conn->exchange);
+        /* Refusals take no turn of their own: others get theirs, and the audit lines are written.
+         */
+        if (next == PHASE_HEAD && ++answered == ANSWERS_PER_TURN) {
+            conn_enter(conn, next);
+            next = PHASE_YIELD;
+        }
         if (next == PHASE_WAIT || next == PHASE_YIELD) {
             conn_clock(conn, false);
             if (next == PHASE_YIELD)
@@ -250,12 +266,11 @@ bool conn_open(struct context *context, int fd, const struct sockaddr_storage *a
                const char *listener)
 {
     struct conn *conn = calloc(1, sizeof(*conn));
-    if (!conn) {
+    if (!conn)
         close(fd);
-        return false;
-    }
-    if (!stream_open(&conn->client, &context->loop, fd, true, on_ready, conn)) {
+    if (!conn || !stream_open(&conn->client, &context->loop, fd, true, on_ready, conn)) {
         free(conn);
+        atomic_fetch_sub(&context->shared->connections, 1);
         return false;
     }
     conn->context = context;
@@ -275,7 +290,6 @@ bool conn_open(struct context *context, int fd, const struct sockaddr_storage *a
         conn->next->prev = conn;
     context->conns = conn;
     context->conn_count++;
-    atomic_fetch_add(&context->shared->connections, 1);
     conn_clock(conn, true);
     on_ready(conn);
     return true;

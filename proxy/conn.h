@@ -4,7 +4,8 @@
 
 #include "exchange.h"
 
-/* Takes over an accepted socket. False: it is closed again. */
+/* Takes over an accepted socket, which worker_give() has counted in shared->connections. False: it
+   is closed again and no longer counted. */
 bool conn_open(struct context *context, int fd, const struct sockaddr_storage *address,
                const char *listener);
 /* Stopping: connections without a request are closed, the others after their response. */

@@ -31,6 +31,7 @@ struct inquiry {
     struct inquiry *next; /* in the pool */
     struct buffer *head;  /* holds the request's head; the slices point into it */
     size_t head_length;
+    struct str sent_head; /* as sent on, in the arena; built once. p NULL: not yet */
     struct http_request http;
     struct request request;
     struct decision decision;

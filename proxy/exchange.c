@@ -30,6 +30,7 @@ static struct inquiry *inquiry_take(struct context *context)
             return NULL;
     }
     inquiry->next = NULL;
+    inquiry->sent_head = (struct str){NULL, 0};
     body_reset(&inquiry->body);
     return inquiry;
 }
@@ -144,7 +145,7 @@ void exchange_begin(struct exchange *exchange, size_t head_length)
     exchange->started_ns = now_ns();
     exchange->scan = (struct head_scan){0, 0, 0};
     exchange->role = exchange->context->snapshot->role;
-    exchange->client_out = exchange->client->bytes_out;
+    exchange->client_out = exchange->client->bytes_out + stream_queued(exchange->client);
     /* What was read ahead belongs to this request as far as it reaches. */
     exchange->client_in =
         exchange->client->bytes_in - stream_pending(exchange->client).n - head_length;
@@ -246,6 +247,13 @@ static enum phase take_head(struct exchange *exchange, size_t length)
     return judge_head(exchange);
 }
 
+/* The last answer may still be queued. */
+static enum phase no_more_requests(const struct stream *client)
+{
+    return stream_queued(client) > 0 && !client->lost_out && !client->lost_in ? PHASE_LINGER
+                                                                              : PHASE_CLOSED;
+}
+
 enum phase exchange_read_head(struct exchange *exchange)
 {
     struct stream *client = exchange->client;
@@ -268,12 +276,12 @@ enum phase exchange_read_head(struct exchange *exchange)
             }
         }
         if (exchange->context->draining && pending.n == 0)
-            return PHASE_CLOSED;
+            return no_more_requests(client);
         enum stream_status status = stream_fill(client);
         if (status == STREAM_AGAIN)
             return PHASE_WAIT;
         if (status != STREAM_OK)
-            return PHASE_CLOSED;
+            return no_more_requests(client);
     }
 }
 
@@ -285,6 +293,13 @@ static bool send_continue(struct exchange *exchange)
     struct iovec piece = {.iov_base = (void *)(uintptr_t)text, .iov_len = sizeof(text) - 1};
     exchange->inquiry->http.expect_continue = false;
     return stream_send(exchange->client, &piece, 1) != STREAM_BROKEN;
+}
+
+/* The client left in the middle of its body: nothing was sent on. */
+static enum phase left_early(struct exchange *exchange)
+{
+    record_refused(exchange, 400, "the client left in the middle of its body");
+    return PHASE_CLOSED;
 }
 
 /* Waits for the first bytes of an upload, which stay where they are, and judges those. */
@@ -310,7 +325,7 @@ static enum phase read_first_bytes(struct exchange *exchange)
         if (status == STREAM_AGAIN)
             return PHASE_WAIT;
         if (status != STREAM_OK)
-            return PHASE_CLOSED;
+            return left_early(exchange);
     }
 }
 
@@ -344,7 +359,7 @@ enum phase exchange_read_body(struct exchange *exchange)
         if (status == STREAM_AGAIN)
             return PHASE_WAIT;
         if (status != STREAM_OK)
-            return PHASE_CLOSED; /* it left in the middle of its body: nothing was sent on */
+            return left_early(exchange);
     }
 }
 
@@ -385,6 +400,7 @@ static enum phase away(struct exchange *exchange, int error)
     char why[600], message[sizeof(why) + 16];
     upstream_explain(exchange->context, error, why, sizeof(why));
     log_warn("%s", why);
+    exchange->record_end = true; /* the line said allow; it did not get there */
     snprintf(message, sizeof(message), "sockwarden: %s", why);
     return exchange_answer(exchange, 502, message, false);
 }
@@ -392,12 +408,16 @@ static enum phase away(struct exchange *exchange, int error)
 static bool build_head(struct exchange *exchange, const struct body_plan *plan, struct str *out)
 {
     struct inquiry *inquiry = exchange->inquiry;
+    if (inquiry->sent_head.p) { /* waits for room at the daemon's socket */
+        *out = inquiry->sent_head;
+        return true;
+    }
     size_t cap = inquiry->head_length * 3 + 1024; /* every byte escaped, and our own fields */
     char *p = arena_alloc(&inquiry->arena, cap, 1);
     size_t length = 0;
     if (!p || !http_request_write(&inquiry->http, &inquiry->request, plan, p, cap, &length))
         return false;
-    *out = (struct str){p, length};
+    *out = inquiry->sent_head = (struct str){p, length};
     return true;
 }
 
@@ -433,6 +453,7 @@ static enum phase sent(struct exchange *exchange, const struct body_plan *plan)
             !send_continue(exchange))
             return PHASE_CLOSED;
         exchange->up = relay_new(exchange->client, exchange->upstream, plan->framing, plan->length);
+        exchange->upstream->closing_hint = true; /* it may close with some of the body unread */
     } else {
         exchange->up.done = true;
     }

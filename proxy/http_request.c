@@ -142,6 +142,12 @@ static void put_framing(struct head_out *out, const struct body_plan *plan, bool
     }
 }
 
+/* Never the client's word: what the tunnel speaks is the route's. */
+struct str http_tunnel_protocol(enum follow follow)
+{
+    return follow == FOLLOW_WS ? STR("websocket") : follow == FOLLOW_H2C ? STR("h2c") : STR("tcp");
+}
+
 bool http_request_write(const struct http_request *http, const struct request *request,
                         const struct body_plan *plan, char *dst, size_t cap, size_t *len)
 {
@@ -160,7 +166,7 @@ bool http_request_write(const struct http_request *http, const struct request *r
             head_put_field(&out, http->head.fields[i].name, http->head.fields[i].value);
     if (route->follow != FOLLOW_RESPONSE && http->upgrade.p) {
         head_put(&out, STR("Connection: Upgrade\r\n"));
-        head_put_field(&out, STR("Upgrade"), http->upgrade);
+        head_put_field(&out, STR("Upgrade"), http_tunnel_protocol(route->follow));
     }
     bool bodiless = str_is(http->head.method, "GET") || str_is(http->head.method, "HEAD") ||
                     (str_is(http->head.method, "DELETE") && plan->framing == FRAMING_NONE);

@@ -30,6 +30,9 @@ bool http_request_read(struct str bytes, struct http_request *out, struct http_r
 /* Does the Origin header's host equal Host? (An Origin is only legal on a WebSocket.) */
 bool http_request_same_origin(const struct http_request *http);
 
+/* The protocol of a route's tunnel, as its Upgrade header names it. */
+struct str http_tunnel_protocol(enum follow follow);
+
 /* What the body of the request that is sent on looks like. */
 struct body_plan {
     enum framing framing;

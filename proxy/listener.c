@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BACKLOG = 1024, ACCEPTED_PER_TURN = 64, PAUSE_MS = 100 };
+enum { BACKLOG = 1024, ACCEPTED_PER_TURN = 64, PAUSE_MS = 100, PAUSE_SAID_AGAIN_MS = 60000 };
 
 /* ---- Unix sockets -------------------------------------------------------------------------- */
 
@@ -225,7 +225,11 @@ static void pause_accepting(struct server *server, const char *why)
     if (server->paused)
         return;
     server->paused = true;
-    log_warn("new connections wait: %s", why);
+    /* Said once, not each time that accepting is tried again. */
+    uint64_t now = clock_now_ms();
+    if (now - server->paused_ms > PAUSE_SAID_AGAIN_MS)
+        log_warn("new connections wait: %s", why);
+    server->paused_ms = now;
     for (size_t i = 0; i < server->count; i++)
         if (server->listeners[i].event)
             event_del(server->listeners[i].event);

@@ -24,6 +24,7 @@ struct server {
     struct shared *shared;
     struct event *resume; /* timer: try accepting again */
     bool paused;
+    uint64_t paused_ms; /* monotonic; when accepting last had to pause */
 };
 
 /* Makes and binds all listeners of the configuration. False: err names address and remedy. */

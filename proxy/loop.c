@@ -270,6 +270,10 @@ void loop_run(struct loop *loop)
         wheel_advance(loop);
         if (loop->on_turn_end)
             loop->on_turn_end(loop->turn_arg);
+        if (!loop->ends.first)
+            continue;
         task_run_all(&loop->ends);
+        if (loop->on_turn_end) /* what those have written must not wait for the next event */
+            loop->on_turn_end(loop->turn_arg);
     }
 }

@@ -4,6 +4,10 @@
 struct relay relay_new(struct stream *from, struct stream *to, enum framing framing,
                        uint64_t length)
 {
+    /* Its end is all that ends it: an error that came together with bytes (the peer closed with
+       ours unread) is reported as readable only, and by no further event. */
+    if (framing == FRAMING_EOF && from)
+        from->closing_hint = true;
     return (struct relay){.from = from,
                           .to = to,
                           .framing = framing,

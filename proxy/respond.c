@@ -45,13 +45,19 @@ static enum phase send_body(struct exchange *exchange)
 static enum phase watch_client(struct exchange *exchange)
 {
     struct stream *client = exchange->client;
-    if (client->can_read && stream_fill(client) == STREAM_BROKEN)
+    /* An end or an error that came with bytes brings no event of its own: read up to it. */
+    enum stream_status status = STREAM_OK;
+    client->closing_hint |= client->can_read;
+    while (client->can_read && status == STREAM_OK)
+        status = stream_fill(client);
+    if (status == STREAM_BROKEN)
         return PHASE_CLOSED;
-    if (!client->eof)
+    if (!client->eof && status != STREAM_FULL)
         return PHASE_WAIT;
     if (stream_peer_gone(client))
         return PHASE_CLOSED;
-    if (!exchange->end_passed && exchange->route->follow == FOLLOW_RESPONSE) {
+    if (client->eof && stream_pending(client).n == 0 && !exchange->end_passed &&
+        exchange->route->follow == FOLLOW_RESPONSE) {
         exchange->end_passed = true;
         stream_end(exchange->upstream);
     }
@@ -124,7 +130,7 @@ static bool wants_tunnel(const struct exchange *exchange, const struct http_resp
 {
     enum follow follow = exchange->route->follow;
     if (http->head.status == 101)
-        return exchange->upgrade;
+        return exchange->upgrade && str_ieq(http->upgrade, http_tunnel_protocol(follow));
     return http->framing == FRAMING_EOF && http->head.status == 200 && follow == FOLLOW_HIJACK;
 }
 
@@ -303,7 +309,7 @@ enum phase exchange_tunnel(struct exchange *exchange)
     bool delivered = up->done && stream_queued(exchange->upstream) == 0;
     if (down->done && (delivered || stream_peer_gone(exchange->upstream)))
         return PHASE_LINGER;
-    if (up->done && exchange->client->eof && stream_peer_gone(exchange->client))
+    if (delivered && exchange->client->eof && stream_peer_gone(exchange->client))
         return PHASE_CLOSED;
     return first == PHASE_YIELD || second == PHASE_YIELD ? PHASE_YIELD : PHASE_WAIT;
 }
@@ -312,16 +318,17 @@ enum phase exchange_tunnel(struct exchange *exchange)
 
 enum phase exchange_drop(struct exchange *exchange)
 {
-    switch (relay_pump(&exchange->up)) {
+    enum relay_status status = relay_pump(&exchange->up);
+    switch (status) {
     case RELAY_DONE:
         return PHASE_HEAD;
     case RELAY_WAIT:
     case RELAY_YIELD:
         if (exchange->up.total > exchange->context->config->max_body)
             return PHASE_LINGER;
-        return stream_pending(exchange->client).n ? PHASE_YIELD : PHASE_WAIT;
+        return status == RELAY_YIELD ? PHASE_YIELD : PHASE_WAIT;
     default:
-        return PHASE_CLOSED;
+        return PHASE_LINGER; /* our answer may still be on its way */
     }
 }
 
@@ -337,6 +344,7 @@ enum phase exchange_timeout(struct exchange *exchange, enum phase phase)
     case PHASE_BODY:
         return exchange_refuse(exchange, 408, "the request's body did not come in time");
     case PHASE_CONNECT:
+        exchange->record_end = true;
         return exchange_answer(exchange, 503,
                                "sockwarden: the Docker daemon takes no more connections just now",
                                false);

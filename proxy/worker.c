@@ -107,6 +107,7 @@ bool worker_start_thread(struct worker *worker)
 bool worker_give(struct worker *worker, const struct handoff *handoff)
 {
     atomic_fetch_add(&worker->load, 1);
+    atomic_fetch_add(&worker->context.shared->connections, 1);
     if (!worker->threaded)
         return conn_open(&worker->context, handoff->fd, &handoff->address, handoff->listener);
     pthread_mutex_lock(&worker->lock);
@@ -116,6 +117,7 @@ bool worker_give(struct worker *worker, const struct handoff *handoff)
         if (!queue) {
             pthread_mutex_unlock(&worker->lock);
             close(handoff->fd);
+            atomic_fetch_sub(&worker->context.shared->connections, 1);
             return false;
         }
         worker->queue = queue;

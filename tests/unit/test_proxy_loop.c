@@ -103,7 +103,7 @@ static void test_order(void **state)
     loop_again(&happened.loop, &l[0].task); /* once is enough */
     loop_again(&happened.loop, &l[2].task);
     loop_run(&happened.loop);
-    assert_string_equal(happened.text, "abc.z");
+    assert_string_equal(happened.text, "abc.z.");
 }
 
 /* What a task queues waits for the next turn, also when it queues itself. */
@@ -134,7 +134,7 @@ static void test_cancel(void **state)
         loop_cancel(&happened.loop, &l[gone].task); /* harmless */
         loop_run(&happened.loop);
         assert_null(strchr(happened.text, "abcd"[gone]));
-        assert_int_equal(happened.n, 5);
+        assert_int_equal(happened.n, 6);
         assert_false(l[gone].task.queued);
         /* The list is whole: what is added goes behind the rest. */
         happened.n = 0;
@@ -156,7 +156,7 @@ static void test_cancel_while_running(void **state)
     loop_again(&happened.loop, &l[1].task);
     loop_at_end(&happened.loop, &l[2].task);
     loop_run(&happened.loop);
-    assert_string_equal(happened.text, "a.z");
+    assert_string_equal(happened.text, "a.z.");
 }
 
 static uint64_t run_for_timer(struct timer *timer, uint64_t ms)
@@ -182,7 +182,7 @@ static void test_end_queues_end(void **state)
     loop_again(&happened.loop, &l[2].task); /* the first turn does not wait either */
     loop_run(&happened.loop);
     timer_drop(&happened.loop, &l[2].timer);
-    assert_string_equal(happened.text, "t.a.b");
+    assert_string_equal(happened.text, "t.a..b.");
     assert_in_range(clock_now_ms() - begun, 0, 900);
 }
 
