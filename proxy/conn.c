@@ -84,7 +84,8 @@ static unsigned respond_timeout(const struct exchange *exchange, const struct co
 static void head_clock(struct conn *conn, bool entered)
 {
     const struct config *config = conn->context->config;
-    bool begun = stream_pending(&conn->client).n > 0;
+    /* Who does not read our answers is not read from either, so no head can be late. */
+    bool begun = stream_pending(&conn->client).n > 0 && stream_queued(&conn->client) < RELAY_HIGH;
     if (!entered && conn->head_begun)
         return;
     conn->head_begun = begun;

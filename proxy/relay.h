@@ -28,7 +28,7 @@ enum relay_status {
 };
 
 enum {
-    RELAY_HIGH = 256 << 10, /* bytes queued at the sink above which nothing more is read */
+    RELAY_HIGH = 64 << 10,  /* bytes queued at the sink above which nothing more is read */
     RELAY_SHARE = 512 << 10 /* bytes a relay may move in one turn, so that others get theirs */
 };
 
