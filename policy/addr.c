@@ -126,6 +126,11 @@ bool cidr_holds(const struct cidr *outer, const struct cidr *inner)
            same_bits(outer->ip, inner->ip, outer->bits);
 }
 
+bool cidr_is_mapped(struct str text, const struct cidr *parsed)
+{
+    return str_find(text, ':') < text.n && memcmp(parsed->ip, ipv4_prefix, sizeof ipv4_prefix) == 0;
+}
+
 /* Takes "[v6]:" or "v4:" off the front. */
 static bool take_host(struct str *text, struct port_range *out)
 {

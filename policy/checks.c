@@ -3,7 +3,7 @@
 
 enum finding judge(struct check *check, enum key key, struct str value)
 {
-    if (constraint_passes(check_key(check, key), value))
+    if (key_passes(check, key, value))
         return FINDING_PASS;
     return refuse_value(check, key, value);
 }
@@ -21,10 +21,9 @@ enum finding judge_each(struct check *check, enum key key, const struct json_nod
 
 enum finding judge_names(struct check *check, enum key key, const struct json_node *map)
 {
-    const struct constraint *constraint = check_key(check, key);
     for (const struct json_node *n = json_child(check->body, map); n;
          n = json_next(check->body, n)) {
-        if (constraint_passes(constraint, n->key))
+        if (key_passes(check, key, n->key))
             continue;
         SHOWN(shown, n->key);
         return refuse(check, key, n->key, "sets \"%s\", which %s does not allow", shown,
@@ -33,15 +32,16 @@ enum finding judge_names(struct check *check, enum key key, const struct json_no
     return FINDING_PASS;
 }
 
-bool absent_passes(const struct constraint *constraint)
+bool absent_passes(const struct check *check, enum key key)
 {
-    return constraint->allow.count == 0 || constraint_passes(constraint, STR(""));
+    return check_key(check, key)->allow.count == 0 || key_passes(check, key, STR(""));
 }
 
 bool written_out(const struct check *check, enum key key, struct str value)
 {
     const struct constraint *constraint = check_key(check, key);
-    return (check->role->unrestricted && constraint->any) || constraint_names(constraint, value);
+    return (check->role->unrestricted && constraint->any) ||
+           constraint_names(constraint, value, check->work);
 }
 
 /* An entry whose text up to the colon is written out, for values such as "container:web". */
@@ -52,8 +52,8 @@ static bool prefix_written_out(const struct check *check, enum key key, struct s
     if (check->role->unrestricted && constraint->any)
         return true;
     for (size_t i = 0; i < constraint->allow.count; i++) {
-        struct str entry = constraint->allow.items[i].text;
-        if (str_starts(entry, prefix) && glob_match(entry, value))
+        const struct entry *entry = &constraint->allow.items[i];
+        if (str_starts(entry->text, prefix) && entry_matches(entry, value, false, check->work))
             return true;
     }
     return false;

@@ -31,6 +31,16 @@ void row_path(const struct body_schema *schema, size_t row, char *dst, size_t ca
 
 /* ---- judging one value by one key (checks.c) ------------------------------------------------ */
 
+/* Takes units of work; false: there are none left. */
+static inline bool check_spend(const struct check *check, uint64_t units)
+{
+    return work_take(check->work, units);
+}
+/* Does the key's list pass the value? */
+static inline bool key_passes(const struct check *check, enum key key, struct str value)
+{
+    return constraint_passes(check_key(check, key), value, check->work);
+}
 /* The value against the key's list. */
 enum finding judge(struct check *check, enum key key, struct str value);
 /* Each string of a list (or the one bare string) against the key's list. */
@@ -38,14 +48,14 @@ enum finding judge_each(struct check *check, enum key key, const struct json_nod
 /* Each name of a map. */
 enum finding judge_names(struct check *check, enum key key, const struct json_node *map);
 /* A value that is absent: passes unless the key has a list without "". */
-bool absent_passes(const struct constraint *constraint);
+bool absent_passes(const struct check *check, enum key key);
 /* Only an entry written out opens the value, but for unrestricted roles. */
 bool written_out(const struct check *check, enum key key, struct str value);
 /* "host", "container:x" and whatever else has a colon must be written out; the rest as judge(). */
 enum finding judge_mode(struct check *check, enum key key, struct str value);
 /* A container's name or ID that holds no '/': link aliases lead elsewhere. */
 enum finding judge_container_name(struct check *check, struct str name);
-/* Names of containers that would shadow an ID. */
+/* Names of containers and networks that would shadow an ID. */
 bool name_shadows_id(struct str name);
 
 /* The texts of a list, or of a bare string that stands for a list of one. */
@@ -67,7 +77,8 @@ struct str path_trim(struct str path);
 bool path_is_within(struct str path, struct str root);
 /* The parent of a normal, trimmed path; the root's is empty. */
 struct str path_parent(struct str path);
-/* Is or holds the daemon's or the proxy's sockets and state, or leads there (/proc). */
+/* Is or holds the daemon's or the proxy's sockets, state or settings, or leads there (/proc, /sys,
+   /dev). */
 bool path_is_vital(struct str path);
 /* At or below /proc or /sys once cleaned, as the daemon cleans it. */
 bool path_is_kernel(struct str path);
@@ -75,7 +86,7 @@ bool path_is_kernel(struct str path);
 /* A mount target or working directory. */
 enum finding judge_target(struct check *check, struct str target);
 
-/* ---- binds and volumes (checks_mount.c) ------------------------------------------------------ */
+/* ---- binds (checks_mount.c), tmpfs (checks_tmpfs.c), volumes (checks_volume.c) --------------- */
 
 struct bind {
     struct str source;
@@ -86,6 +97,13 @@ struct bind {
 };
 enum finding judge_bind(struct check *check, const struct bind *bind);
 enum finding judge_propagation(struct check *check, struct str propagation);
+/* Has the container that is created a restart policy? */
+bool container_restarts(const struct check *check);
+/* May a source that the role allows lie below a path that it may mount read-write? read_only:
+   sources that only read-only mounts may have count too. */
+bool binds_may_nest(const struct check *check, bool read_only);
+/* A mount of type tmpfs. */
+enum finding mount_tmpfs(struct check *check, const struct json_node *mount);
 /* driver: its name; options: a map of strings or NULL. */
 enum finding judge_volume(struct check *check, struct str name, struct str driver,
                           const struct json_node *options, bool inside_container);
@@ -127,7 +145,7 @@ FIELD(check_network_driver); FIELD(check_network_scope); FIELD(check_network_opt
 FIELD(check_subnet); FIELD(check_aux_addresses); FIELD(check_ipam_driver);
 FIELD(check_container_name); FIELD(check_mount_type);
 FIELD(check_annotations); FIELD(check_device_rules); FIELD(check_sysctls);
-FIELD(check_volume_options);
+FIELD(check_volume_options); FIELD(check_tmpfs_options);
 #undef FIELD
 // clang-format on
 

@@ -2,7 +2,7 @@
    Confinement, mounts, modes, networks, images, logs and resources have files of their own. */
 #include "checks.h"
 
-enum { SYSCTL_MAX = 256 };
+enum { SYSCTL_MAX = 256, LABEL_COST = 8 /* units of work to pass one label by */ };
 
 enum finding check_by_parent(struct check *check, const struct json_node *value)
 {
@@ -28,7 +28,7 @@ static enum finding judge_env(struct check *check, enum key key, const struct js
          item = json_next(check->body, item)) {
         check->at = item;
         struct str name = str_head(item->text, str_find(item->text, '='));
-        if (constraint_passes(check_key(check, key), name))
+        if (key_passes(check, key, name))
             continue;
         SHOWN(shown, name);
         return refuse_with(check, key, name, NULL, "sets %s, which %s does not allow", shown,
@@ -49,10 +49,9 @@ enum finding check_exec_env(struct check *check, const struct json_node *value)
 
 enum finding check_labels(struct check *check, const struct json_node *value)
 {
-    const struct constraint *constraint = check_key(check, KEY_LABELS);
     for (const struct json_node *n = json_child(check->body, value); n;
          n = json_next(check->body, n)) {
-        if (constraint_passes(constraint, n->key))
+        if (key_passes(check, KEY_LABELS, n->key))
             continue;
         SHOWN(shown, n->key);
         return refuse_with(check, KEY_LABELS, n->key, NULL,
@@ -70,8 +69,10 @@ static enum finding require_labels(struct check *check)
         struct str name = require->items[i].text;
         struct str pattern = require->items[i + 1].text;
         const struct json_node *labels = body_at(check, "Labels");
-        const struct json_node *label = labels ? json_get(check->body, labels, name) : NULL;
-        if (label && glob_match(pattern, label->text))
+        bool afford = check_spend(check, labels ? labels->count * LABEL_COST : 0);
+        const struct json_node *label =
+            labels && afford ? json_get(check->body, labels, name) : NULL;
+        if (label && glob_find(pattern, label->text, false, check->work))
             continue;
         SHOWN(shown, name);
         SHOWN(wanted, pattern);
@@ -106,8 +107,7 @@ enum finding check_sysctls(struct check *check, const struct json_node *value)
          n = json_next(check->body, n)) {
         char buffer[SYSCTL_MAX];
         struct str name = n->key;
-        if (sysctl_name(n->key, buffer, &name) &&
-            constraint_passes(check_key(check, KEY_SYSCTLS), name))
+        if (sysctl_name(n->key, buffer, &name) && key_passes(check, KEY_SYSCTLS, name))
             continue;
         SHOWN(shown, n->key);
         return refuse(check, KEY_SYSCTLS, name,
@@ -241,7 +241,7 @@ static enum finding whole_absent(struct check *check)
     } rows[] = {{"HostConfig.Runtime", KEY_RUNTIMES},
                 {"HostConfig.LogConfig.Type", KEY_LOG_DRIVERS}};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        if (absent_passes(check_key(check, rows[i].key)) || text_at(check, rows[i].path).n > 0)
+        if (absent_passes(check, rows[i].key) || text_at(check, rows[i].path).n > 0)
             continue;
         check->at = NULL;
         check->field = rows[i].path;
@@ -260,7 +260,7 @@ static enum finding whole_network_mode(struct check *check)
         text_at(check, "HostConfig.NetworkMode").n > 0)
         return FINDING_PASS;
     for (size_t i = 0; i < ARRAY_LEN(same); i++)
-        if (constraint_passes(constraint, str_of(same[i])))
+        if (key_passes(check, KEY_NETWORK_MODE, str_of(same[i])))
             return FINDING_PASS;
     check->at = NULL;
     check->field = "HostConfig.NetworkMode";

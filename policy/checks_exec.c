@@ -11,11 +11,11 @@ enum finding check_exec_privileged(struct check *check, const struct json_node *
 
 static enum finding whole_exec_user(struct check *check)
 {
-    const struct constraint *constraint = check_key(check, KEY_EXEC_USERS);
     struct str user = text_at(check, "User");
     check->at = NULL;
     check->field = "User";
-    if (user.n == 0 ? absent_passes(constraint) : constraint_passes(constraint, user))
+    if (user.n == 0 ? absent_passes(check, KEY_EXEC_USERS)
+                    : key_passes(check, KEY_EXEC_USERS, user))
         return FINDING_PASS;
     return refuse_value(check, KEY_EXEC_USERS, user);
 }
@@ -41,5 +41,5 @@ enum finding whole_exec(struct check *check)
     }
     if (whole_exec_user(check) != FINDING_PASS || whole_exec_command(check) != FINDING_PASS)
         return FINDING_REFUSE;
-    return check_key(check, KEY_USER)->deny.count ? whole_user(check) : FINDING_PASS;
+    return whole_user(check);
 }

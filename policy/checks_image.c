@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+enum { ENTRY_COST = 16 /* units of work to look at one entry */ };
+
 static bool is_everything(const struct constraint *constraint)
 {
     if (constraint->any)
@@ -27,23 +29,21 @@ bool images_restrict(const struct role *role)
            tags->allow.count > 0 || switched_on(&role->keys[KEY_IMAGES_REQUIRE_DIGEST]);
 }
 
-static bool listed(const struct constraint *constraint, struct str value)
+/* Is it in a list of what is excluded? */
+static bool excludes(const struct check *check, enum key key, struct str value)
 {
-    for (size_t i = 0; i < constraint->allow.count; i++)
-        if (glob_match(constraint->allow.items[i].text, value))
-            return true;
-    return false;
+    return entries_match(&check_key(check, key)->allow, value, true, check->work);
 }
 
 /* An entry whose part before the first '/' is this registry, literally, and that matches name (or
    any name, when that is empty). */
-static bool registry_written_out(const struct constraint *constraint, struct str registry,
-                                 struct str name)
+static bool registry_written_out(const struct check *check, struct str registry, struct str name)
 {
-    for (size_t i = 0; i < constraint->allow.count; i++) {
-        struct str entry = constraint->allow.items[i].text;
+    const struct entries *allow = &check_key(check, KEY_IMAGES_ALLOW)->allow;
+    for (size_t i = 0; i < allow->count && check_spend(check, ENTRY_COST); i++) {
+        struct str entry = allow->items[i].text;
         if (str_eq(str_head(entry, str_find(entry, '/')), registry) &&
-            (name.n == 0 || glob_match(entry, name)))
+            (name.n == 0 || glob_find(entry, name, false, check->work)))
             return true;
     }
     return false;
@@ -67,12 +67,11 @@ static enum finding refuse_address(struct check *check, struct str registry)
 
 static enum finding judge_name(struct check *check, const struct image_ref *ref)
 {
-    const struct constraint *allow = check_key(check, KEY_IMAGES_ALLOW);
-    bool excluded = listed(check_key(check, KEY_IMAGES_DENY), ref->name);
+    bool excluded = excludes(check, KEY_IMAGES_DENY, ref->name);
     if (!excluded && image_registry_by_address(ref->registry) && !lifted(check) &&
-        !registry_written_out(allow, ref->registry, ref->name))
+        !registry_written_out(check, ref->registry, ref->name))
         return refuse_address(check, ref->registry);
-    if (!excluded && constraint_passes(allow, ref->name))
+    if (!excluded && key_passes(check, KEY_IMAGES_ALLOW, ref->name))
         return FINDING_PASS;
     SHOWN(shown, ref->name);
     if (excluded)
@@ -90,7 +89,7 @@ static enum finding judge_version(struct check *check, const struct image_ref *r
     struct str tag = bare ? STR("latest") : ref->tag;
     bool every = bare && use == IMAGE_PULL && images_restrict(check->role);
     bool digest = ref->digest.n > 0 || !switched_on(check_key(check, KEY_IMAGES_REQUIRE_DIGEST));
-    bool excluded = tag.n > 0 && listed(check_key(check, KEY_IMAGES_DENY_TAGS), tag);
+    bool excluded = tag.n > 0 && excludes(check, KEY_IMAGES_DENY_TAGS, tag);
     if (digest && !every && !excluded)
         return FINDING_PASS;
     SHOWN(shown, ref->name);
@@ -148,7 +147,7 @@ enum finding judge_import(struct check *check, struct str name)
     if (import->any) /* the loader has filled the default in */
         return FINDING_PASS;
     bool read = name.n > 0 && image_parse(name, check->arena, &ref);
-    if (read && import->set && listed(import, ref.name))
+    if (read && import->set && entries_match(&import->allow, ref.name, false, check->work))
         return FINDING_PASS;
     SHOWN(shown, name);
     if (!read)
@@ -167,13 +166,13 @@ enum finding judge_registry(struct check *check, struct str registry)
     if (lifted(check))
         return FINDING_PASS;
     if (image_registry_by_address(registry))
-        return registry_written_out(allow, registry, STR("")) ? FINDING_PASS
+        return registry_written_out(check, registry, STR("")) ? FINDING_PASS
                                                               : refuse_address(check, registry);
     if (is_everything(allow))
         return FINDING_PASS;
     for (size_t i = 0; i < allow->allow.count; i++) {
         struct str entry = allow->allow.items[i].text;
-        if (glob_match(str_head(entry, str_find(entry, '/')), registry))
+        if (glob_find(str_head(entry, str_find(entry, '/')), registry, false, check->work))
             return FINDING_PASS;
     }
     SHOWN(shown, registry);

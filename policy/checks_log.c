@@ -94,17 +94,17 @@ static bool option_safe(struct str name, struct str value)
 }
 
 /* By its name, or as name=value. */
-static bool option_listed(const struct constraint *constraint, struct str name, struct str value)
+static bool option_listed(const struct check *check, struct str name, struct str value)
 {
     char pair[LOG_PAIR_MAX];
-    if (constraint_passes(constraint, name))
+    if (key_passes(check, KEY_LOG_OPTIONS, name))
         return true;
     if (name.n + 1 + value.n > sizeof(pair))
         return false;
     memcpy(pair, name.p, name.n);
     pair[name.n] = '=';
     memcpy(pair + name.n + 1, value.p ? value.p : "", value.n);
-    return constraint_passes(constraint, (struct str){pair, name.n + 1 + value.n});
+    return key_passes(check, KEY_LOG_OPTIONS, (struct str){pair, name.n + 1 + value.n});
 }
 
 enum finding check_log_config(struct check *check, const struct json_node *value)
@@ -112,8 +112,7 @@ enum finding check_log_config(struct check *check, const struct json_node *value
     const struct constraint *constraint = check_key(check, KEY_LOG_OPTIONS);
     for (const struct json_node *n = json_child(check->body, value); n;
          n = json_next(check->body, n)) {
-        if (constraint->set ? option_listed(constraint, n->key, n->text)
-                            : option_safe(n->key, n->text))
+        if (constraint->set ? option_listed(check, n->key, n->text) : option_safe(n->key, n->text))
             continue;
         SHOWN(shown, n->key);
         return refuse(check, KEY_LOG_OPTIONS, n->key,

@@ -6,10 +6,10 @@ static enum finding judge_network(struct check *check, struct str name)
     const struct constraint *constraint = check_key(check, KEY_NETWORK_MODE);
     bool plain = str_is(name, "default") || str_is(name, "bridge");
     /* Three spellings of one network; a list that has one of them has it. */
-    if (plain &&
-        ((!constraint->any && constraint->allow.count == 0) ||
-         constraint_passes(constraint, STR("default")) ||
-         constraint_passes(constraint, STR("bridge")) || constraint_passes(constraint, STR(""))))
+    if (plain && ((!constraint->any && constraint->allow.count == 0) ||
+                  key_passes(check, KEY_NETWORK_MODE, STR("default")) ||
+                  key_passes(check, KEY_NETWORK_MODE, STR("bridge")) ||
+                  key_passes(check, KEY_NETWORK_MODE, STR(""))))
         return FINDING_PASS;
     return judge_mode(check, KEY_NETWORK_MODE, name);
 }

@@ -1,8 +1,14 @@
-/* What a container mounts: host paths, volumes, tmpfs, images. Sources are judged as text; what
-   they are on the daemon's file system is not known here. */
+/* What a container mounts: host paths, and what stands in Binds and Mounts. Sources are judged as
+   text; what they are on the daemon's file system is not known here. Volumes and tmpfs have files
+   of their own. */
 #include "checks.h"
 
-enum { SOURCE_MAX = 4096, DEPTH_MAX = 64 /* components that the restart rule looks at */ };
+enum {
+    SOURCE_MAX = 4096,
+    DEPTH_MAX = 64,    /* components that the restart rule looks at */
+    MOUNTS_MAX = 1000, /* of Binds and Mounts together: each costs comparisons */
+    PAIR_COST = 10     /* units of work to compare two entries */
+};
 
 /* ---- host paths ------------------------------------------------------------------------------ */
 
@@ -16,8 +22,7 @@ static bool source_listed(const struct check *check, const struct bind *bind, st
     *only_read_only = false;
     for (size_t i = 0; i < allow->count; i++) {
         const struct entry *entry = &allow->items[i];
-        if (written ? !entry->literal || !str_eq(entry->text, source)
-                    : !glob_match(entry->text, source))
+        if ((written && !entry->literal) || !entry_matches(entry, source, false, check->work))
             continue;
         if (!entry->read_only || safe)
             return true;
@@ -31,13 +36,42 @@ static bool writable(const struct check *check, struct str path)
 {
     const struct entries *allow = &check_key(check, KEY_BINDS)->allow;
     for (size_t i = 0; i < allow->count; i++)
-        if (!allow->items[i].read_only && glob_match(allow->items[i].text, path))
+        if (!allow->items[i].read_only && entry_matches(&allow->items[i], path, false, check->work))
             return true;
     return false;
 }
 
-/* Has the container that is created a restart policy? */
-static bool container_restarts(const struct check *check)
+/* Does this entry lie below one that may be mounted read-write? */
+static bool entry_nests(const struct check *check, const struct entry *inner)
+{
+    const struct entries *allow = &check_key(check, KEY_BINDS)->allow;
+    if (!check_spend(check, allow->count * PAIR_COST))
+        return true;
+    for (size_t i = 0; i < allow->count; i++)
+        if (!allow->items[i].read_only && inner->text.n > allow->items[i].text.n &&
+            path_is_within(inner->text, allow->items[i].text))
+            return true;
+    return false;
+}
+
+bool binds_may_nest(const struct check *check, bool read_only)
+{
+    const struct entries *allow = &check_key(check, KEY_BINDS)->allow;
+    bool writes = false;
+    bool globs = false;
+    for (size_t i = 0; i < allow->count; i++) {
+        writes = writes || !allow->items[i].read_only;
+        globs = globs || (!allow->items[i].literal && (read_only || !allow->items[i].read_only));
+    }
+    if (writes && globs)
+        return true;
+    for (size_t i = 0; writes && i < allow->count; i++)
+        if ((read_only || !allow->items[i].read_only) && entry_nests(check, &allow->items[i]))
+            return true;
+    return false;
+}
+
+bool container_restarts(const struct check *check)
 {
     if (check->request->route->op != OP_ContainerCreate)
         return false;
@@ -73,11 +107,12 @@ static enum finding refuse_source(struct check *check, struct str source, bool v
                       "without relabelling and with all mounts below it",
                       shown);
     if (vital)
-        return refuse(check, KEY_BINDS, source,
-                      "mounts the host path \"%s\", which is or holds what rules the host (the "
-                      "daemon's sockets and state, /proc) and must be written out in "
-                      "containers.binds",
-                      shown);
+        return refuse(
+            check, KEY_BINDS, source,
+            "mounts the host path \"%s\", which is or holds what rules the host (the "
+            "daemon's sockets, state and settings, /proc, /sys, /dev) and must be written "
+            "out in containers.binds",
+            shown);
     return refuse(check, KEY_BINDS, source,
                   "mounts the host path \"%s\", which is not in containers.binds", shown);
 }
@@ -97,7 +132,7 @@ enum finding judge_bind(struct check *check, const struct bind *bind)
     struct str source = path_trim(bind->source);
     bool vital = path_is_vital(source);
     bool only_read_only = false;
-    if (binds->any && !vital && constraint_passes(binds, source))
+    if (binds->any && !vital && key_passes(check, KEY_BINDS, source))
         return FINDING_PASS;
     if (!source_listed(check, bind, source, vital, &only_read_only))
         return refuse_source(check, source, vital, only_read_only);
@@ -114,134 +149,6 @@ enum finding judge_propagation(struct check *check, struct str propagation)
                        "asks for the mount propagation \"%s\": only private and rprivate keep "
                        "mounts inside the container",
                        shown);
-}
-
-/* ---- volumes --------------------------------------------------------------------------------- */
-
-static bool volume_name_valid(struct str name)
-{
-    for (size_t i = 0; i < name.n; i++) {
-        char c = name.p[i];
-        bool plain = ascii_alpha(c) || ascii_digit(c);
-        if (!plain && (i == 0 || (c != '_' && c != '.' && c != '-')))
-            return false;
-    }
-    return name.n > 0;
-}
-
-/* "size=1m,mode=700": what a tmpfs may be given. */
-static bool tmpfs_options_plain(struct str text)
-{
-    static const char *const known[] = {"size", "uid", "gid", "mode"};
-    while (text.n > 0) {
-        struct str part = str_head(text, str_find(text, ','));
-        struct str name = str_head(part, str_find(part, '='));
-        bool found = false;
-        for (size_t i = 0; i < ARRAY_LEN(known); i++)
-            found = found || str_is(name, known[i]);
-        if (!found)
-            return false;
-        text = str_skip(text, part.n + 1);
-    }
-    return true;
-}
-
-struct volume_options {
-    struct str type, o, device;
-    bool others; /* there are more names than these */
-};
-
-static struct volume_options options_read(const struct check *check,
-                                          const struct json_node *options)
-{
-    struct volume_options out = {0};
-    for (const struct json_node *n = options ? json_child(check->body, options) : NULL; n;
-         n = json_next(check->body, n)) {
-        if (str_is(n->key, "type"))
-            out.type = n->text;
-        else if (str_is(n->key, "o"))
-            out.o = n->text;
-        else if (str_is(n->key, "device"))
-            out.device = n->text;
-        else
-            out.others = true;
-    }
-    return out;
-}
-
-static bool has_word(struct str list, const char *word)
-{
-    while (list.n > 0) {
-        struct str part = str_head(list, str_find(list, ','));
-        if (str_is(part, word))
-            return true;
-        list = str_skip(list, part.n + 1);
-    }
-    return false;
-}
-
-static enum finding judge_options(struct check *check, const struct json_node *options)
-{
-    if (!options || options->kind != JSON_OBJECT || options->count == 0)
-        return FINDING_PASS;
-    struct volume_options given = options_read(check, options);
-    bool tmpfs = !given.others && str_is(given.type, "tmpfs") && str_is(given.device, "tmpfs") &&
-                 tmpfs_options_plain(given.o);
-    bool bind = !given.others && str_is(given.type, "none") && str_is(given.o, "bind");
-    check->at = options;
-    if (tmpfs)
-        return FINDING_PASS;
-    if (bind || has_word(given.o, "bind") || has_word(given.o, "rbind")) {
-        struct bind as_bind = {.source = given.device, .restarts = container_restarts(check)};
-        if (judge_bind(check, &as_bind) != FINDING_PASS)
-            return FINDING_REFUSE;
-    }
-    if (bind || check_key(check, KEY_VOLUME_OPTIONS)->any)
-        return FINDING_PASS;
-    return refuse(check, KEY_VOLUME_OPTIONS, json_child(check->body, options)->key,
-                  "asks the volume driver for more than a plain tmpfs or a bind of a path that "
-                  "containers.binds allows, and containers.volume_options is false");
-}
-
-enum finding judge_volume(struct check *check, struct str name, struct str driver,
-                          const struct json_node *options, bool inside_container)
-{
-    const struct constraint *drivers = check_key(check, KEY_VOLUME_DRIVERS);
-    if (name.n > 0 && inside_container && !volume_name_valid(name)) {
-        SHOWN(shown, name);
-        return refuse_with(check, KEY_VOLUMES, name, NULL,
-                           "names \"%s\", which is neither an absolute path nor a volume", shown);
-    }
-    if (!constraint_passes(check_key(check, KEY_VOLUMES), name)) {
-        SHOWN(shown, name);
-        return refuse(check, KEY_VOLUMES, name,
-                      "uses the volume \"%s\", which containers.volumes does not allow", shown);
-    }
-    if (driver.n > 0 ? !constraint_passes(drivers, driver) : !absent_passes(drivers)) {
-        SHOWN(named, driver);
-        return refuse(check, KEY_VOLUME_DRIVERS, driver,
-                      "uses the volume driver \"%s\", which containers.volume_drivers does not "
-                      "allow",
-                      named);
-    }
-    return judge_options(check, options);
-}
-
-enum finding check_volume_driver(struct check *check, const struct json_node *value)
-{
-    return judge(check, KEY_VOLUME_DRIVERS, value->text);
-}
-
-enum finding check_volume_options(struct check *check, const struct json_node *value)
-{
-    return judge_options(check, value);
-}
-
-enum finding whole_volume(struct check *check)
-{
-    check->at = body_at(check, "Name");
-    check->field = "Name";
-    return judge_volume(check, text_at(check, "Name"), text_at(check, "Driver"), NULL, false);
 }
 
 /* ---- Binds ----------------------------------------------------------------------------------- */
@@ -310,8 +217,29 @@ static enum finding judge_bind_text(struct check *check, struct str text, struct
                              : judge_volume(check, first, driver, NULL, true);
 }
 
+static size_t count_at(const struct check *check, const char *path)
+{
+    const struct json_node *list = body_at(check, path);
+    return list ? list->count : 0;
+}
+
+static enum finding judge_count(struct check *check)
+{
+    static const char *const lists[] = {"HostConfig.Binds", "HostConfig.Mounts", "Binds", "Mounts"};
+    size_t count = 0;
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+        count += count_at(check, lists[i]);
+    if (count <= MOUNTS_MAX)
+        return FINDING_PASS;
+    return refuse_plain(check, (struct str){NULL, 0}, NULL, NULL,
+                        "is one of %zu mounts; %d at most are compared with a policy", count,
+                        MOUNTS_MAX);
+}
+
 enum finding check_binds(struct check *check, const struct json_node *value)
 {
+    if (judge_count(check) != FINDING_PASS)
+        return FINDING_REFUSE;
     struct str driver = text_at(check, "HostConfig.VolumeDriver");
     bool restarts = container_restarts(check);
     for (const struct json_node *item = json_child(check->body, value); item;
@@ -343,11 +271,6 @@ static enum finding mount_volume(struct check *check, const struct json_node *mo
     return judge_volume(check, member_text(check, mount, "Source"),
                         member_text(check, driver, "Name"),
                         json_get(check->body, driver, STR("Options")), true);
-}
-
-static enum finding mount_tmpfs(struct check *check, const struct json_node *mount)
-{
-    return judge(check, KEY_TMPFS, member_text(check, mount, "Target"));
 }
 
 static enum finding mount_image(struct check *check, const struct json_node *mount)
@@ -396,6 +319,8 @@ static enum finding judge_mount(struct check *check, const struct json_node *mou
 
 enum finding check_mounts(struct check *check, const struct json_node *value)
 {
+    if (judge_count(check) != FINDING_PASS)
+        return FINDING_REFUSE;
     for (const struct json_node *mount = json_child(check->body, value); mount;
          mount = json_next(check->body, mount)) {
         check->at = mount;
@@ -406,17 +331,6 @@ enum finding check_mounts(struct check *check, const struct json_node *value)
 }
 
 /* ---- the rest -------------------------------------------------------------------------------- */
-
-enum finding check_tmpfs(struct check *check, const struct json_node *value)
-{
-    for (const struct json_node *n = json_child(check->body, value); n;
-         n = json_next(check->body, n)) {
-        if (judge_target(check, n->key) != FINDING_PASS ||
-            judge(check, KEY_TMPFS, n->key) != FINDING_PASS)
-            return FINDING_REFUSE;
-    }
-    return FINDING_PASS;
-}
 
 /* Volumes of the container's own configuration: targets of anonymous volumes. */
 enum finding check_volume_targets(struct check *check, const struct json_node *value)

@@ -2,10 +2,31 @@
  */
 #include "checks.h"
 
-enum { EPHEMERAL_FIRST = 32768, EPHEMERAL_LAST = 60999 /* ports that the kernel picks from */ };
+enum {
+    EPHEMERAL_FIRST = 32768,
+    EPHEMERAL_LAST = 60999, /* ports that the kernel picks from */
+    RANGE_COST = 16         /* units of work to compare with one range */
+};
+
+/* Names that mean something else where a network is named. */
+static bool name_is_taken(struct str name)
+{
+    static const char *const own[] = {"host", "none", "default", "bridge"};
+    for (size_t i = 0; i < ARRAY_LEN(own); i++)
+        if (str_is(name, own[i]))
+            return true;
+    return name_shadows_id(name) || str_find(name, ':') < name.n;
+}
 
 enum finding check_network_name(struct check *check, const struct json_node *value)
 {
+    if (name_is_taken(value->text) && !check->role->unrestricted) {
+        SHOWN(shown, value->text);
+        return refuse_with(check, KEY_NETWORKS_NAMES, value->text, NULL,
+                           "is \"%s\", which would stand for another network, or for a "
+                           "container's, where networks are named",
+                           shown);
+    }
     return judge(check, KEY_NETWORKS_NAMES, value->text);
 }
 
@@ -43,7 +64,9 @@ static enum finding judge_subnet(struct check *check, struct str text)
     struct cidr asked;
     if (subnets->any)
         return FINDING_PASS;
-    bool read = cidr_parse(text, &asked);
+    /* The daemon takes a mapped address for IPv4, whose range is another. */
+    bool read = cidr_parse(text, &asked) && !cidr_is_mapped(text, &asked) &&
+                check_spend(check, subnets->allow.count * RANGE_COST);
     for (size_t i = 0; read && i < subnets->allow.count; i++)
         if (cidr_holds(&subnets->allow.items[i].cidr, &asked))
             return FINDING_PASS;
@@ -75,7 +98,7 @@ enum finding whole_network(struct check *check)
     const struct json_node *internal = body_at(check, "Internal");
     check->at = NULL;
     check->field = "Driver";
-    if (text_at(check, "Driver").n == 0 && !absent_passes(check_key(check, KEY_NETWORKS_DRIVERS)))
+    if (text_at(check, "Driver").n == 0 && !absent_passes(check, KEY_NETWORKS_DRIVERS))
         return refuse(check, KEY_NETWORKS_DRIVERS, STR(""),
                       "is not given, and networks.drivers has no \"\" for the daemon's own choice");
     if (!check_key(check, KEY_NETWORKS_INTERNAL)->required ||
@@ -118,6 +141,8 @@ static bool ports_allowed(const struct check *check, const struct wanted_ports *
     const struct constraint *ports = check_key(check, KEY_PORTS);
     if (ports->any)
         return true;
+    if (!check_spend(check, (ports->allow.count + 1) * RANGE_COST))
+        return false;
     for (size_t i = 0; i < ports->allow.count; i++) {
         const struct port_range *range = &ports->allow.items[i].ports;
         bool ip = range->any_ip || ip_is_any(range->ip) ||

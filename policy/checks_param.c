@@ -102,6 +102,16 @@ enum finding param_tag_repo(struct check *check, struct str value)
     return judge_image(check, name, IMAGE_NAME);
 }
 
+/* What a client may look for; '%' and the like would change the address that the daemon makes of
+   the term. */
+static bool term_plain(struct str term)
+{
+    for (size_t i = 0; i < term.n; i++)
+        if (!ascii_alpha(term.p[i]) && !ascii_digit(term.p[i]) && !memchr("._:/- ", term.p[i], 6))
+            return false;
+    return true;
+}
+
 enum finding param_search_term(struct check *check, struct str value)
 {
     size_t slash = str_find(value, '/');
@@ -110,6 +120,12 @@ enum finding param_search_term(struct check *check, struct str value)
         slash < value.n && (str_find(first, '.') < first.n || str_find(first, ':') < first.n ||
                             str_is(first, "localhost"));
     bool hub = !registry || str_is(first, "docker.io") || str_is(first, "index.docker.io");
+    bool valid = term_plain(value) && (hub || image_registry_valid(first));
+    if (!valid && !check->role->unrestricted) {
+        SHOWN(shown, value);
+        return refuse_with(check, KEY_IMAGES_ALLOW, value, NULL,
+                           "is \"%s\", which is no plain [REGISTRY/]TERM", shown);
+    }
     return judge_registry(check, hub ? STR("docker.io") : first);
 }
 
@@ -126,7 +142,7 @@ static enum finding judge_created_name(struct check *check)
     if (request_param(check->request, "name").n > 0)
         return FINDING_PASS; /* judged by its row */
     check->field = "?name";
-    if (absent_passes(check_key(check, KEY_NAMES)) || check_key(check, KEY_NAMES)->any)
+    if (absent_passes(check, KEY_NAMES) || check_key(check, KEY_NAMES)->any)
         return FINDING_PASS;
     return refuse(check, KEY_NAMES, STR(""),
                   "is not given, and containers.names has no \"\" for containers without a name");

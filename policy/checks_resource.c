@@ -29,11 +29,30 @@ static enum finding over_max(struct check *check, enum key key, struct str value
                        key_path(key), max);
 }
 
+static enum finding refuse_lifting(struct check *check, enum key key, struct str value)
+{
+    SHOWN(shown, value);
+    return refuse_with(check, key, value, NULL,
+                       "is %s, which lifts the limit that %s sets or requires", shown,
+                       key_path(key));
+}
+
+/* Below 0 lifts a limit that the container may have; at create it is no limit, which
+   whole_resources judges. */
+static bool lifts_required(const struct check *check, enum key key, const struct json_node *node)
+{
+    int64_t value = -1;
+    return check->request->route->op == OP_ContainerUpdate && check_key(check, key)->required &&
+           (!json_int(node, &value) || value < 0);
+}
+
 /* A limit of its own: below 0 means none, which exceeds any max. */
 static enum finding judge_limit(struct check *check, enum key key, const struct json_node *node)
 {
     const struct constraint *constraint = check_key(check, key);
     int64_t value = -1;
+    if (lifts_required(check, key, node))
+        return refuse_lifting(check, key, node->text);
     if (!constraint->has_max)
         return FINDING_PASS;
     if (json_int(node, &value) && value >= 0 && value <= constraint->max)
@@ -70,6 +89,8 @@ enum finding check_shm_size(struct check *check, const struct json_node *value)
 enum finding check_cpu_quota(struct check *check, const struct json_node *value)
 {
     const struct constraint *constraint = check_key(check, KEY_CPUS);
+    if (lifts_required(check, KEY_CPUS, value))
+        return refuse_lifting(check, KEY_CPUS, value->text);
     if (!constraint->has_max)
         return FINDING_PASS;
     bool update = check->request->route->op == OP_ContainerUpdate;
@@ -125,15 +146,14 @@ enum finding whole_resources(struct check *check)
 static enum finding update_pids(struct check *check)
 {
     const struct json_node *node = body_at(check, "PidsLimit");
-    if (!node || node->kind == JSON_NULL || !check_key(check, KEY_PIDS_LIMIT)->has_max)
+    const struct constraint *limit = check_key(check, KEY_PIDS_LIMIT);
+    if (!node || node->kind == JSON_NULL || (!limit->has_max && !limit->required))
         return FINDING_PASS;
     int64_t value = 0;
     if (json_int(node, &value) && value > 0)
         return FINDING_PASS; /* judged already */
     check->at = node;
-    return refuse_with(check, KEY_PIDS_LIMIT, node->text, NULL,
-                       "is %" PRId64 ", which lifts the limit that containers.pids_limit sets",
-                       value);
+    return refuse_lifting(check, KEY_PIDS_LIMIT, node->text);
 }
 
 /* A new period changes what an earlier quota means. */
@@ -148,25 +168,12 @@ static enum finding update_period(struct check *check)
                        "container would get");
 }
 
-/* May a source lie below a path that containers can write? Then a restart resolves it again. */
-static bool binds_can_be_below(const struct constraint *binds)
-{
-    for (size_t i = 0; i < binds->allow.count; i++)
-        if (!binds->allow.items[i].read_only && !binds->allow.items[i].literal)
-            return true;
-    for (size_t i = 0; i < binds->allow.count; i++)
-        for (size_t k = 0; k < binds->allow.count; k++)
-            if (i != k && path_is_within(binds->allow.items[i].text, binds->allow.items[k].text))
-                return true;
-    return false;
-}
-
 static enum finding update_restart(struct check *check)
 {
     struct str policy = text_at(check, "RestartPolicy.Name");
-    if (policy.n == 0 || str_is(policy, "no") || !binds_can_be_below(check_key(check, KEY_BINDS)))
+    if (policy.n == 0 || str_is(policy, "no") || !binds_may_nest(check, true))
         return FINDING_PASS;
-    SHOWN(shown, policy);
+    SHOWN(shown, policy); /* a restart resolves sources again */
     check->at = body_at(check, "RestartPolicy.Name");
     return refuse_with(check, KEY_BINDS, policy, NULL,
                        "is \"%s\": the container may mount a path below one that containers can "
@@ -235,7 +242,7 @@ enum finding check_device_requests(struct check *check, const struct json_node *
          n = json_next(check->body, n)) {
         struct str driver = member_text(check, n, "Driver");
         check->at = n;
-        if (constraint_passes(check_key(check, KEY_DEVICE_REQUESTS), driver))
+        if (key_passes(check, KEY_DEVICE_REQUESTS, driver))
             continue;
         SHOWN(shown, driver);
         return refuse(check, KEY_DEVICE_REQUESTS, driver,

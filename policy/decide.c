@@ -6,9 +6,27 @@
 /* ---- before the body ------------------------------------------------------------------------- */
 
 static struct check check_for(const struct role *role, const struct request *request,
-                              struct arena *arena, struct decision *decision)
+                              struct arena *arena, struct decision *decision, struct work *work)
 {
-    return (struct check){.role = role, .request = request, .arena = arena, .decision = decision};
+    *work = (struct work){.left = WORK_MAX};
+    return (struct check){
+        .role = role, .request = request, .arena = arena, .decision = decision, .work = work};
+}
+
+/* Without a version the daemon's newest one is meant, which api.max may exclude. */
+static bool no_version_passes(struct check *check)
+{
+    const struct role *role = check->role;
+    struct decision *decision = check->decision;
+    if (role->api_max == API_MINOR_ANY || operation_class(check->request->route->op) == CLASS_PING)
+        return true;
+    decision->status = 400;
+    decision->rule = "api";
+    snprintf(decision->reason, sizeof(decision->reason),
+             "sockwarden: the request names no API version, which means the daemon's newest one, "
+             "and api.max of the policy is %d.%d: name a version in the path, as /v%d.%d/...",
+             API_MAJOR, role->api_max, API_MAJOR, role->api_max);
+    return false;
 }
 
 /* The daemon's own words, which clients know. */
@@ -21,7 +39,9 @@ static bool version_passes(struct check *check)
                (request->api_major == API_MAJOR && request->api_minor < role->api_min);
     bool new = request->api_major > API_MAJOR ||
                (request->api_major == API_MAJOR && request->api_minor > role->api_max);
-    if (!request->versioned || (!old && !new))
+    if (!request->versioned)
+        return no_version_passes(check);
+    if (!old && !new)
         return true;
     decision->status = 400;
     decision->rule = "api";
@@ -233,17 +253,19 @@ static bool refused(struct check *check)
 bool policy_precheck(const struct role *role, const struct request *request, struct arena *arena,
                      struct decision *decision)
 {
-    struct check check = check_for(role, request, arena, decision);
+    struct work work;
+    struct check check = check_for(role, request, arena, decision, &work);
     memset(decision, 0, sizeof(*decision));
-    return precheck(&check) || refused(&check);
+    return (precheck(&check) && !work.spent) || refused(&check);
 }
 
 void policy_decide(const struct role *role, const struct request *request, struct arena *arena,
                    struct decision *decision)
 {
-    struct check check = check_for(role, request, arena, decision);
+    struct work work;
+    struct check check = check_for(role, request, arena, decision, &work);
     memset(decision, 0, sizeof(*decision));
-    if (precheck(&check) && body_passes(&check) && decision->status == 0)
+    if (precheck(&check) && body_passes(&check) && !work.spent && decision->status == 0)
         decision->verdict = VERDICT_ALLOW;
     else
         refused(&check);

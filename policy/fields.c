@@ -109,7 +109,7 @@ static const struct field container_create_fields[] = {
     HOLD(3, "TmpfsOptions", T_OBJECT, "of a tmpfs"),
     HARM(4, "SizeBytes", T_INT, "less than without it"),
     HARM(4, "Mode", T_INT, "permissions of its root"),
-    HARM(4, "Options", T_STRING_LISTS, "inside the container, whose devices are limited anyway"),
+    RULE(4, "Options", T_STRING_LISTS, check_tmpfs_options, "options of mount(2); some change what is mounted already"),
     HARM(3, "ClusterOptions", T_OBJECT, "none are defined; the type itself must be opened"),
     FULL(2, "MaskedPaths", T_STRINGS, check_masked_paths, "even an empty list unmasks /proc"),
     FULL(2, "ReadonlyPaths", T_STRINGS, check_masked_paths, "even an empty list makes /proc/sys writable"),

@@ -2,6 +2,9 @@
  */
 #include "role.h"
 
+/* Units of work, as measured. */
+enum { GLOB_COST = 40, STATES_COST = 200, STATE_COST = 5, BYTES_A_UNIT = 16 };
+
 enum element { ELEMENT_BYTE, ELEMENT_ANY, ELEMENT_STAR, ELEMENT_GLOBSTAR };
 
 static bool is_wild(char c)
@@ -32,17 +35,17 @@ static void pass_stars(struct str pattern, bool reached[])
 
 /* Reads one byte. From the back, so that each state is read before it is written. Returns whether
    any state is left. */
-static bool read_byte(struct str pattern, bool reached[], char c)
+static bool read_byte(struct str pattern, bool reached[], char c, bool wide)
 {
     bool any = false;
+    bool plain = wide || c != '/';
     reached[pattern.n] = false;
     for (size_t i = pattern.n; i-- > 0;) {
         if (!reached[i])
             continue;
         enum element element = element_at(pattern, i);
-        bool stays = element == ELEMENT_GLOBSTAR || (element == ELEMENT_STAR && c != '/');
-        bool moves =
-            element == ELEMENT_BYTE ? pattern.p[i] == c : element == ELEMENT_ANY && c != '/';
+        bool stays = element == ELEMENT_GLOBSTAR || (element == ELEMENT_STAR && plain);
+        bool moves = element == ELEMENT_BYTE ? pattern.p[i] == c : element == ELEMENT_ANY && plain;
         reached[i] = stays;
         reached[i + 1] = reached[i + 1] || moves;
         any = any || stays || moves;
@@ -51,14 +54,15 @@ static bool read_byte(struct str pattern, bool reached[], char c)
 }
 
 /* All states at once: time is pattern times text at worst, whatever they hold. */
-static bool match_states(struct str pattern, struct str text)
+static bool match_states(struct str pattern, struct str text, bool wide, struct work *work)
 {
     bool reached[GLOB_MAX + 1] = {true};
-    if (pattern.n > GLOB_MAX)
+    uint64_t cost = STATES_COST + (uint64_t)STATE_COST * (pattern.n + 1) * (text.n + 1);
+    if (pattern.n > GLOB_MAX || !work_take(work, cost))
         return false;
     pass_stars(pattern, reached);
     for (size_t i = 0; i < text.n; i++) {
-        if (!read_byte(pattern, reached, text.p[i]))
+        if (!read_byte(pattern, reached, text.p[i], wide))
             return false;
         pass_stars(pattern, reached);
     }
@@ -67,7 +71,7 @@ static bool match_states(struct str pattern, struct str text)
 
 /* The plain ends of a pattern decide most cases by comparison; what remains begins and ends with a
    wildcard. */
-static bool match(struct str pattern, struct str text)
+static bool match(struct str pattern, struct str text, bool wide, struct work *work)
 {
     size_t head = 0;
     while (head < pattern.n && !is_wild(pattern.p[head]))
@@ -85,14 +89,22 @@ static bool match(struct str pattern, struct str text)
     if (str_is(pattern, "**"))
         return true;
     if (str_is(pattern, "*"))
-        return str_find(text, '/') == text.n;
-    return match_states(pattern, text);
+        return wide || (work_take(work, text.n / BYTES_A_UNIT) && str_find(text, '/') == text.n);
+    return match_states(pattern, text, wide, work);
+}
+
+bool glob_find(struct str pattern, struct str text, bool wide, struct work *work)
+{
+    /* Twice the pattern: its plain ends are looked for and compared. */
+    if (!work_take(work, GLOB_COST + 2 * (uint64_t)pattern.n))
+        return false;
+    if (match(pattern, text, wide, work))
+        return true;
+    bool below = pattern.n > 3 && str_ends(pattern, STR("/**"));
+    return below && match(str_head(pattern, pattern.n - 3), text, wide, work);
 }
 
 bool glob_match(struct str pattern, struct str text)
 {
-    if (match(pattern, text))
-        return true;
-    bool below = pattern.n > 3 && str_ends(pattern, STR("/**"));
-    return below && match(str_head(pattern, pattern.n - 3), text);
+    return glob_find(pattern, text, false, NULL);
 }

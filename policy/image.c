@@ -77,7 +77,7 @@ static bool port_valid(struct str port)
 }
 
 /* Upper case is refused: hosts are the same in any case, names in a policy are not. */
-static bool registry_valid(struct str registry)
+bool image_registry_valid(struct str registry)
 {
     struct str host;
     struct str port;
@@ -265,6 +265,6 @@ bool image_parse(struct str text, struct arena *arena, struct image_ref *out)
     bool hub = !named || str_is(first, "docker.io") || str_is(first, "index.docker.io");
     out->registry = hub ? STR("docker.io") : first;
     bool alone = hub && str_find(repository, '/') == repository.n;
-    return registry_valid(out->registry) && repository_valid(repository) &&
+    return image_registry_valid(out->registry) && repository_valid(repository) &&
            join_name(alone ? STR("library/") : STR(""), repository, arena, out);
 }

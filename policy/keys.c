@@ -36,13 +36,13 @@
       "volume drivers") \
     X(KEY_VOLUME_OPTIONS, "containers", "volume_options", B, ENTRY_GLOB, MAX_NONE, \
       "false", \
-      "volume driver options other than a plain tmpfs and binds that binds allows") \
+      "driver options for network file systems, beside a plain tmpfs and what binds allows") \
     X(KEY_VOLUMES_FROM, "containers", "volumes_from", B | L, ENTRY_GLOB, MAX_NONE, \
       "false", \
       "containers whose volumes may be taken over") \
     X(KEY_TMPFS, "containers", "tmpfs", B | L, ENTRY_GLOB, MAX_NONE, \
       "true", \
-      "mount points of tmpfs") \
+      "mount points of tmpfs, with plain options") \
     X(KEY_NETWORK_MODE, "containers", "network_mode", B | L, ENTRY_GLOB, MAX_NONE, \
       "true", \
       "network modes and names of networks; host and container: must be written out") \
@@ -72,7 +72,7 @@
       "device cgroup rules") \
     X(KEY_SECURITY_OPT, "containers", "security_opt", B | L | A | RL, ENTRY_GLOB, MAX_NONE, \
       OPTION_DEFAULT, \
-      "security options as name=value; unconfined values must be written out") \
+      "security options as name=value; unconfined values and profiles must be written out") \
     X(KEY_MASKED_PATHS, "containers", "masked_paths", B, ENTRY_GLOB, MAX_NONE, \
       "false", \
       "may MaskedPaths and ReadonlyPaths be given at all") \
@@ -102,7 +102,7 @@
       "OomKillDisable and OomScoreAdj below 0") \
     X(KEY_USER, "containers", "user", B | L | D, ENTRY_GLOB, MAX_NONE, \
       "true", \
-      "users; {\"deny\": [\"root\"]} demands a numeric uid other than 0") \
+      "users, \"\" for none; {\"deny\": [\"root\"]} demands a numeric uid other than 0") \
     X(KEY_READ_ONLY, "containers", "read_only", RT, ENTRY_GLOB, MAX_NONE, \
       "{\"require\":false}", \
       "must the root file system be read-only") \

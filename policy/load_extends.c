@@ -77,7 +77,7 @@ static void start_with_defaults(struct loader *loader, struct settings *out)
 {
     memcpy(out->role.keys, loader->defaults, sizeof out->role.keys);
     out->role.api_min = API_MINOR_FLOOR;
-    out->role.api_max = 99;
+    out->role.api_max = API_MINOR_ANY;
 }
 
 static struct draft *find_draft(struct loader *loader, struct str name)
@@ -208,6 +208,35 @@ static void warn_of_refused(struct loader *loader, const struct draft *draft)
         warn_of_refused_op(loader, n);
 }
 
+/* Of the operations that a role allows, is there one whose body this version cannot inspect? */
+static bool allows_uninspected(const struct role *role)
+{
+    for (enum operation op = 0; op < OP_COUNT; op++)
+        if (role->ops[op] == OP_ALLOWED && operation_uninspected(op))
+            return true;
+    return false;
+}
+
+/* The mark lets uninspected bodies pass: constraints that are written beside it do not hold there.
+ */
+static void warn_of_unbound(struct loader *loader, const struct draft *draft)
+{
+    const struct role *role = &draft->merged->role;
+    bool constrained = false;
+    for (enum key key = 0; key < KEY_COUNT; key++)
+        constrained = constrained || draft->own.role.keys[key].set;
+    if (draft->builtin || !role->unrestricted || !constrained || !allows_uninspected(role))
+        return;
+    loader->doc = draft->doc;
+    loader->builtin = NULL;
+    load_warning(
+        loader, draft->node->offset,
+        "role %s extends builtin:all: operations that this version cannot inspect (builds, "
+        "services, plugins ...) pass whatever its constraints say; deny those that it "
+        "does not need",
+        role->name);
+}
+
 void load_resolve_all(struct loader *loader)
 {
     for (size_t i = 0; i < loader->draft_count; i++) {
@@ -217,4 +246,6 @@ void load_resolve_all(struct loader *loader)
     }
     for (size_t i = 0; i < loader->draft_count; i++)
         warn_of_refused(loader, &loader->drafts[i]);
+    for (size_t i = 0; i < loader->draft_count; i++)
+        warn_of_unbound(loader, &loader->drafts[i]);
 }

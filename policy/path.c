@@ -2,9 +2,11 @@
    by one. Nothing is looked up on a file system. */
 #include "checks.h"
 
-/* Sockets and state of the daemon and of containerd. Whoever holds one of them holds the host. */
-static const char *const vital_paths[] = {"/var/run", "/run", "/var/lib/docker",
-                                          "/var/lib/containerd", "/proc"};
+/* Sockets, state and settings of the daemon and of containerd, and the kernel's own trees. Whoever
+   holds one of them holds the host. */
+static const char *const vital_paths[] = {
+    "/var/run", "/run", "/var/lib/docker", "/var/lib/containerd", "/etc/docker", "/proc",
+    "/sys",     "/dev"};
 
 bool path_is_normal(struct str path)
 {

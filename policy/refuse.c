@@ -5,7 +5,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { KEY_SHOWN_MAX = 64 /* bytes of one name of a map in a path */ };
+enum {
+    KEY_SHOWN_MAX = 64, /* bytes of one name of a map in a path */
+    OPEN_COST = 30      /* units of work to compare with one entry of `open` */
+};
 
 /* Text in a fixed buffer; what does not fit is cut. */
 struct text {
@@ -133,9 +136,15 @@ static void write_reason(struct check *check, const struct refusal *refusal, con
 
 static enum finding settle(struct check *check, const struct refusal *refusal, const char *why)
 {
+    static const struct refusal too_much = {403, {NULL, 0}, NULL, NULL};
     struct decision *decision = check->decision;
     if (decision->status != 0)
         return FINDING_REFUSE;
+    if (check->work && check->work->spent && refusal->status == too_much.status) {
+        refusal = &too_much; /* what the comparisons said since is nothing */
+        why = "names too much to be compared with the entries of the policy; ask for less in one "
+              "request";
+    }
     decision->verdict = VERDICT_DENY;
     decision->status = refusal->status;
     decision->close = refusal->status == 400;
@@ -193,18 +202,10 @@ enum finding refuse_plain(struct check *check, struct str value, const char *rul
     return settle(check, &refusal, said);
 }
 
-static bool denied(const struct constraint *constraint, struct str value)
-{
-    for (size_t i = 0; i < constraint->deny.count; i++)
-        if (glob_match(constraint->deny.items[i].text, value))
-            return true;
-    return false;
-}
-
 enum finding refuse_value(struct check *check, enum key key, struct str value)
 {
     SHOWN(shown, value);
-    if (denied(check_key(check, key), value))
+    if (entries_match(&check_key(check, key)->deny, value, true, check->work))
         return refuse_with(check, key, value, NULL, "is \"%s\", which %s denies", shown,
                            key_path(key));
     return refuse(check, key, value, "is \"%s\", which %s does not allow", shown, key_path(key));
@@ -223,7 +224,8 @@ enum finding refuse_unless_open(struct check *check, struct str value, const cha
         separator = '?'; /* a parameter: its field is written "?name" */
         add(&text, "%s", check->field + 1);
     }
-    if (role_opens(check->role, op, separator, path))
+    if (check_spend(check, check->role->open_count * OPEN_COST) &&
+        role_opens(check->role, op, separator, path))
         return FINDING_PASS;
     text = text_in(allow_with, sizeof(allow_with));
     add(&text, "\"open\": [\"%s%c%s\"]", operation_name(op), separator, path);

@@ -71,13 +71,15 @@ enum archive_mode { ARCHIVE_NEVER, ARCHIVE_ALWAYS };
 
 enum op_state { OP_NOT_ALLOWED = 0, OP_ALLOWED = 1, OP_DENIED = 2 };
 
+enum { API_MINOR_ANY = 99 }; /* api.max of this says nothing */
+
 struct role {
     const char *name;    /* "ci", "builtin:default" */
     bool unrestricted;   /* builtin:all and its heirs: the written-out rule is lifted and
                             operations without a field table are inspected as JSON only */
     bool unknown_fields; /* "allow" */
     enum archive_mode archive;
-    int api_min, api_max;   /* minor versions of major 1; 24..99 by default */
+    int api_min, api_max;   /* minor versions of major 1; 24..API_MINOR_ANY by default */
     uint8_t ops[OP_COUNT];  /* enum op_state */
     const struct str *open; /* "ContainerTop?ps_args", "ContainerCreate:HostConfig.Cgroup" */
     size_t open_count;
@@ -124,11 +126,26 @@ const char *key_path(enum key key);
    holds wildcards matches nothing. */
 bool glob_match(struct str pattern, struct str text);
 
+/* What one decision may still spend on comparing, in units of about a nanosecond. Once it is spent
+   nothing matches any more, and the decision refuses whatever the comparisons said. */
+enum { WORK_MAX = 40000000 };
+struct work {
+    uint64_t left;
+    bool spent;
+};
+/* False: there is not so much left. work may be NULL: no bound. */
+bool work_take(struct work *work, uint64_t units);
+
+/* glob_match() within a bound. wide: '*' and '?' also stand for '/'. */
+bool glob_find(struct str pattern, struct str text, bool wide, struct work *work);
+bool entry_matches(const struct entry *entry, struct str value, bool wide, struct work *work);
+bool entries_match(const struct entries *entries, struct str value, bool wide, struct work *work);
+
 /* Does the constraint pass this value? `any` passes all but deny; else an entry of allow must
-   match. ASCII-exact. */
-bool constraint_passes(const struct constraint *constraint, struct str value);
+   match. ASCII-exact. In deny '*' and '?' also stand for '/'. */
+bool constraint_passes(const struct constraint *constraint, struct str value, struct work *work);
 /* The same where only an entry written out passes: equal to it to the byte. */
-bool constraint_names(const struct constraint *constraint, struct str value);
+bool constraint_names(const struct constraint *constraint, struct str value, struct work *work);
 
 /* ---- addresses ----------------------------------------------------------------------------- */
 
@@ -138,6 +155,8 @@ bool ip_parse(struct str text, uint8_t ip[16]);
 /* "10.0.0.0/8", "fd00::/8", or a bare address (all bits). */
 bool cidr_parse(struct str text, struct cidr *out);
 bool cidr_holds(const struct cidr *outer, const struct cidr *inner);
+/* "::ffff:10.0.0.1": an IPv4 address in the clothes of IPv6. */
+bool cidr_is_mapped(struct str text, const struct cidr *parsed);
 /* "[HOSTIP:]PORT[-PORT][/PROTO]"; IPv6 host in brackets. */
 bool ports_parse(struct str text, struct port_range *out);
 
@@ -158,6 +177,8 @@ struct image_ref {
 bool image_parse(struct str text, struct arena *arena, struct image_ref *out);
 /* 1 to 64 hex digits with or without "sha256:": the daemon would look for an ID by prefix. */
 bool image_is_id(struct str text);
+/* HOST[:PORT] in lower case as an image reference may begin with it. */
+bool image_registry_valid(struct str registry);
 /* IP address, localhost, or with a port: such a registry must be written out in an entry. */
 bool image_registry_by_address(struct str registry);
 

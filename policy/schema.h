@@ -102,6 +102,7 @@ struct check {
     const struct json *body; /* NULL while parameters are judged */
     struct arena *arena;
     struct decision *decision;
+    struct work *work;                /* what comparing may still cost; NULL: unbound */
     const struct body_schema *schema; /* of the body; NULL without one */
     size_t row;                       /* of schema->fields: the field being judged */
     const struct json_node *at; /* value being judged: its path is written only when refused */

@@ -127,6 +127,7 @@ static const struct pair pairs[] = {
     H(OPENS("ContainerCreate:HostConfig.Mounts[].Type"), MOUNT("\"Type\":\"npipe\""), MOUNT("\"Type\":\"odd\""), "Mounts[0]", NULL),
     H(OPEN_ROLE, MOUNT("\"Type\":\"tmpfs\""), MOUNT("\"Type\":\"cluster\""), "Mounts[0].Type", "open"),
     H(OPEN_ROLE, MOUNT("\"Type\":\"tmpfs\""), "\"Mounts\":[{\"Type\":\"tmpfs\",\"Target\":\"/sys/../proc\"}]", "Mounts[0].Target", "open"),
+    H(OPEN_ROLE, MOUNT("\"Type\":\"tmpfs\",\"TmpfsOptions\":{\"Options\":[[\"noexec\"]]}"), MOUNT("\"Type\":\"tmpfs\",\"TmpfsOptions\":{\"Options\":[[\"remount\"]]}"), "Mounts[0].TmpfsOptions.Options[0]", "containers.tmpfs"),
     H(R("\"masked_paths\":true"), "\"MaskedPaths\":[\"/x\"]", "\"MaskedPaths\":[1]", "MaskedPaths[0]", NULL),
     H(OPEN_ROLE, "\"MaskedPaths\":null", "\"MaskedPaths\":[]", "MaskedPaths", "containers.masked_paths"),
     H(R("\"masked_paths\":true"), "\"ReadonlyPaths\":[\"/x\"]", "\"ReadonlyPaths\":[null]", "ReadonlyPaths[0]", NULL),

@@ -52,7 +52,7 @@ static const struct row host_paths[] = {
     BIND(R("\"binds\":true"), "/var:/w", NO), BIND(R("\"binds\":true"), "/var/run/docker.sock:/d", NO),
     BIND(R("\"binds\":true"), "/run/x:/w", NO), BIND(R("\"binds\":true"), "/proc/self/root:/w", NO),
     BIND(R("\"binds\":true"), "/var/lib/dockerx:/w", YES), BIND(R("\"binds\":true"), "/srv:/w:rshared", YES),
-    BIND(R("\"binds\":[\"/**\"]"), "/var/lib:/w", NO), BIND(R("\"binds\":[\"/**\"]"), "/etc:/w", YES),
+    BIND(R("\"binds\":[\"/**\"]"), "/var/lib:/w", NO), BIND(R("\"binds\":[\"/**\"]"), "/etc:/w", NO), BIND(R("\"binds\":[\"/**\"]"), "/etc/ssl:/w", YES),
     BIND(R("\"binds\":[\"/\"]"), "/:/w", YES), BIND(R("\"binds\":[\"/var/run/docker.sock\"]"), "/var/run/docker.sock:/d", YES),
     BIND(R("\"binds\":[\"/var/run\"]"), "/var/run/docker.sock:/d", NO), BIND(ALL, "/:/w:rshared", YES),
     BIND(R("\"binds\":[{\"source\":\"/etc/localtime\",\"read_only\":true}]"), "/etc/localtime:/l:ro", YES),

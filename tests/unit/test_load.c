@@ -106,6 +106,16 @@ static const struct {
      "{\"version\":1,\"roles\":{\"a\":{\"api\":{\"min\":\"1.40\"}},\n"
      "\"default\":{\"extends\":\"a\",\"api\":{\"max\":\"1.30\"}}}}",
      "2:11: api: min 1.40 is above max 1.30 in role default\n"},
+    {"mark with constraints", ROLE("{\"extends\":\"builtin:all\",\"containers\":{\"oom\":false}}"),
+     "W1:33: role default extends builtin:all: operations that this version cannot inspect "
+     "(builds, "
+     "services, plugins ...) pass whatever its constraints say; deny those that it does not "
+     "need\n"},
+    {"mark alone", ROLE("{\"extends\":\"builtin:all\",\"unknown_fields\":\"deny\"}"), ""},
+    {"mark with constraints, inspected",
+     ROLE("{\"extends\":\"builtin:all\",\"containers\":{\"oom\":false},\"deny\":[\"@build\","
+          "\"@admin\",\"@swarm\",\"ImageCommit\",\"VolumeUpdate\",\"SystemAuth\"]}"),
+     ""},
     {"api key", ROLE("{\"api\":{\"mni\":\"1.40\"}}"),
      "1:41: unknown key \"mni\" in api, which has \"min\" and \"max\"\n"},
 
