@@ -83,6 +83,16 @@ static inline size_t str_rfind(struct str s, char c)
     return s.n;
 }
 
+/* Without the blanks and tabs around it. */
+static inline struct str str_trim(struct str s)
+{
+    while (s.n && (s.p[0] == ' ' || s.p[0] == '\t'))
+        s = str_skip(s, 1);
+    while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
+        s.n--;
+    return s;
+}
+
 /* ASCII only, whatever the locale says. */
 static inline char ascii_lower(char c)
 {

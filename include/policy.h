@@ -164,7 +164,7 @@ bool request_check_content(const struct request *request, struct str content_typ
    program of the container, as root of the host (CVE-2026-41567). first holds the body's first
    ARCHIVE_MARK_MAX bytes, or all of a shorter one. Fills decision and returns false on refusal. */
 bool request_check_archive(const struct role *role, const struct request *request, struct str first,
-                       struct decision *decision);
+                           struct decision *decision);
 
 /* Appends the target that is sent on: version as asked, path with encoded name, known parameters.
    Returns false when it does not fit in cap. */
@@ -177,7 +177,6 @@ bool request_log_path(const struct request *request, char *dst, size_t cap, size
 struct str request_param(const struct request *request, const char *name);
 
 /* ---- policies ------------------------------------------------------------------------------ */
-
 
 /* NULL when there is any error; errors then hold them all. Warnings may stand in errors in either
    case. The policy owns its memory. The built-in roles are part of every policy. */

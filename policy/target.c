@@ -261,21 +261,12 @@ enum body_kind request_body_kind(const struct request *request)
 
 /* ---- Content-Type -------------------------------------------------------------------------- */
 
-static struct str trim(struct str s)
-{
-    while (s.n && (s.p[0] == ' ' || s.p[0] == '\t'))
-        s = str_skip(s, 1);
-    while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-        s.n--;
-    return s;
-}
-
 bool request_check_content(const struct request *request, struct str content_type, bool has_body,
                            struct decision *decision)
 {
     if (!has_body)
         return true; /* the header is not sent on */
-    struct str type = trim(str_head(content_type, str_find(content_type, ';')));
+    struct str type = str_trim(str_head(content_type, str_find(content_type, ';')));
     if (str_ieq(type, STR("application/x-www-form-urlencoded")) ||
         str_ieq(str_head(type, 10), STR("multipart/")))
         return refuse_malformed(decision, "Content-Type", content_type,

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum {
     INQUIRIES_KEPT = 32,         /* free inquiries a loop keeps */
@@ -132,17 +131,10 @@ static enum phase deny(struct exchange *exchange)
 
 /* ---- the head ------------------------------------------------------------------------------ */
 
-static uint64_t now_ns(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 void exchange_begin(struct exchange *exchange, size_t head_length)
 {
     exchange->id = exchange->context->next_id++;
-    exchange->started_ns = now_ns();
+    exchange->started_ns = clock_now_ns();
     exchange->scan = (struct head_scan){0, 0, 0};
     exchange->role = exchange->context->snapshot->role;
     exchange->client_out = exchange->client->bytes_out + stream_queued(exchange->client);

@@ -12,20 +12,14 @@ static bool token_char(unsigned char c)
            (c && c < 0x80 && strchr("!#$%&'*+-.^_`|~", c) != NULL);
 }
 
-static bool bad(struct http_refusal *refusal, int status, const char *why)
-{
-    *refusal = (struct http_refusal){status, why};
-    return false;
-}
-
 static bool check_text(struct str line, struct http_refusal *refusal)
 {
     for (size_t i = 0; i < line.n; i++) {
         unsigned char c = (unsigned char)line.p[i];
         if (c == '\r')
-            return bad(refusal, 400, "a line of the head holds a bare CR");
+            return http_refuse(refusal, 400, "a line of the head holds a bare CR");
         if ((c < 0x20 && c != '\t') || c == 0x7f)
-            return bad(refusal, 400, "the head holds a control character");
+            return http_refuse(refusal, 400, "the head holds a control character");
     }
     return true;
 }
@@ -39,28 +33,29 @@ static bool check_request_line(struct str line, struct http_refusal *refusal)
     struct str version = str_skip(rest, second + 1);
     if (first == 0 || first == line.n || second == 0 || second == rest.n ||
         str_find(version, ' ') != version.n || str_find(line, '\t') != line.n)
-        return bad(refusal, 400,
-                   "the request line must be METHOD, target and HTTP/1.1 with one space between");
+        return http_refuse(
+            refusal, 400,
+            "the request line must be METHOD, target and HTTP/1.1 with one space between");
     for (size_t i = 0; i < first; i++)
         if (line.p[i] < 'A' || line.p[i] > 'Z')
-            return bad(refusal, 400, "the method must be written in capital letters");
+            return http_refuse(refusal, 400, "the method must be written in capital letters");
     if (!str_is(version, "HTTP/1.1") && !str_is(version, "HTTP/1.0"))
-        return bad(refusal, 400, "only HTTP/1.1 and HTTP/1.0 are spoken here");
+        return http_refuse(refusal, 400, "only HTTP/1.1 and HTTP/1.0 are spoken here");
     return true;
 }
 
 static bool check_field_line(struct str line, struct http_refusal *refusal)
 {
     if (line.p[0] == ' ' || line.p[0] == '\t')
-        return bad(refusal, 400, "folded header lines are refused");
+        return http_refuse(refusal, 400, "folded header lines are refused");
     size_t colon = str_find(line, ':');
     if (colon == line.n)
-        return bad(refusal, 400, "a header line has no colon");
+        return http_refuse(refusal, 400, "a header line has no colon");
     if (colon == 0)
-        return bad(refusal, 400, "a header has an empty name");
+        return http_refuse(refusal, 400, "a header has an empty name");
     for (size_t i = 0; i < colon; i++)
         if (!token_char((unsigned char)line.p[i]))
-            return bad(refusal, 400, "a header name holds a byte that it may not hold");
+            return http_refuse(refusal, 400, "a header name holds a byte that it may not hold");
     return true;
 }
 
@@ -70,11 +65,13 @@ static bool check_line(const struct head_scan *scan, struct str line, bool reque
     if (!check_text(line, refusal))
         return false;
     if (scan->lines > 0)
-        return scan->lines <= HEADERS_MAX ? check_field_line(line, refusal)
-                                          : bad(refusal, 431, "the head has too many header lines");
+        return scan->lines <= HEADERS_MAX
+                   ? check_field_line(line, refusal)
+                   : http_refuse(refusal, 431, "the head has too many header lines");
     if (request)
         return check_request_line(line, refusal);
-    return str_starts(line, STR("HTTP/1.")) || bad(refusal, 400, "not an HTTP/1 status line");
+    return str_starts(line, STR("HTTP/1.")) ||
+           http_refuse(refusal, 400, "not an HTTP/1 status line");
 }
 
 /* What begins like this will never become a request; said before more is waited for. */
@@ -82,9 +79,9 @@ static bool check_first_byte(struct str bytes, struct http_refusal *refusal)
 {
     unsigned char c = (unsigned char)bytes.p[0];
     if (c == 0x16)
-        return bad(refusal, 400, "this listener speaks plain HTTP, and TLS was begun");
+        return http_refuse(refusal, 400, "this listener speaks plain HTTP, and TLS was begun");
     if (c < 'A' || c > 'Z')
-        return bad(refusal, 400, "a request must begin with a method in capital letters");
+        return http_refuse(refusal, 400, "a request must begin with a method in capital letters");
     return true;
 }
 
@@ -101,12 +98,12 @@ enum head_status head_scan(struct head_scan *scan, struct str bytes, bool reques
             scan->pos = (uint32_t)seen.n;
             if (bytes.n < max)
                 return HEAD_MORE;
-            bad(refusal, 431, "the head is larger than this proxy takes (--max-head)");
+            http_refuse(refusal, 431, "the head is larger than this proxy takes (--max-head)");
             return HEAD_BAD;
         }
         size_t end = scan->pos + at;
         if (end == scan->line || seen.p[end - 1] != '\r') {
-            bad(refusal, 400, "a line of the head ends in a bare LF; HTTP wants CR LF");
+            http_refuse(refusal, 400, "a line of the head ends in a bare LF; HTTP wants CR LF");
             return HEAD_BAD;
         }
         struct str line = {seen.p + scan->line, end - 1 - scan->line};
@@ -155,22 +152,13 @@ static int on_name(llhttp_t *parser, const char *at, size_t n)
     return 0;
 }
 
-static struct str trim(struct str s)
-{
-    while (s.n && (s.p[0] == ' ' || s.p[0] == '\t'))
-        s = str_skip(s, 1);
-    while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-        s.n--;
-    return s;
-}
-
 static int on_value(llhttp_t *parser, const char *at, size_t n)
 {
     struct reader *reader = (struct reader *)(void *)parser;
     struct http_head *head = reader->head;
     if (head->field_count == 0)
         return -1;
-    head->fields[head->field_count - 1].value = trim((struct str){at, n});
+    head->fields[head->field_count - 1].value = str_trim((struct str){at, n});
     return 0;
 }
 
@@ -208,17 +196,18 @@ bool head_read(struct str bytes, bool request, struct http_head *out, struct htt
     if (result != HPE_PAUSED || llhttp_get_error_pos(&reader.parser) != bytes.p + bytes.n ||
         reader.parser.http_major != 1 || reader.parser.http_minor > 1) {
         const char *reason = llhttp_get_error_reason(&reader.parser);
-        return bad(refusal, 400, reason && *reason ? reason : "the head is not valid HTTP/1");
+        return http_refuse(refusal, 400,
+                           reason && *reason ? reason : "the head is not valid HTTP/1");
     }
     if (count_fields(bytes) != out->field_count)
-        return bad(refusal, 400, "the head could be read in two ways");
+        return http_refuse(refusal, 400, "the head could be read in two ways");
     out->minor = reader.parser.http_minor;
     out->status = reader.parser.status_code;
     if (request) {
         out->method = str_head(bytes, str_find(bytes, ' '));
         struct str rest = str_skip(bytes, out->method.n + 1);
         if (!str_eq(out->target, str_head(rest, str_find(rest, ' '))))
-            return bad(refusal, 400, "the request target could be read in two ways");
+            return http_refuse(refusal, 400, "the request target could be read in two ways");
     }
     return true;
 }
@@ -253,7 +242,7 @@ bool list_next(struct str *list, struct str *element)
 {
     while (list->n) {
         size_t comma = str_find(*list, ',');
-        *element = trim(str_head(*list, comma));
+        *element = str_trim(str_head(*list, comma));
         *list = str_skip(*list, comma + 1);
         if (element->n)
             return true;

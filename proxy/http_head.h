@@ -28,6 +28,13 @@ struct http_refusal {
     const char *why; /* static; for people, no trailing dot */
 };
 
+/* Fills the refusal; always false. */
+static inline bool http_refuse(struct http_refusal *refusal, int status, const char *why)
+{
+    *refusal = (struct http_refusal){status, why};
+    return false;
+}
+
 /* Where the scan of a head that arrives in pieces stands. Zero before the first byte. */
 struct head_scan {
     uint32_t pos;   /* bytes looked at */

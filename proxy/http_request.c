@@ -1,17 +1,11 @@
 /* Request heads; see http_request.h. */
 #include "http_request.h"
 
-static bool bad(struct http_refusal *refusal, int status, const char *why)
-{
-    *refusal = (struct http_refusal){status, why};
-    return false;
-}
-
 /* Sets *slot from a field that may stand only once. */
 static bool once(struct str *slot, struct str value, const char *why, struct http_refusal *refusal)
 {
     if (slot->p)
-        return bad(refusal, 400, why);
+        return http_refuse(refusal, 400, why);
     *slot = value;
     return true;
 }
@@ -56,11 +50,12 @@ static bool read_framing(const struct fields *fields, struct http_request *out,
 {
     if (fields->coding.p) {
         if (fields->length.p)
-            return bad(refusal, 400, "Content-Length together with Transfer-Encoding is refused");
+            return http_refuse(refusal, 400,
+                               "Content-Length together with Transfer-Encoding is refused");
         if (out->head.minor == 0)
-            return bad(refusal, 400, "Transfer-Encoding does not exist in HTTP/1.0");
+            return http_refuse(refusal, 400, "Transfer-Encoding does not exist in HTTP/1.0");
         if (!str_ieq(fields->coding, STR("chunked")))
-            return bad(refusal, 400, "the only Transfer-Encoding taken is chunked");
+            return http_refuse(refusal, 400, "the only Transfer-Encoding taken is chunked");
         out->framing = FRAMING_CHUNKED;
         return true;
     }
@@ -68,7 +63,7 @@ static bool read_framing(const struct fields *fields, struct http_request *out,
         return true;
     int64_t length;
     if (!str_to_int(fields->length, &length) || !ascii_digit(fields->length.p[0]))
-        return bad(refusal, 400, "Content-Length must be 1 to 18 digits");
+        return http_refuse(refusal, 400, "Content-Length must be 1 to 18 digits");
     out->length = (uint64_t)length;
     out->framing = length > 0 ? FRAMING_LENGTH : FRAMING_NONE;
     return true;
@@ -90,9 +85,9 @@ bool http_request_read(struct str bytes, struct http_request *out, struct http_r
         return false;
     bool http11 = out->head.minor == 1;
     if (http11 && !out->host.p)
-        return bad(refusal, 400, "the Host header is missing");
+        return http_refuse(refusal, 400, "the Host header is missing");
     if (fields.expect.p && !str_ieq(fields.expect, STR("100-continue")))
-        return bad(refusal, 417, "the only Expect taken is 100-continue");
+        return http_refuse(refusal, 417, "the only Expect taken is 100-continue");
     out->expect_continue = fields.expect.p && http11 && out->framing != FRAMING_NONE;
     out->keep_alive = http11 && !fields.close;
     if (!http11)

@@ -3,12 +3,6 @@
 
 #include <stdio.h>
 
-static bool bad(struct http_refusal *refusal, const char *why)
-{
-    *refusal = (struct http_refusal){502, why};
-    return false;
-}
-
 static bool read_framing(struct str length, struct str coding, bool to_head,
                          struct http_response *out, struct http_refusal *refusal)
 {
@@ -16,14 +10,14 @@ static bool read_framing(struct str length, struct str coding, bool to_head,
     bool bodiless = to_head || status < 200 || status == 204 || status == 304;
     if (coding.p) {
         if (length.p)
-            return bad(refusal, "it has both Content-Length and Transfer-Encoding");
+            return http_refuse(refusal, 502, "it has both Content-Length and Transfer-Encoding");
         if (!str_ieq(coding, STR("chunked")))
-            return bad(refusal, "its Transfer-Encoding is not chunked");
+            return http_refuse(refusal, 502, "its Transfer-Encoding is not chunked");
         out->framing = bodiless ? FRAMING_NONE : FRAMING_CHUNKED;
     } else if (length.p) {
         int64_t value;
         if (!str_to_int(length, &value) || !ascii_digit(length.p[0]))
-            return bad(refusal, "its Content-Length is not a number");
+            return http_refuse(refusal, 502, "its Content-Length is not a number");
         out->length = (uint64_t)value;
         out->framing = bodiless || value == 0 ? FRAMING_NONE : FRAMING_LENGTH;
     } else {
@@ -40,18 +34,18 @@ bool http_response_read(struct str bytes, bool to_head, struct http_response *ou
     out->length = 0;
     out->content_type = out->upgrade = (struct str){NULL, 0};
     if (!head_read(bytes, false, &out->head, refusal))
-        return bad(refusal, refusal->why);
+        return http_refuse(refusal, 502, refusal->why);
     if (out->head.status < 100 || out->head.status > 599)
-        return bad(refusal, "its status is none that HTTP knows");
+        return http_refuse(refusal, 502, "its status is none that HTTP knows");
     for (size_t i = 0; i < out->head.field_count; i++) {
         struct str name = out->head.fields[i].name, value = out->head.fields[i].value;
         if (str_ieq(name, STR("Content-Length"))) {
             if (length.p)
-                return bad(refusal, "it has two lengths");
+                return http_refuse(refusal, 502, "it has two lengths");
             length = value;
         } else if (str_ieq(name, STR("Transfer-Encoding"))) {
             if (coding.p)
-                return bad(refusal, "it has two transfer encodings");
+                return http_refuse(refusal, 502, "it has two transfer encodings");
             coding = value;
         } else if (str_ieq(name, STR("Connection"))) {
             closes |= list_has(value, STR("close"));

@@ -85,7 +85,8 @@ void timer_set(struct loop *loop, struct timer *timer, uint64_t ms);
 /* Takes the timer off the wheel; call it before its memory goes. */
 void timer_drop(struct loop *loop, struct timer *timer);
 
-/* Milliseconds of the monotonic clock. */
+/* The monotonic clock: milliseconds, coarse and cheap; nanoseconds, exact. */
 uint64_t clock_now_ms(void);
+uint64_t clock_now_ns(void);
 
 #endif

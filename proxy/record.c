@@ -3,20 +3,12 @@
 #include "exchange.h"
 
 #include <stdio.h>
-#include <time.h>
 
 enum {
     LINE_MAX_BYTES = 16 << 10, /* of one line; every text in it is bounded below that */
     PATH_SHOWN_MAX = 4 << 10,
     NAME_SHOWN_MAX = 512,
 };
-
-static uint64_t now_ns(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 static void begin(const struct exchange *exchange, const char *record, struct json_out *out)
 {
@@ -175,6 +167,6 @@ void record_end(struct exchange *exchange)
     json_out_uint(&out, exchange->client->bytes_out + stream_queued(exchange->client) -
                             exchange->client_out);
     json_out_key(&out, "duration_ms");
-    json_out_uint(&out, (now_ns() - exchange->started_ns) / 1000000);
+    json_out_uint(&out, (clock_now_ns() - exchange->started_ns) / 1000000);
     finish(exchange, &out);
 }

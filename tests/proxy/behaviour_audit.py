@@ -1,8 +1,11 @@
 """The audit log: written before the request goes on, complete, without secrets."""
 import hashlib
+import json
 import os
 import re
+import signal
 import subprocess
+import time
 
 from fake_dockerd import response
 from harness import Env, Suite, check, equal, settings, shown, wait_for
@@ -211,3 +214,79 @@ def load_keeps_lines_whole():
         lines = env.wait_audit(200, record="request")
         equal(len({line["id"] for line in lines}), len(lines), "different ids")
         check_lines(env)
+
+
+class AuditPipe:
+    """An audit log more of the proxy that is a pipe, read only when told to."""
+    PAGE = 4096
+
+    def __init__(self, env):
+        path = os.path.join(env.dir, "pipe")
+        os.mkfifo(path)
+        self.reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        self.writer = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        env.args += ["--audit-log", path]
+
+    def fill(self, free=0):
+        """Until there is no room but for so many pages."""
+        pages = 0
+        try:
+            while os.write(self.writer, b"#" * (self.PAGE - 1) + b"\n"):
+                pages += 1
+        except BlockingIOError:
+            check(pages > free, "the pipe was full before")
+        for _ in range(free):
+            os.read(self.reader, self.PAGE)
+
+    def drain(self):
+        """What it holds, without the filling."""
+        data = b""
+        try:
+            while True:
+                data += os.read(self.reader, 1 << 20)
+        except BlockingIOError:
+            return data.replace(b"#" * (self.PAGE - 1) + b"\n", b"")
+
+    def close(self):
+        os.close(self.reader)
+        os.close(self.writer)
+
+
+@suite.test
+def pipe_that_nobody_reads():
+    """after 5 s: 503, pings go on, TERM works; read again: requests go on, no line is torn"""
+    refused = b"POST /containers/a/stop HTTP/1.1\r\nHost: d\r\n\r\n"
+    with Env("--workers", "1", audit=False, start=False, role="read-only") as env, \
+            Env("--workers", "1", audit=False, start=False) as other:
+        pipe, other_pipe = AuditPipe(env), AuditPipe(other)
+        pipe.fill(free=1)
+        other_pipe.fill()
+        env.start()
+        other.start()
+        client = env.client(8)
+        client.send(refused * 16)       # more than a page of lines, written at once
+        other.client().request("GET", "/info")
+        start = time.monotonic()
+        time.sleep(0.2)
+        other.process.send_signal(signal.SIGTERM)
+        equal(other.process.wait(9), 0, "exit code while the pipe is full")
+        check(time.monotonic() - start < 7.5, "TERM was held up for longer than a pipe may be")
+        for _ in range(16):
+            client.read_response()
+        answer = env.ask("GET", "/info")
+        equal(answer.status, 503, "status")
+        answer.message()
+        equal(env.ask("GET", "/_ping").status, 200, "ping")
+        check(time.monotonic() - start < 8, "it is waited for again and again")
+        data = pipe.drain()
+        check(data and not data.endswith(b"\n"), "the pipe holds no half line, so nothing is shown")
+        equal(env.ask("GET", "/_ping").status, 200, "a request whose line is written again")
+        equal(env.ask("GET", "/info").status, 200, "status once it is read again")
+        data += pipe.drain()
+        check(data.endswith(b"\n"), f"ends in half a line: {shown(data[-300:])}")
+        paths = [json.loads(line)["path"] for line in data.splitlines()]
+        equal(paths[-1], "/info", "the last line")
+        check("is written again" in env.stderr(), "the log does not tell")
+        for each in (pipe, other_pipe):
+            each.close()
+        check(all(r.path != "/info" for r in other.fake.requests), "a request without its line")

@@ -350,3 +350,15 @@ def malformed_closes():
         equal(env.fake.received(), 0, "bytes at the daemon")
         wait_for(lambda: [x for x in env.audit() if x["record"] == "refused"],
                  "a line in the audit")
+
+
+@suite.test
+def pipelining_and_end():
+    """pipelined requests and the client's end in one: every one is answered"""
+    with Env() as env:
+        client = env.client()
+        client.send(b"GET /version HTTP/1.1\r\nHost: d\r\n\r\n" * 3)
+        client.end_writing()
+        for number in range(3):
+            equal(client.read_response().status, 200, f"answer {number}")
+        check(client.at_end(), "more than three answers")

@@ -1,6 +1,11 @@
 """Times and sizes: 408, 413, 431, idle connections."""
+import os
+import signal
+import socket
+import threading
 import time
 
+from behaviour_audit import AuditPipe
 from fake_dockerd import response
 from harness import Client, Env, Suite, check, equal, wait_for
 
@@ -179,3 +184,117 @@ def too_many_connections():
             client.close()
         with Client(env.socket) as client:
             equal(client.ask("GET", "/_ping").status, 200, "afterwards")
+
+
+REFUSED = b"POST /a HTTP/1.1\r\nHost: d\r\n\r\n"
+
+
+@suite.test
+def refusals_take_turns():
+    """a hundred pipelined refusals do not go before another client's request"""
+    with Env("--workers", "1", role="read-only") as env:
+        greedy, other = env.client(), env.client()
+        for client in (greedy, other):
+            equal(client.ask("GET", "/_ping").status, 200, "status")
+        env.process.send_signal(signal.SIGSTOP)
+        greedy.send(REFUSED * 100)
+        other.request("GET", "/version")
+        env.process.send_signal(signal.SIGCONT)
+        for _ in range(100):
+            equal(greedy.read_response().status, 403, "refusal")
+        equal(other.read_response().status, 200, "status")
+        lines = [line["path"] for line in env.wait_audit(100, path="/a") and env.audit()]
+        check(lines.index("/version") < 60, f"the other came as number {lines.index('/version')}")
+
+
+@suite.test
+def flood_of_refusals():
+    """who pipelines refused requests without end stalls nobody and grows no memory"""
+    def pour():
+        while greedy.send_if_open(REFUSED * 4000):
+            pass
+
+    def drain():
+        while greedy.sock.recv(1 << 20):
+            pass
+    with Env("--workers", "1", role="read-only") as env:
+        greedy = env.client()
+        threads = [threading.Thread(target=quiet, args=(run,)) for run in (pour, drain)]
+        for thread in threads:
+            thread.start()
+        try:
+            for _ in range(5):
+                time.sleep(0.1)
+                start = time.monotonic()
+                equal(env.ask("GET", "/_ping").status, 200, "status")
+                within(1, start, "a ping beside the flood")
+                env.check_rss(25)
+        finally:
+            greedy.sock.shutdown(2)
+            for thread in threads:
+                thread.join(5)
+
+
+def quiet(run):
+    try:
+        run()
+    except OSError:
+        pass
+
+
+@suite.test
+def waiting_for_the_daemon_costs_nothing():
+    """requests that wait for room in the daemon's backlog hold the memory they began with"""
+    with Env("--workers", "1", backlog=0) as env:
+        env.fake.accepting.clear()
+        fillers = fill_backlog(env.upstream)
+        before = env.rss()
+        clients = [env.client() for _ in range(10)]
+        for client in clients:
+            client.request("GET", "/_ping", headers=["User-Agent: " + "x" * 60000])
+        time.sleep(1)
+        env.check_rss(before + 15)
+        for filler in fillers:
+            filler.close()
+        env.fake.accepting.set()
+        for client in clients:
+            equal(client.read_response().status, 200, "once there is room")
+
+
+def fill_backlog(path):
+    """Connections until the daemon takes no more."""
+    fillers, deadline = [], time.monotonic() + 0.1
+    while time.monotonic() < deadline:
+        filler = socket.socket(socket.AF_UNIX)
+        filler.setblocking(False)
+        try:
+            filler.connect(path)
+            fillers.append(filler)
+        except BlockingIOError:
+            filler.close()
+            time.sleep(0.01)
+    return fillers
+
+
+@suite.test
+def limit_with_a_blocked_worker():
+    """--max-connections counts those that a blocked worker has not taken over yet"""
+    def descriptors():
+        return len(os.listdir(f"/proc/{env.process.pid}/fd"))
+    with Env("--workers", "2", "--max-connections", "20", start=False) as env:
+        pipe = AuditPipe(env)
+        env.start()
+        others = []
+        while not others or env.audit()[-1]["id"].split("-")[1] != "1":
+            check(len(others) < 10, "no client got the second worker")
+            others.append(env.client())
+            equal(others[-1].ask("GET", "/_ping").status, 200, "status")
+        pipe.fill()
+        others[-1].request("GET", "/_ping")
+        env.wait_audit(len(others) + 1, operation="SystemPing")     # this worker waits now
+        before = descriptors()
+        for _ in range(60):
+            env.client()
+        time.sleep(0.3)
+        check(before < descriptors() <= before + 20, f"{descriptors()} descriptors, {before} before")
+        pipe.close()

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 
+from fake_dockerd import response
 from harness import CASES, Client, Env, Failure, Suite, check, equal, run_bin, settings, wait_for
 
 suite = Suite()
@@ -56,6 +57,37 @@ def term_lets_requests_finish():
         equal(client.read_response().status, 200, "status")
         client.close()
         equal(env.process.wait(5), 0, "exit code")
+
+
+@suite.test
+def term_waits_for_readers():
+    """what is answered before or during the stop reaches clients that read late, whole"""
+    body = bytes(range(256)) * 1700
+    switch = b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+
+    def stopping():
+        return wait_for(lambda: not os.path.exists(env.socket), "the listener is gone")
+    with Env("--stop-timeout", "10") as env:
+        env.fake.handle("/version", lambda conn, _: conn.send(response(body)))
+        env.fake.handle("/info", lambda conn, _: stopping() and conn.send(response(body)))
+        env.fake.handle("/containers/a/attach", lambda conn, _: conn.send(switch) and stopping()
+                        and conn.send(body) and False)
+        before, closing, tunnel = env.client(), env.client(), env.client()
+        before.request("GET", "/version")
+        closing.request("GET", "/info", headers=["Connection: close"])
+        tunnel.request("POST", "/containers/a/attach?stream=1", b"",
+                       ["Connection: Upgrade", "Upgrade: tcp"])
+        equal(tunnel.read_head().status, 101, "status")
+        env.fake.wait_requests(3)
+        time.sleep(0.1)
+        env.process.send_signal(signal.SIGTERM)
+        time.sleep(1.5)
+        check(before.read_response().body == body, "answered before the stop")
+        check(closing.read_response().body == body, "answered during the stop")
+        check(tunnel.rest() == body, "output of a tunnel")
+        for client in env.clients:
+            client.close()
+        equal(env.process.wait(3), 0, "exit code")
 
 
 @suite.test

@@ -1,5 +1,6 @@
 """Large and slow bodies both ways: bounded memory, no buffering of streams, early answers."""
 import hashlib
+import signal
 import socket
 import threading
 import time
@@ -404,3 +405,60 @@ def tcp_listener():
             equal(client.ask("PUT", "/containers/a/archive?path=/", data,
                              ["Content-Type: application/x-tar"]).status, 200, "upload")
             equal(env.fake.requests[-1].body, data, "body")
+
+
+@suite.test
+def slow_readers_lose_nothing():
+    """who reads an answer only after --idle-timeout, or has half-closed, still gets all of it"""
+    body = PART * 7
+    with Env("--idle-timeout", "1") as env:
+        env.fake.handle("/info", lambda conn, _: conn.send(response(body)))
+        slow, half = env.client(), env.client()
+        slow.request("GET", "/info")
+        half.request("GET", "/info")
+        time.sleep(0.2)
+        half.end_writing()
+        time.sleep(1.4)
+        for name, client in (("idle", slow), ("half-closed", half)):
+            check(client.read_response().body == body, name)
+
+
+@suite.test
+def early_bytes_then_gone():
+    """a client of /events that has sent more, little or much, and vanishes ends the daemon's side"""
+    ended = threading.Semaphore(0)
+
+    def handler(conn, _):
+        conn.send(CHUNKED)
+        conn.rest()
+        ended.release()
+        return False
+    with Env("--workers", "1") as env:
+        env.fake.handle("/events", handler)
+        for size in (0, 100, 70000, 200000):
+            client = env.client()
+            client.request("GET", "/events")
+            equal(client.read_head().status, 200, "status")
+            client.send((b"GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n" * 8000)[:size])
+            client.close()
+            check(ended.acquire(timeout=1), f"the daemon's connection stays, {size} bytes early")
+
+
+@suite.test
+def refused_body_is_read_to_its_end():
+    """the body of a refused request, larger than what is read in a turn, hides no later request"""
+    with Env("--workers", "1", role="read-only") as env:
+        for size in range(526000, 600000, 6000):
+            data = (b"POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\n"
+                    b"Content-Length: %d\r\n\r\n" % size + b"{" * size)
+            data += b"GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n"
+            with Client(env.socket, 2) as client:
+                client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
+                env.process.send_signal(signal.SIGSTOP)     # so that much of it comes at once
+                client.sock.setblocking(False)
+                sent = client.sock.send(data)
+                env.process.send_signal(signal.SIGCONT)
+                client.sock.settimeout(2)
+                client.send(data[sent:])
+                equal(client.read_response().status, 403, "refusal")
+                equal(client.read_response().status, 200, f"request behind {size} bytes")

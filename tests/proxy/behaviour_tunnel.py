@@ -1,6 +1,10 @@
 """Hijacked connections: attach, exec start, websocket, h2c; half-close and early bytes."""
+import contextlib
 import hashlib
+import signal
+import socket
 import threading
+import time
 
 from fake_dockerd import read_body, response
 from harness import Client, Env, Suite, check, equal, wait_for
@@ -21,6 +25,16 @@ def pump(conn):
             conn.send(conn.take(len(conn.buffer)))
         if not conn.fill():
             return False
+
+
+@contextlib.contextmanager
+def stopped(env):
+    """The proxy finds all that happens in here at once, as on a busy machine."""
+    env.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        env.process.send_signal(signal.SIGCONT)
 
 
 def open_tunnel(env, handler, target=ATTACH, headers=tuple(UP), body=b"",
@@ -392,3 +406,99 @@ def upload_then_tunnel():
         equal(client.exactly(3), b"abc", "echo")
         with Client(env.socket) as other:
             equal(other.ask("GET", "/_ping").status, 200, "another client beside the tunnel")
+
+
+@suite.test
+def daemon_closes_with_input_unread():
+    """a process that ends without reading its input: last output, then the end, at once"""
+    go = threading.Event()
+
+    def handler(conn, _):
+        conn.send(SWITCH)
+        go.wait(5)
+        with stopped(env):
+            conn.send(b"last output")
+            conn.close()
+        return False
+    with Env() as env:
+        client = open_tunnel(env, handler)
+        equal(client.read_head().status, 101, "status")
+        client.send(b"input nobody reads")
+        time.sleep(0.1)     # it is in the daemon's socket by then
+        client.sock.settimeout(2)
+        go.set()
+        equal(client.rest(), b"last output", "output up to the end")
+
+
+@suite.test
+def client_killed_with_output_unread():
+    """a client that is killed with output unread ends the tunnel at the daemon, its input whole"""
+    got = []
+
+    def handler(conn, _):
+        conn.send(SWITCH + b"output nobody reads")
+        got.append(conn.rest())
+        return False
+    with Env() as env:
+        client = open_tunnel(env, handler)
+        wait_for(lambda: client.sock.recv(4096, socket.MSG_PEEK).endswith(b"reads"), "the output")
+        with stopped(env):
+            client.send(b"input")
+            client.close()
+        wait_for(lambda: got, "the daemon sees the end", 2)
+        equal(got[0], b"input", "input")
+
+
+@suite.test
+def input_then_close():
+    """a client that writes much and closes at once: a slow daemon still gets all of it"""
+    data = bytes(range(256)) * 1600
+    go = threading.Event()
+    got = []
+
+    def handler(conn, _):
+        conn.send(SWITCH)
+        go.wait(5)
+        got.append(conn.rest())
+        return False
+    with Env() as env:
+        client = open_tunnel(env, handler)
+        equal(client.read_head().status, 101, "status")
+        client.send(data)
+        client.close()
+        time.sleep(0.2)     # the proxy knows that the client is gone
+        go.set()
+        wait_for(lambda: got, "the daemon sees the end", 3)
+        equal((len(got[0]), got[0] == data), (len(data), True), "input at the daemon")
+
+
+@suite.test
+def upgrade_is_the_routes():
+    """the daemon is asked for the route's protocol, whatever the client's Upgrade says"""
+    with Env() as env:
+        client = open_tunnel(env, lambda conn, _: conn.send(SWITCH) and False, headers=[
+            "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQ"])
+        answer = client.read_head()
+        equal((answer.status, answer.get("Upgrade")), (101, "tcp"), "the client is told")
+        request = env.fake.requests[0]
+        equal((request.all("Upgrade"), request.all("Connection"), request.get("HTTP2-Settings")),
+              (["tcp"], ["Upgrade"], None), "upgrade sent on")
+
+
+@suite.test
+def foreign_upgrade():
+    """a 101 to another protocol than the route's is a 502, and nothing behind it comes through"""
+    for path, method, wanted, answered in (("/containers/a/attach", "POST", "tcp", "h2c"),
+                                           ("/exec/e/start", "POST", "tcp", "websocket"),
+                                           ("/session", "POST", "h2c", "tcp"),
+                                           ("/containers/a/attach/ws", "GET", "websocket", "tcp"),
+                                           ("/containers/a/attach", "POST", "tcp", "tcp, h2c")):
+        switch = f"HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: {answered}\r\n\r\ninner"
+        with Env() as env:
+            env.fake.handle(path, lambda conn, _: conn.send(switch.encode()) and False)
+            client = env.client()
+            answer = client.ask(method, path, b"{}" if "exec" in path else None, [
+                "Content-Type: application/json", "Connection: Upgrade", f"Upgrade: {wanted}"])
+            equal(answer.status, 502, f"{path} answered with {answered}")
+            answer.message()
+            check(b"inner" not in client.buffer, "the tunnel's bytes came through")
