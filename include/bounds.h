@@ -28,10 +28,10 @@ enum {
     ARENA_KEEP_BYTES = 256 << 10, /* kept by arena_reset for the next request */
 
     /* Texts of a decision */
-    REASON_MAX = 640,
+    REASON_MAX = 1400,
     FIELD_MAX = 192,
     VALUE_MAX = 96,
-    ALLOW_WITH_MAX = 160,
+    ALLOW_WITH_MAX = 512,
 
     /* HTTP */
     HEADERS_MAX = 100, /* header lines of a request or response */

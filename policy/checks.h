@@ -14,6 +14,10 @@
 
 /* `is "VALUE", which KEY does not allow`, or denies. */
 enum finding refuse_value(struct check *check, enum key key, struct str value);
+/* The policy that would pass value: the key's present list with value added, or true. Always
+   NUL-terminated; "" where nothing of the key would. */
+void suggest_entry(const struct check *check, enum key key, struct str value, char *dst,
+                   size_t cap);
 /* As refuse(), where the change of policy that would allow it is not the plain one; NULL: none. */
 enum finding refuse_with(struct check *check, enum key key, struct str value,
                          const char *allow_with, const char *why, ...) PRINTF_LIKE(5, 6);

@@ -56,9 +56,11 @@ static bool lifted(const struct check *check)
 
 static enum finding refuse_address(struct check *check, struct str registry)
 {
-    char allow_with[ALLOW_WITH_MAX];
-    SHOWN(shown, registry); /* a valid registry has no bytes that JSON would escape */
-    snprintf(allow_with, sizeof(allow_with), "\"images\": {\"allow\": [\"%s/**\"]}", shown);
+    char allow_with[ALLOW_WITH_MAX], entry[VALUE_MAX + 4];
+    SHOWN(shown, registry);
+    int n = snprintf(entry, sizeof(entry), "%s/**", shown);
+    suggest_entry(check, KEY_IMAGES_ALLOW, (struct str){entry, (size_t)n}, allow_with,
+                  sizeof(allow_with));
     return refuse_with(check, KEY_IMAGES_ALLOW, registry, allow_with,
                        "names the registry \"%s\" by address, which must be written out in "
                        "images.allow",

@@ -90,8 +90,10 @@ static enum finding judge_restart(struct check *check, struct str source)
             continue;
         SHOWN(shown, source);
         return refuse_with(check, KEY_BINDS, source, NULL,
-                           "mounts \"%s\", which lies below a path that containers can write and "
-                           "so goes only with restart policy \"no\"",
+                           "mounts \"%s\", which lies below a path that containers can write "
+                           "and so goes only with restart policy \"no\"; to allow it, name such "
+                           "folders one by one in containers.binds in place of the glob above "
+                           "them, or give that entry \"read_only\": true",
                            shown);
     }
     return FINDING_PASS;

@@ -233,8 +233,10 @@ static bool body_passes(struct check *check)
 static bool precheck(struct check *check)
 {
     if (!check->role || !check->request->route) {
-        refuse_plain(check, (struct str){NULL, 0}, NULL, NULL,
-                     "no role of the policy is meant for this client");
+        refuse_plain(
+            check, (struct str){NULL, 0}, NULL, NULL,
+            "the policy has no role \"default\", so nobody is served; add one, or start the "
+            "proxy with --role NAME");
         return false;
     }
     return version_passes(check) && operation_passes(check) && archive_passes(check) &&

@@ -158,26 +158,67 @@ static enum finding settle(struct check *check, const struct refusal *refusal, c
     return FINDING_REFUSE;
 }
 
-/* The plain change of policy: the value in the key's list, else true. */
-static void suggest(enum key key, struct str value, char *dst, size_t cap)
+/* ---- what would allow it --------------------------------------------------------------------- */
+
+enum { ENTRIES_SHOWN_MAX = 8 };
+
+static void add_quoted(struct text *text, struct str value)
 {
-    const struct key_row *row = &key_rows[key];
-    struct text text = text_in(dst, cap);
-    char quoted[VALUE_MAX];
+    char quoted[VALUE_MAX * 2];
     struct json_out out = {.p = quoted, .cap = sizeof(quoted) - 1};
     json_out_str(&out, value);
-    bool fits = out.len <= out.cap;
-    quoted[fits ? out.len : 0] = '\0';
-    if (fits && (row->shapes & SHAPE_LIST))
-        add(&text, "\"%s\": {\"%s\": [%s]}", row->group, row->name, quoted);
-    else if (row->shapes & SHAPE_BOOL)
+    quoted[out.len <= out.cap ? out.len : 0] = '\0';
+    add(text, "%s", out.len <= out.cap ? quoted : "\"...\"");
+}
+
+/* `true` cannot stand beside an entry; this glob means the same. */
+static const char *everything(enum entry_kind kind)
+{
+    return kind == ENTRY_PATH ? "/**" : kind == ENTRY_CAPABILITY ? "*" : "**";
+}
+
+/* A list replaces what the key held, so what passes today is written out with it. */
+static void add_list(struct text *text, const struct key_row *row,
+                     const struct constraint *constraint, struct str value)
+{
+    const struct entries *now = &constraint->allow;
+    add(text, "[");
+    if (constraint->any)
+        add(text, "\"%s\", ", everything(row->entries));
+    for (size_t i = 0; i < now->count && now->count <= ENTRIES_SHOWN_MAX; i++) {
+        if (now->items[i].read_only)
+            add(text, "{\"source\": ");
+        add_quoted(text, now->items[i].text);
+        add(text, now->items[i].read_only ? ", \"read_only\": true}, " : ", ");
+    }
+    if (now->count > ENTRIES_SHOWN_MAX)
+        add(text, "..., ");
+    add_quoted(text, value);
+    add(text, "]");
+}
+
+void suggest_entry(const struct check *check, enum key key, struct str value, char *dst, size_t cap)
+{
+    const struct key_row *row = &key_rows[key];
+    const struct constraint *constraint = check_key(check, key);
+    struct text text = text_in(dst, cap);
+    if (row->shapes & SHAPE_LIST) {
+        add(&text, "\"%s\": {\"%s\": ", row->group, row->name);
+        add_list(&text, row, constraint, value);
+        add(&text, "}");
+    } else if (row->shapes & SHAPE_ALLOW) {
+        add(&text, "\"%s\": {\"%s\": {\"allow\": ", row->group, row->name);
+        add_list(&text, row, constraint, value);
+        add(&text, "}}");
+    } else if (row->shapes & SHAPE_BOOL) {
         add(&text, "\"%s\": {\"%s\": true}", row->group, row->name);
+    }
 }
 
 enum finding refuse(struct check *check, enum key key, struct str value, const char *why, ...)
 {
     char allow_with[ALLOW_WITH_MAX];
-    suggest(key, value, allow_with, sizeof(allow_with));
+    suggest_entry(check, key, value, allow_with, sizeof(allow_with));
     struct refusal refusal = {403, value, key_path(key), allow_with};
     char said[REASON_MAX];
     SAY(said, why);

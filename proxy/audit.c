@@ -2,6 +2,7 @@
 #include "audit.h"
 
 #include "log.h"
+#include "loop.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -84,10 +85,18 @@ void audit_close(struct audit_sink *sink)
 static bool has_room(const struct output *output)
 {
     struct pollfd poll_fd = {.fd = output->fd, .events = POLLOUT};
-    if (output->regular || poll(&poll_fd, 1, output->failing ? 0 : WAIT_MS) != 0)
+    uint64_t now = clock_now_ms(), until = now + (output->failing ? 0 : WAIT_MS);
+    if (output->regular)
         return true;
-    errno = EAGAIN;
-    return false;
+    for (;; now = clock_now_ms()) {
+        int ready = poll(&poll_fd, 1, now < until ? (int)(until - now) : 0);
+        if (ready > 0)
+            return true;
+        if (ready == 0 || errno != EINTR) {
+            errno = ready == 0 ? EAGAIN : errno;
+            return false;
+        }
+    }
 }
 
 static bool write_all(const struct output *output, struct str bytes, size_t *done)
@@ -122,6 +131,8 @@ static void mend_half_line(struct output *output, struct str lines, size_t done)
         return;
     struct str rest = str_skip(lines, done);
     rest = str_head(rest, str_find(rest, '\n') + 1);
+    if (rest.n == 0)
+        return;
     output->rest = malloc(rest.n);
     output->rest_length = output->rest ? rest.n : 0;
     if (output->rest)

@@ -21,6 +21,9 @@ char *file_read(const char *path, size_t max, size_t *length, struct err *err);
    sentence; NULL when there was an error. */
 struct policy *policy_read(const char *path, char hash[65]);
 
+/* A sentence about a role that does not exist, with the nearest one that does. */
+void role_missing(const struct policy *policy, const char *name, char *dst, size_t cap);
+
 /* Prints "sockwarden: sentence" to standard error and returns status. */
 int cmd_fail(int status, const char *format, ...) PRINTF_LIKE(2, 3);
 

@@ -13,7 +13,9 @@ int cmd_check(int argc, char **argv)
         if (argv[i][0] == '-' && argv[i][1])
             return cmd_fail(EXIT_USAGE, "check has no option %s", argv[i]);
         struct policy *policy = policy_read(argv[i], hash);
-        if (!policy)
+        if (policy)
+            printf("%s: valid\n", argv[i]);
+        else
             status = EXIT_FAILED;
         policy_free(policy);
     }

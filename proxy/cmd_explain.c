@@ -198,8 +198,11 @@ static int explain(const struct question *question, const struct policy *policy)
     size_t n = 0;
     const struct role *role =
         question->role ? policy_role(policy, str_of(question->role)) : policy_default_role(policy);
-    if (question->role && !role)
-        return cmd_fail(EXIT_FAILED, "there is no role %s", question->role);
+    if (question->role && !role) {
+        char why[256];
+        role_missing(policy, question->role, why, sizeof(why));
+        return cmd_fail(EXIT_FAILED, "%s", why);
+    }
     char *bytes = file_read(question->file, QUESTION_MAX, &n, &err);
     if (!bytes)
         return cmd_fail(EXIT_FAILED, "%s", err.text);

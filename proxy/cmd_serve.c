@@ -53,9 +53,9 @@ static bool load_snapshot(struct daemon *daemon)
     snapshot->role = policy_role(snapshot->policy, str_of(config->role));
     if (snapshot->role)
         return true;
-    log_error("--role %s: there is no such role in the policy, and no built-in one; `sockwarden "
-              "roles` lists the built-in ones",
-              config->role);
+    char why[256];
+    role_missing(snapshot->policy, config->role, why, sizeof(why));
+    log_error("%s", why);
     return false;
 }
 
@@ -106,6 +106,9 @@ static bool watch_signals(struct daemon *daemon)
 {
     struct event_base *base = daemon->workers[0].context.loop.base;
     signal(SIGPIPE, SIG_IGN);
+    /* What libevent restores at the end, so that a late second signal cannot end us by itself. */
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
     daemon->signals[0] = evsignal_new(base, SIGTERM, on_stop_signal, daemon);
     daemon->signals[1] = evsignal_new(base, SIGINT, on_stop_signal, daemon);
     daemon->signals[2] = evsignal_new(base, SIGHUP, on_hup, daemon);
@@ -210,9 +213,9 @@ static bool open_listeners(struct daemon *daemon)
 static void announce(const struct daemon *daemon)
 {
     const struct config *config = &daemon->config;
-    log_info("sockwarden %s serves role %s in front of %s", SOCKWARDEN_VERSION,
-             daemon->snapshot.role ? role_name(daemon->snapshot.role) : "(none: all is refused)",
-             config->upstream);
+    log_info("sockwarden %s serves role %s (%s) in front of %s", SOCKWARDEN_VERSION,
+             daemon->snapshot.role ? role_name(daemon->snapshot.role) : "none: all is refused",
+             config->policy ? config->policy : "built in", config->upstream);
     log_info("existing containers, volumes and networks, and host paths of binds, are judged by "
              "name only in this version");
     for (size_t i = 0; i < config->host_count; i++)

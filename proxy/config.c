@@ -295,12 +295,52 @@ static bool read_list(const struct option *option, struct config *config, const 
     return *count > 0 || err_set(err, 0, 0, "--%s must not be empty", option->name);
 }
 
+static void variable_name(const char *option, char name[64])
+{
+    size_t n = (size_t)snprintf(name, 64, "SOCKWARDEN_");
+    for (const char *p = option; *p && n + 1 < 64; p++)
+        name[n++] = *p == '-' ? '_' : (char)(*p - (ascii_alpha(*p) ? 'a' - 'A' : 0));
+    name[n] = '\0';
+}
+
+/* A mistyped variable must not leave a setting at its default in silence. What Kubernetes sets for
+   a service of our name is not meant for us. */
+static bool check_variable(struct str name, struct err *err)
+{
+    struct nearest nearest = nearest_to(name);
+    if (str_starts(name, STR("SOCKWARDEN_SERVICE_")) || str_starts(name, STR("SOCKWARDEN_PORT")))
+        return true;
+    static char names[ARRAY_LEN(options)][64];
+    for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+        variable_name(options[i].name, names[i]);
+        if (str_is(name, names[i]))
+            return true;
+        nearest_offer(&nearest, str_of(names[i]));
+    }
+    if (nearest.best.p)
+        return err_set(err, 0, 0, "unknown environment variable %.*s; did you mean %.*s?",
+                       STR_ARG(name), STR_ARG(nearest.best));
+    return err_set(err, 0, 0,
+                   "unknown environment variable %.*s; `sockwarden --help` lists the "
+                   "options that have one",
+                   STR_ARG(name));
+}
+
+static bool check_environment(struct err *err)
+{
+    for (char **entry = environ; *entry; entry++) {
+        struct str name = str_of(*entry);
+        name = str_head(name, str_find(name, '='));
+        if (str_starts(name, STR("SOCKWARDEN_")) && !check_variable(name, err))
+            return false;
+    }
+    return true;
+}
+
 static bool read_environment(const struct option *option, struct config *config, struct err *err)
 {
-    char name[64] = "SOCKWARDEN_";
-    size_t n = strlen(name);
-    for (const char *p = option->name; *p && n + 1 < sizeof(name); p++)
-        name[n++] = *p == '-' ? '_' : (char)(*p - (ascii_alpha(*p) ? 'a' - 'A' : 0));
+    char name[64];
+    variable_name(option->name, name);
     const char *value = getenv(name);
     if (!value) {
         if (!option->fallback)
@@ -343,10 +383,16 @@ bool config_read(int argc, char **argv, struct config *out, struct err *err)
     for (size_t i = 0; i < ARRAY_LEN(options); i++)
         if (!given[i] && !read_environment(&options[i], out, err))
             return false;
-    if (!config_unix_path(out->upstream))
+    if (!check_environment(err))
+        return false;
+    if (strncmp(out->upstream, "unix:///", 8) != 0)
         return err_set(err, 0, 0, "--upstream %s: expected unix:///path", out->upstream);
     if (strlen(config_unix_path(out->upstream)) > 107)
         return err_set(err, 0, 0, "--upstream: the path of a Unix socket has 107 bytes at most");
+    for (size_t i = 0; i < out->host_count; i++)
+        if (strncmp(out->hosts[i], "unix:///", 8) != 0 && strncmp(out->hosts[i], "tcp://", 6) != 0)
+            return err_set(err, 0, 0, "--host %s: expected unix:///path or tcp://IP:PORT",
+                           out->hosts[i]);
     for (size_t i = 0; i < out->host_count; i++)
         if (strcmp(out->hosts[i], out->upstream) == 0)
             return err_set(err, 0, 0,

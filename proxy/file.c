@@ -1,6 +1,8 @@
 /* Files that commands read, and the policy among them. */
 #include "cmd.h"
 
+#include "nearest.h"
+
 #include <errno.h>
 #include <openssl/evp.h>
 #include <stdarg.h>
@@ -91,4 +93,21 @@ struct policy *policy_read(const char *path, char hash[65])
     hash_text(text, length, hash);
     free(text);
     return policy;
+}
+
+void role_missing(const struct policy *policy, const char *name, char *dst, size_t cap)
+{
+    struct nearest nearest = nearest_to(str_of(name));
+    for (size_t i = 0; i < policy_role_count(policy); i++)
+        nearest_offer(&nearest, str_of(role_name(policy_role_at(policy, i))));
+    for (size_t i = 0; builtin_role_name(i); i++)
+        nearest_offer(&nearest, str_of(builtin_role_name(i)));
+    if (nearest.best.p)
+        snprintf(dst, cap, "there is no role %.64s; did you mean %.*s?", name,
+                 STR_ARG(nearest.best));
+    else
+        snprintf(dst, cap,
+                 "there is no role %.64s; the policy's roles and the built-in ones "
+                 "(`sockwarden roles`) can be named",
+                 name);
 }

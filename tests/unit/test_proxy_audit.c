@@ -2,6 +2,7 @@
 #include "audit.h"
 
 #include "log.h"
+#include "loop.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -9,6 +10,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -225,6 +227,109 @@ static void test_full_pipe(void **state)
     assert_int_equal(reader.sum, sum);
 }
 
+static size_t take(int fd, char *dst, size_t most)
+{
+    ssize_t n = read(fd, dst, most);
+    return n > 0 ? (size_t)n : 0;
+}
+
+/* A pipe of two pages that nobody reads for a while: the write fails in time, later ones at once;
+   when it is read again, page by page, the line that was taken in part is completed first, and no
+   line that follows is torn. */
+static void test_unread_pipe(void **state)
+{
+    (void)state;
+    enum { PAGE = 4096, LONG = 5 * PAGE };
+    static char lines[2 + LONG], got[3 * LONG];
+    lines[0] = 'a';
+    memset(lines + 2, 'b', LONG);
+    lines[1] = lines[1 + LONG] = '\n';
+    assert_int_equal(mkfifo(path, 0600), 0);
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    assert_true(fcntl(fd, F_SETPIPE_SZ, 2 * PAGE) >= 2 * PAGE);
+    struct audit_sink *sink = open_sink(path, NULL);
+    uint64_t begun = clock_now_ms();
+    assert_false(audit_write(sink, (struct str){lines, sizeof(lines)}));
+    uint64_t waited = clock_now_ms() - begun;
+    assert_in_range(waited, 1000, 8000);
+    begun = clock_now_ms();
+    for (int i = 0; i < 10; i++)
+        assert_false(audit_write(sink, STR("refused\n")));
+    assert_true(clock_now_ms() - begun < 500);
+    size_t n = 0;
+    bool ok = false;
+    for (int i = 0; i < 20 && !ok; i++) {
+        n += take(fd, got + n, PAGE);
+        ok = audit_write(sink, STR("next\n"));
+    }
+    assert_true(ok && audit_write(sink, STR("last\n")));
+    for (size_t part; (part = take(fd, got + n, PAGE)) > 0;)
+        n += part;
+    audit_close(sink);
+    close(fd);
+    assert_int_equal(n, sizeof(lines) + 10);
+    assert_memory_equal(got, lines, sizeof(lines));
+    assert_memory_equal(got + sizeof(lines), "next\nlast\n", 10);
+}
+
+/* Interrupts the thread that waits for the pipe, by a signal every now and then. */
+static void *interrupt(void *arg)
+{
+    const pthread_t *target = arg;
+    for (int i = 0; i < 3; i++) {
+        poll(NULL, 0, 100);
+        pthread_kill(*target, SIGUSR1);
+    }
+    return NULL;
+}
+
+static void on_signal(int number)
+{
+    (void)number;
+}
+
+static atomic_bool has_returned;
+
+/* Frees the writer that would else hang for good. */
+static void *read_late(void *arg)
+{
+    char bytes[4096];
+    for (int i = 0; i < 90 && !has_returned; i++)
+        poll(NULL, 0, 100);
+    while (take(*(int *)arg, bytes, sizeof(bytes)) > 0)
+        continue;
+    return NULL;
+}
+
+/* A signal does not make a full pipe look like one with room. */
+static void test_unread_pipe_signal(void **state)
+{
+    (void)state;
+    struct sigaction action = {.sa_handler = on_signal}, old;
+    assert_int_equal(mkfifo(path, 0600), 0);
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    assert_true(fcntl(fd, F_SETPIPE_SZ, 4096) >= 4096);
+    struct audit_sink *sink = open_sink(path, NULL);
+    static char page[4096];
+    memset(page, '\n', sizeof(page));
+    assert_true(audit_write(sink, (struct str){page, sizeof(page)}));
+    sigaction(SIGUSR1, &action, &old);
+    pthread_t self = pthread_self(), sender, reader;
+    assert_int_equal(pthread_create(&sender, NULL, interrupt, &self), 0);
+    assert_int_equal(pthread_create(&reader, NULL, read_late, &fd), 0);
+    uint64_t begun = clock_now_ms();
+    bool ok = audit_write(sink, STR("line\n"));
+    uint64_t waited = clock_now_ms() - begun;
+    has_returned = true;
+    pthread_join(sender, NULL);
+    pthread_join(reader, NULL);
+    sigaction(SIGUSR1, &old, NULL);
+    audit_close(sink);
+    close(fd);
+    assert_false(ok);
+    assert_in_range(waited, 1000, 8000);
+}
+
 /* Nobody reads any more. */
 static void test_broken_pipe(void **state)
 {
@@ -270,9 +375,11 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, remove_files)
     const struct CMUnitTest tests[] = {
-        TEST(test_file),          TEST(test_none),         TEST(test_cannot_open),
-        TEST(test_half_line_cut), TEST(test_other_target), TEST(test_full_pipe),
-        TEST(test_broken_pipe),   TEST(test_batch),
+        TEST(test_file),         TEST(test_none),
+        TEST(test_cannot_open),  TEST(test_half_line_cut),
+        TEST(test_other_target), TEST(test_full_pipe),
+        TEST(test_unread_pipe),  TEST(test_unread_pipe_signal),
+        TEST(test_broken_pipe),  TEST(test_batch),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
