@@ -99,7 +99,8 @@ size_t body_peek(struct str pending, enum framing framing, uint64_t announced, c
         got = pending.n < announced ? pending.n : (size_t)announced;
         *ended = got == announced;
         got = got < n ? got : n;
-        memcpy(dst, pending.p, got);
+        if (got)
+            memcpy(dst, pending.p, got);
     }
     struct chunked walk = {.state = 0};
     while (framing == FRAMING_CHUNKED && pending.n && got < n) {
