@@ -71,15 +71,17 @@ static bool malformed(struct answer *answer, int status, const char *why)
     return false;
 }
 
-/* The whole body of the request, unchunked in place. */
+/* The whole body of the request, unchunked in place; *used: bytes that it took with its framing. */
 static bool take_body(char *bytes, size_t n, const struct http_request *http, struct answer *answer,
-                      struct str *out)
+                      struct str *out, size_t *used)
 {
     *out = (struct str){NULL, 0};
+    *used = 0;
     if (http->framing == FRAMING_LENGTH) {
         if (http->length > n)
             return malformed(answer, 400, "the body is shorter than its Content-Length");
         *out = (struct str){bytes, (size_t)http->length};
+        *used = out->n;
     }
     if (http->framing != FRAMING_CHUNKED)
         return true;
@@ -100,6 +102,7 @@ static bool take_body(char *bytes, size_t n, const struct http_request *http, st
     if (status != CHUNKED_DONE)
         return malformed(answer, 400, "the chunked body is not framed as HTTP wants it");
     *out = (struct str){bytes, length};
+    *used = n - rest.n;
     return true;
 }
 
@@ -123,38 +126,42 @@ static void decide(struct str body, struct request *request, struct arena *arena
     policy_decide(answer->role, request, arena, &answer->decision);
 }
 
-/* Judges the first request in bytes, as the proxy does with what a connection brings. */
-static void judge(char *bytes, size_t n, struct request *request, struct arena *arena,
-                  struct answer *answer)
+/* Judges the first request in bytes, as the proxy does with what a connection brings. Returns where
+   the next request begins, n when there can be none. */
+static size_t judge(char *bytes, size_t n, struct request *request, struct arena *arena,
+                    struct answer *answer)
 {
     struct head_scan scan = {0, 0, 0};
     struct http_refusal refusal = {400, "the request has no end: its head must close with an empty "
                                         "line (CR LF CR LF)"};
     struct http_request *http = arena_alloc(arena, 1, sizeof(*http));
-    size_t length = 0;
+    size_t length = 0, used = 0;
     struct str whole = {bytes, n}, body;
     if (!http || head_scan(&scan, whole, true, HEAD_MAX, &length, &refusal) != HEAD_DONE ||
         !http_request_read(str_head(whole, length), http, &refusal)) {
         malformed(answer, refusal.status, refusal.why);
-        return;
+        return n;
     }
     if (!request_parse(http->head.method, http->head.target, arena, request, &answer->decision)) {
         answer->request = request->route ? request : NULL;
-        return;
+        return n;
     }
     answer->request = request;
     if (!request_check_content(request, http->content_type, http->framing != FRAMING_NONE,
                                &answer->decision))
-        return;
+        return n;
     if (http->origin.p &&
         !(request->route->follow == FOLLOW_WS && http_request_same_origin(http))) {
         malformed(answer, 403,
                   "a request with an Origin header comes from a web page, and no "
                   "Docker client is one");
-        return;
+        return n;
     }
-    if (take_body(bytes + length, n - length, http, answer, &body))
-        decide(body, request, arena, answer);
+    if (!take_body(bytes + length, n - length, http, answer, &body, &used))
+        return n;
+    decide(body, request, arena, answer);
+    bool last = !http->keep_alive || request->route->follow != FOLLOW_RESPONSE;
+    return last ? n : length + used;
 }
 
 static void print_answer(const struct answer *answer)
@@ -209,8 +216,13 @@ static int explain(const struct question *question, const struct policy *policy)
     struct arena arena = {NULL, 0, 0};
     static struct request request;
     static struct answer answer;
-    answer.role = role;
-    judge(bytes, n, &request, &arena, &answer);
+    /* Requests that follow on one connection are judged in turn; the first refusal is the answer.
+     */
+    size_t at = 0;
+    do {
+        answer = (struct answer){.role = role};
+        at += judge(bytes + at, n - at, &request, &arena, &answer);
+    } while (at < n && answer.decision.verdict == VERDICT_ALLOW);
     print_answer(&answer);
     free(bytes);
     arena_free(&arena);

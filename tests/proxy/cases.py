@@ -332,10 +332,6 @@ def explain(case):
         equal(answer.get("rule"), case.row["rule"], "explain: rule")
 
 
-def can_explain(case):
-    return not case.passed
-
-
 # ---- the three runs -----------------------------------------------------------------------------
 
 def each(cases, run):
@@ -369,7 +365,7 @@ def run_split(files, report, only=None):
 def run_explain(files, report, only=None):
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         for file, cases in files.items():
-            chosen = [c for c in cases if can_explain(c) and (not only or only in c.name)]
+            chosen = [c for c in cases if not only or only in c.name]
             if chosen:
                 lists = pool.map(lambda case: each([case], explain), chosen)
                 report(f"explain {file}", len(chosen), [f for failed in lists for f in failed])
