@@ -1,6 +1,7 @@
 /* sockwarden serve: assembles the daemon from its parts, and takes it down again. */
 #include "cmd.h"
 
+#include "address.h"
 #include "listener.h"
 #include "upstream.h"
 
@@ -175,7 +176,7 @@ static bool open_workers(struct daemon *daemon)
 static bool upstream_is_own(const struct daemon *daemon)
 {
     struct stat upstream, own;
-    if (stat(config_unix_path(daemon->config.upstream), &upstream) != 0)
+    if (stat(address_unix_path(daemon->config.upstream), &upstream) != 0)
         return false;
     for (size_t i = 0; i < daemon->server.count; i++) {
         const char *path = daemon->server.listeners[i].path;

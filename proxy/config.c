@@ -2,6 +2,7 @@
    the defaults. */
 #include "config.h"
 
+#include "address.h"
 #include "bounds.h"
 #include "nearest.h"
 
@@ -72,11 +73,6 @@ static const struct option options[] = {
      "for what runs when TERM or INT comes"},
 };
 // clang-format on
-
-const char *config_unix_path(const char *address)
-{
-    return strncmp(address, "unix://", 7) == 0 ? address + 7 : NULL;
-}
 
 /* ---- values -------------------------------------------------------------------------------- */
 
@@ -363,6 +359,19 @@ static unsigned default_workers(void)
     return cpus < 1 ? 1 : cpus > 4 ? 4 : (unsigned)cpus;
 }
 
+static bool check_host(const char *host, struct err *err)
+{
+    struct sockaddr_storage address;
+    socklen_t length;
+    bool loopback;
+    if (strncmp(host, "tcp://", 6) == 0)
+        return address_parse_tcp(host + 6, &address, &length, &loopback) ||
+               err_set(err, 0, 0, "--host %s: expected tcp://IP:PORT, for IPv6 tcp://[IP]:PORT",
+                       host);
+    return address_unix_path(host) ||
+           err_set(err, 0, 0, "--host %s: expected unix:///path or tcp://IP:PORT", host);
+}
+
 void config_free(struct config *config)
 {
     for (size_t i = 0; i < config->kept_count; i++)
@@ -385,14 +394,13 @@ bool config_read(int argc, char **argv, struct config *out, struct err *err)
             return false;
     if (!check_environment(err))
         return false;
-    if (strncmp(out->upstream, "unix:///", 8) != 0)
+    if (!address_unix_path(out->upstream))
         return err_set(err, 0, 0, "--upstream %s: expected unix:///path", out->upstream);
-    if (strlen(config_unix_path(out->upstream)) > 107)
+    if (strlen(address_unix_path(out->upstream)) > 107)
         return err_set(err, 0, 0, "--upstream: the path of a Unix socket has 107 bytes at most");
     for (size_t i = 0; i < out->host_count; i++)
-        if (strncmp(out->hosts[i], "unix:///", 8) != 0 && strncmp(out->hosts[i], "tcp://", 6) != 0)
-            return err_set(err, 0, 0, "--host %s: expected unix:///path or tcp://IP:PORT",
-                           out->hosts[i]);
+        if (!check_host(out->hosts[i], err))
+            return false;
     for (size_t i = 0; i < out->host_count; i++)
         if (strcmp(out->hosts[i], out->upstream) == 0)
             return err_set(err, 0, 0,

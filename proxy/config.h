@@ -39,7 +39,4 @@ void config_free(struct config *config);
 /* The table as text for --help: one entry an option. */
 void config_print_options(void);
 
-/* The path of "unix:///path", or NULL. */
-const char *config_unix_path(const char *address);
-
 #endif

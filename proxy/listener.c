@@ -1,7 +1,8 @@
 /* Listening sockets; see listener.h. */
 #include "listener.h"
 
-#include <arpa/inet.h>
+#include "address.h"
+
 #include <errno.h>
 #include <grp.h>
 #include <netinet/in.h>
@@ -138,44 +139,6 @@ static bool open_unix(struct listener *listener, const char *path, const struct 
 
 /* ---- TCP ----------------------------------------------------------------------------------- */
 
-/* "127.0.0.1:2375" or "[::1]:2375". */
-static bool parse_tcp(const char *text, struct sockaddr_storage *out, socklen_t *length,
-                      bool *loopback)
-{
-    struct str address = str_of(text);
-    size_t colon = str_rfind(address, ':');
-    struct str host = str_head(address, colon);
-    int64_t port;
-    if (colon == address.n || !str_to_int(str_skip(address, colon + 1), &port) || port < 1 ||
-        port > 65535)
-        return false;
-    bool brackets = host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']';
-    if (brackets)
-        host = (struct str){host.p + 1, host.n - 2};
-    char name[64];
-    if (host.n == 0 || host.n >= sizeof(name))
-        return false;
-    memcpy(name, host.p, host.n);
-    name[host.n] = '\0';
-    memset(out, 0, sizeof(*out));
-    struct sockaddr_in *in = (struct sockaddr_in *)(void *)out;
-    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)(void *)out;
-    if (!brackets && inet_pton(AF_INET, name, &in->sin_addr) == 1) {
-        in->sin_family = AF_INET;
-        in->sin_port = htons((uint16_t)port);
-        *length = sizeof(*in);
-        *loopback = (ntohl(in->sin_addr.s_addr) >> 24) == 127;
-        return true;
-    }
-    if (!brackets || inet_pton(AF_INET6, name, &in6->sin6_addr) != 1)
-        return false;
-    in6->sin6_family = AF_INET6;
-    in6->sin6_port = htons((uint16_t)port);
-    *length = sizeof(*in6);
-    *loopback = IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
-    return true;
-}
-
 /* Linux hands these on to accepted sockets, so no connection pays for them. */
 static void tune_tcp(int fd)
 {
@@ -194,9 +157,8 @@ static bool open_tcp(struct listener *listener, const char *text, const struct c
     struct sockaddr_storage address;
     socklen_t length = 0;
     bool loopback = false;
-    if (!parse_tcp(text, &address, &length, &loopback))
-        return err_set(err, 0, 0, "--host %s: expected tcp://IP:PORT, for IPv6 tcp://[IP]:PORT",
-                       listener->name);
+    if (!address_parse_tcp(text, &address, &length, &loopback))
+        return err_set(err, 0, 0, "--host %s: not an address", listener->name);
     if (!config->insecure_tcp)
         return err_set(err, 0, 0,
                        "--host %s: tcp means TLS, which this version does not speak; "
@@ -298,7 +260,7 @@ bool listeners_open(struct server *server, struct err *err)
         struct str host = str_of(config->hosts[i]);
         bool ok;
         if (str_starts(host, STR("unix://")))
-            ok = open_unix(listener, config_unix_path(host.p), config, err);
+            ok = open_unix(listener, address_unix_path(host.p), config, err);
         else if (str_starts(host, STR("tcp://")))
             ok = open_tcp(listener, host.p + 6, config, err);
         else

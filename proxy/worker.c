@@ -1,6 +1,8 @@
 /* Event loops and the way into them; see worker.h. */
 #include "worker.h"
 
+#include "address.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,7 +78,7 @@ bool worker_open(struct worker *worker, unsigned index, const struct config *con
     context->digest = EVP_MD_CTX_new();
     context->upstream.sun_family = AF_UNIX;
     snprintf(context->upstream.sun_path, sizeof(context->upstream.sun_path), "%s",
-             config_unix_path(config->upstream));
+             address_unix_path(config->upstream));
     context->upstream_name = config->upstream;
     snprintf(context->id_prefix, sizeof(context->id_prefix), "%08lx-%x-",
              (unsigned long)time(NULL) & 0xffffffffUL, index);
