@@ -287,9 +287,17 @@ static bool send_continue(struct exchange *exchange)
     return stream_send(exchange->client, &piece, 1) != STREAM_BROKEN;
 }
 
-/* The client left in the middle of its body: nothing was sent on. */
-static enum phase left_early(struct exchange *exchange)
+/* PHASE_BODY: more of the body has come. A client that leaves in its middle has had nothing sent
+ * on. */
+static enum phase await_body(struct exchange *exchange)
 {
+    if (exchange->inquiry->http.expect_continue && !send_continue(exchange))
+        return PHASE_CLOSED;
+    enum stream_status status = stream_fill(exchange->client);
+    if (status == STREAM_OK)
+        return PHASE_BODY;
+    if (status == STREAM_AGAIN)
+        return PHASE_WAIT;
     record_refused(exchange, 400, "the client left in the middle of its body");
     return PHASE_CLOSED;
 }
@@ -311,13 +319,9 @@ static enum phase read_first_bytes(struct exchange *exchange)
                        ? decide(exchange)
                        : deny(exchange);
         }
-        if (inquiry->http.expect_continue && !send_continue(exchange))
-            return PHASE_CLOSED;
-        enum stream_status status = stream_fill(client);
-        if (status == STREAM_AGAIN)
-            return PHASE_WAIT;
-        if (status != STREAM_OK)
-            return left_early(exchange);
+        enum phase next = await_body(exchange);
+        if (next != PHASE_BODY)
+            return next;
     }
 }
 
@@ -345,13 +349,9 @@ enum phase exchange_read_body(struct exchange *exchange)
         case BODY_NO_MEMORY:
             return exchange_refuse(exchange, 503, "too many bodies are being read just now");
         }
-        if (inquiry->http.expect_continue && !send_continue(exchange))
-            return PHASE_CLOSED;
-        enum stream_status status = stream_fill(client);
-        if (status == STREAM_AGAIN)
-            return PHASE_WAIT;
-        if (status != STREAM_OK)
-            return left_early(exchange);
+        enum phase next = await_body(exchange);
+        if (next != PHASE_BODY)
+            return next;
     }
 }
 

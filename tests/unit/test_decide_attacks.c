@@ -271,7 +271,7 @@ static void drop(struct page *page, int i)
 
 static void everyday_bind(struct page *page, int i)
 {
-    put(page, "\"/srv/c%d/work/src:/m%d\"", i, i);
+    put(page, "\"/srv/c%d/home/src:/m%d\"", i, i);
 }
 
 static const struct flood floods[] = {
