@@ -83,7 +83,8 @@ UNIT_SRCS   := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_BINS   := $(UNIT_SRCS:tests/unit/%.c=$(BUILD)/unit/%)
 FUZZ_SRCS   := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BINS   := $(FUZZ_SRCS:tests/fuzz/%.c=$(BUILD)/fuzz/%)
-C_FILES     := $(POLICY_SRCS) $(PROXY_SRCS) $(UNIT_SRCS) $(FUZZ_SRCS) $(wildcard tests/unit/*.h tests/bench/*.c include/*.h policy/*.h proxy/*.h)
+READING     := $(BUILD)/tests/reading
+C_FILES     := $(POLICY_SRCS) $(PROXY_SRCS) $(UNIT_SRCS) $(FUZZ_SRCS) $(wildcard tests/daemon/*.c tests/fuzz/*.h tests/unit/*.h tests/bench/*.c include/*.h policy/*.h proxy/*.h)
 LIBPOLICY   := $(BUILD)/libpolicy.a
 LIBPROXY    := $(BUILD)/libproxy.a
 BIN         := $(BUILD)/sockwarden
@@ -133,10 +134,20 @@ $(BUILD)/gen/builtin_roles.c: $(BUILTINS)
 	  echo '{0, 0}};'; } > $@
 
 # ---- tests -----------------------------------------------------------------------------------
+WRAP_test_no_memory := $(foreach f,malloc calloc realloc arena_alloc arena_copy,-Wl$(comma)--wrap=$(f))
 $(BUILD)/unit/%: tests/unit/%.c $(LIBPROXY) $(LIBPOLICY) $(LLHTTP_OBJS) $(FLAGS_STAMP)
 	@echo "  LD      $@"
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) $(PKG_CFLAGS) -iquote policy -iquote proxy -MMD -MP -o $@ $< $(LIBPROXY) $(LIBPOLICY) $(LLHTTP_OBJS) \
-	  $(LDFLAGS_ALL) -lcmocka $(if $(filter test_proxy_%,$*),$(EVENT_LIBS) $(SSL_LIBS)) $(CJSON_LIBS) $(LLHTTP_LIBS)
+	  $(LDFLAGS_ALL) $(WRAP_$*) -lcmocka $(if $(filter test_proxy_%,$*),$(EVENT_LIBS) $(SSL_LIBS)) $(CJSON_LIBS) $(LLHTTP_LIBS)
+
+$(BUILD)/bench/%: tests/bench/%.c $(LIBPOLICY) $(FLAGS_STAMP)
+	@echo "  LD      $@"
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) -MMD -MP -o $@ $< $(LIBPOLICY) $(LDFLAGS_ALL) $(CJSON_LIBS)
+
+# What the policy engine reads, printed for the differential tests.
+$(READING): tests/daemon/reading.c $(LIBPOLICY) $(FLAGS_STAMP)
+	@echo "  LD      $@"
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) -iquote policy -MMD -MP -o $@ $< $(LIBPOLICY) $(LDFLAGS_ALL) $(CJSON_LIBS)
 
 FUZZ_SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 FUZZ_LIBS := $(BUILD)/fuzzlib/.built
@@ -145,7 +156,7 @@ $(FUZZ_LIBS): FORCE
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzzlib CC=clang OPT='-O1 -g' \
 	  SAN='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined' libs
 	$(Q)cd $(BUILD)/fuzzlib && { [ -e .built ] && [ -z "$$(find . -name '*.[ao]' -newer .built)" ] || touch .built; }
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_LIBS)
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h) $(FUZZ_LIBS)
 	@echo "  FUZZ    $@"
 	$(Q)mkdir -p $(@D) && clang -std=c17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer $(FUZZ_SAN) -iquote include -iquote policy -iquote proxy \
 	  $(PKG_CFLAGS) -o $@ $< $(BUILD)/fuzzlib/libproxy.a $(BUILD)/fuzzlib/libpolicy.a \
@@ -159,7 +170,7 @@ test: ensure-deps-test ## the whole suite: what CI runs (10 to 15 minutes; insta
 	$(Q)tests/run
 check: check-unit check-pure check-hardening check-docs check-proxy ## the quick tests, about two minutes
 
-unit-bins: $(UNIT_BINS)
+unit-bins: $(UNIT_BINS) $(READING)
 check-unit: $(UNIT_BINS) ## unit tests and the policy cases
 	$(Q)SRCDIR=$(CURDIR) BUILDDIR=$(BUILD) tests/unit/run $(UNIT_BINS)
 check-pure: $(LIBPOLICY) ## libpolicy touches nothing of the outside
@@ -170,7 +181,7 @@ check-docs: $(BIN) ## the manuals know every option, the examples load
 	$(Q)tests/unit/check-docs $(BIN)
 check-proxy: $(BIN) ## the proxy before a recording fake daemon
 	$(Q)python3 -B tests/proxy/run.py --bin $(BIN)
-check-daemon: $(BIN) ## the real docker CLI through the proxy to a private dockerd (root)
+check-daemon: $(BIN) $(READING) ## the real docker CLI through the proxy to a private dockerd (root)
 	$(Q)python3 -B tests/daemon/run.py --bin $(BIN)
 clang: ## build everything with clang, warnings are errors
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang all unit-bins
@@ -180,6 +191,14 @@ asan: ## unit and proxy tests under AddressSanitizer and UBSan
 asan-unit:
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPT='-O1 -g' \
 	  SAN='-fsanitize=address,undefined -fno-sanitize-recover=all' check-unit
+POLICY_TESTS := $(filter-out $(BUILD)/unit/test_proxy_%,$(UNIT_BINS))
+.PHONY: check-policy coverage
+check-policy: $(POLICY_TESTS)
+	$(Q)find $(BUILD) -name '*.gcda' -delete
+	$(Q)SRCDIR=$(CURDIR) BUILDDIR=$(BUILD) tests/unit/run $(POLICY_TESTS)
+coverage: ## how much of policy/ its tests run; below 95 % of the branches is an error
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/coverage OPT='-O0 -g' SAN='--coverage' check-policy
+	$(Q)tests/unit/coverage $(BUILD)/coverage
 asan-bin: ## the instrumented program at build/asan/sockwarden
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPT='-O1 -g' \
 	  SAN='-fsanitize=address,undefined -fno-sanitize-recover=all' all unit-bins
@@ -196,6 +215,10 @@ format: ## reformat the sources
 	$(Q)clang-format -i $(C_FILES)
 format-check: ## are the sources formatted?
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
+.PHONY: bench bench-decide
+bench: bench-decide ## what things cost
+bench-decide: $(BUILD)/bench/decide ## what a decision costs, against its targets
+	$(Q)$(BUILD)/bench/decide
 fuzz-bins: $(FUZZ_BINS)
 FUZZ_SECONDS ?= 30
 fuzz-smoke: $(FUZZ_BINS) ## every fuzz target for half a minute
@@ -236,8 +259,9 @@ install: all ## install program, manual pages and schema (DESTDIR, PREFIX)
 	install -D -m 0644 proxy/sockwarden.8 $(DESTDIR)$(PREFIX)/share/man/man8/sockwarden.8
 	install -D -m 0644 policy/sockwarden-policy.5 $(DESTDIR)$(PREFIX)/share/man/man5/sockwarden-policy.5
 	install -D -m 0644 policy/sockwarden-policy.schema.json $(DESTDIR)$(PREFIX)/share/sockwarden/policy.schema.json
-	install -d $(DESTDIR)$(PREFIX)/share/sockwarden/policies
+	install -d $(DESTDIR)$(PREFIX)/share/sockwarden/policies/cases
 	install -m 0644 docker/policies/*.json $(DESTDIR)$(PREFIX)/share/sockwarden/policies/
+	install -m 0644 docker/policies/cases/*.json $(DESTDIR)$(PREFIX)/share/sockwarden/policies/cases/
 uninstall: ## remove what install has put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/sockwarden $(DESTDIR)$(PREFIX)/share/man/man8/sockwarden.8 \
 	  $(DESTDIR)$(PREFIX)/share/man/man5/sockwarden-policy.5

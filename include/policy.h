@@ -194,8 +194,37 @@ const char *role_name(const struct role *role); /* for messages and audit */
 size_t policy_role_count(const struct policy *policy);
 const struct role *policy_role_at(const struct policy *policy, size_t index);
 
+/* Who asks, as the listener knows it. What is not known is empty (p NULL), and matches nothing. All
+   texts are borrowed. */
+struct client_identity {
+    bool unix_peer;      /* uid and gid are known */
+    uint32_t uid, gid;   /* of a Unix peer */
+    struct str address;  /* of a TCP peer: "10.0.0.1", "fd00::1" */
+    struct str listener; /* as given to --host */
+    struct str cert_cn;  /* of a verified certificate */
+    struct str cert_ou;
+    const struct str *cert_sans; /* "DNS:ci.example.com", "URI:spiffe://..." */
+    size_t cert_san_count;
+    struct str cert_spki; /* "sha256:" and 64 hex digits */
+};
+
+/* What `clients` says of who asks. */
+struct client_role {
+    const char *client;      /* name of the entry that matched; NULL: none did */
+    const struct role *role; /* its role, else `default`; NULL: nobody is served */
+};
+
+/* The first entry of `clients` whose every match key holds; without one the role `default`. */
+struct client_role policy_client(const struct policy *policy,
+                                 const struct client_identity *identity);
+/* How many entries `clients` has. */
+size_t policy_client_count(const struct policy *policy);
+
 /* Does the role allow the operation as such? */
 bool role_allows(const struct role *role, enum operation op);
+
+/* May the role build by BuildKit, whose tunnels are not inspected? */
+bool role_buildkit(const struct role *role);
 
 /* Built-in roles as JSON text: names in order until NULL. */
 const char *builtin_role_name(size_t index); /* "default", "read-only", "all" */

@@ -120,6 +120,11 @@ struct str text_at(const struct check *check, const char *path)
     return text_of(body_at(check, path));
 }
 
+struct str place_text(const struct check *check, enum place place)
+{
+    return text_of(place_node(check, place));
+}
+
 struct str member_text(const struct check *check, const struct json_node *object, const char *name)
 {
     return text_of(json_get(check->body, object, str_of(name)));

@@ -66,8 +66,9 @@ bool name_shadows_id(struct str name);
 const struct json_node *item_first(const struct check *check, const struct json_node *list);
 const struct json_node *item_next(const struct check *check, const struct json_node *list,
                                   const struct json_node *item);
-/* Text of the body's string at a path; empty when absent. */
+/* Text of the body's string at a path, or at a place; empty when absent. */
 struct str text_at(const struct check *check, const char *path);
+struct str place_text(const struct check *check, enum place place);
 struct str member_text(const struct check *check, const struct json_node *object, const char *name);
 bool member_true(const struct check *check, const struct json_node *object, const char *name);
 
@@ -121,6 +122,8 @@ enum image_use {
 };
 /* Does any rule of `images` but import restrict? */
 bool images_restrict(const struct role *role);
+/* The key of that rule, or KEY_COUNT. */
+enum key images_restricted_by(const struct role *role);
 enum finding judge_image(struct check *check, struct str reference, enum image_use use);
 /* Other content under a name. */
 enum finding judge_import(struct check *check, struct str name);
@@ -177,5 +180,72 @@ PARAM(param_plugin_remote);
 // clang-format on
 /* What an operation demands of its name and parameters together, also of absent ones. */
 enum finding judge_operation(struct check *check);
+
+/* ---- builds (checks_build.c), commits (checks_commit.c), credentials (checks_image.c) -------- */
+
+// clang-format off
+#define PARAM(name) enum finding name(struct check *check, struct str value)
+PARAM(param_build_tag); PARAM(param_build_hosts); PARAM(param_build_remote);
+PARAM(param_build_cache); PARAM(param_build_network); PARAM(param_build_outputs);
+PARAM(param_build_version); PARAM(param_build_session); PARAM(param_build_isolation);
+PARAM(param_build_security); PARAM(param_build_cgroup); PARAM(param_changes);
+PARAM(param_container);
+#undef PARAM
+// clang-format on
+/* ImageBuild; Session and Grpc; ImageCommit: what judge_operation() demands. */
+enum finding judge_build(struct check *check);
+enum finding judge_tunnel(struct check *check);
+enum finding judge_commit(struct check *check);
+/* One security option, "name=value", by the key's list. */
+enum finding judge_security_option(struct check *check, enum key key, struct str text);
+enum finding check_server_address(struct check *check, const struct json_node *value);
+enum finding check_checkpoint(struct check *check, const struct json_node *value);
+enum finding whole_auth(struct check *check);
+
+/* ---- services (checks_service.c) and what of containers they share --------------------------- */
+
+/* Does the body describe a service of a swarm? */
+bool check_is_service(const struct check *check);
+/* a and b in the arena; p NULL: one of them is, or it would be too long. */
+struct str text_join(const struct check *check, struct str a, struct str b);
+/* Would the swarm expand the text before a task starts? */
+bool text_is_template(const struct check *check, struct str text);
+/* The text as it could become, where its templates are plain ones; else p NULL. */
+struct str template_filled(const struct check *check, struct str text);
+/* Templates in a mount of a service. */
+enum finding judge_mount_templates(struct check *check, const struct json_node *mount);
+/* The security options that a service's Privileges stand for, by index; "" is none, p NULL the
+   end. */
+struct str service_option(const struct check *check, size_t index);
+/* A restart policy in docker's words. */
+enum finding judge_restart_words(struct check *check, struct str words);
+/* A registry and repository against a list of these. */
+enum finding judge_reference(struct check *check, enum key key, struct str reference);
+/* The text at a path of the body; absent counts as "". */
+enum finding judge_member(struct check *check, enum key key, const char *path);
+
+// clang-format off
+#define FIELD(name) enum finding name(struct check *check, const struct json_node *value)
+FIELD(check_selinux); FIELD(check_seccomp_mode); FIELD(check_apparmor_mode);
+FIELD(check_service_runtime); FIELD(check_stop_grace); FIELD(check_restart_condition);
+FIELD(check_swap_bytes); FIELD(check_hosts); FIELD(check_service_networks);
+FIELD(check_service_ports);
+/* ---- secrets, configs, nodes, swarm (checks_swarm.c), plugins (checks_plugin.c) -------------- */
+FIELD(check_secret_refs); FIELD(check_config_refs); FIELD(check_config_runtime);
+FIELD(check_secret_file); FIELD(check_config_file);
+FIELD(check_subnets); FIELD(check_remotes); FIELD(check_plugin_setting);
+#undef FIELD
+// clang-format on
+enum finding whole_service(struct check *check);
+enum finding whole_secret(struct check *check);
+enum finding whole_config(struct check *check);
+enum finding whole_node(struct check *check);
+enum finding whole_grants(struct check *check);
+enum finding param_plugin_name(struct check *check, struct str value);
+/* What the daemon would ask a registry about. */
+enum finding param_plugin_asked(struct check *check, struct str value);
+enum finding judge_plugin_name(struct check *check, struct str name);
+/* What an operation on plugins demands of its name and parameters together. */
+enum finding judge_plugin_operation(struct check *check);
 
 #endif

@@ -64,11 +64,11 @@ static enum finding require_labels(struct check *check)
 {
     const struct entries *require = &check_key(check, KEY_LABELS)->require;
     check->at = NULL;
-    check->field = "Labels";
+    check->field = place_path(check, PLACE_LABELS);
     for (size_t i = 0; i + 1 < require->count; i += 2) {
         struct str name = require->items[i].text;
         struct str pattern = require->items[i + 1].text;
-        const struct json_node *labels = body_at(check, "Labels");
+        const struct json_node *labels = place_node(check, PLACE_LABELS);
         bool afford = check_spend(check, labels ? labels->count * LABEL_COST : 0);
         const struct json_node *label =
             labels && afford ? json_get(check->body, labels, name) : NULL;
@@ -170,11 +170,14 @@ enum finding check_oom_score(struct check *check, const struct json_node *value)
                   "containers.oom is false");
 }
 
+enum finding judge_restart_words(struct check *check, struct str words)
+{
+    return str_is(words, "no") ? FINDING_PASS : judge(check, KEY_RESTART, words);
+}
+
 enum finding check_restart(struct check *check, const struct json_node *value)
 {
-    if (str_is(value->text, "no"))
-        return FINDING_PASS;
-    return judge(check, KEY_RESTART, value->text);
+    return judge_restart_words(check, value->text);
 }
 
 enum finding check_dns(struct check *check, const struct json_node *value)
@@ -185,6 +188,62 @@ enum finding check_dns(struct check *check, const struct json_node *value)
 enum finding check_extra_hosts(struct check *check, const struct json_node *value)
 {
     return judge_each(check, KEY_EXTRA_HOSTS, value);
+}
+
+/* The next word of a line, which is cut off it; empty at the end. */
+static struct str next_word(struct str *line)
+{
+    while (line->n > 0 && memchr(" \t", line->p[0], 2))
+        *line = str_skip(*line, 1);
+    size_t n = 0;
+    while (n < line->n && !memchr(" \t", line->p[n], 2))
+        n++;
+    struct str word = str_head(*line, n);
+    *line = str_skip(*line, n);
+    return word;
+}
+
+/* Bytes that may part words for others, or that are none of a line. */
+static bool line_plain(struct str line)
+{
+    for (size_t i = 0; i < line.n; i++)
+        if ((line.p[i] < ' ' && line.p[i] != '\t') || (unsigned char)line.p[i] >= 0x7f)
+            return false;
+    return true;
+}
+
+/* "ADDRESS NAME [NAME...]": each name as name:address, which is how containers have it. */
+static enum finding judge_host_line(struct check *check, struct str line)
+{
+    struct str rest = line;
+    struct str address = next_word(&rest);
+    struct str name = next_word(&rest);
+    if (!line_plain(line) || name.n == 0) {
+        SHOWN(shown, line);
+        return refuse_with(check, KEY_EXTRA_HOSTS, line, NULL,
+                           "is \"%s\", which is not ADDRESS NAME [NAME...]", shown);
+    }
+    for (; name.n > 0; name = next_word(&rest)) {
+        struct str pair = text_join(check, text_join(check, name, STR(":")), address);
+        if (!pair.p)
+            return FINDING_UNSURE;
+        if (judge(check, KEY_EXTRA_HOSTS, pair) != FINDING_PASS)
+            return FINDING_REFUSE;
+    }
+    return FINDING_PASS;
+}
+
+enum finding check_hosts(struct check *check, const struct json_node *value)
+{
+    if (check_key(check, KEY_EXTRA_HOSTS)->any)
+        return FINDING_PASS;
+    for (const struct json_node *item = json_child(check->body, value); item;
+         item = json_next(check->body, item)) {
+        check->at = item;
+        if (judge_host_line(check, item->text) != FINDING_PASS)
+            return FINDING_REFUSE;
+    }
+    return FINDING_PASS;
 }
 
 enum finding check_group_add(struct check *check, const struct json_node *value)
@@ -236,15 +295,19 @@ enum finding check_container_name(struct check *check, const struct json_node *v
 static enum finding whole_absent(struct check *check)
 {
     static const struct {
-        const char *path;
+        enum place place;
         enum key key;
-    } rows[] = {{"HostConfig.Runtime", KEY_RUNTIMES},
-                {"HostConfig.LogConfig.Type", KEY_LOG_DRIVERS}};
+    } rows[] = {{PLACE_RUNTIME, KEY_RUNTIMES}, {PLACE_LOG_TYPE, KEY_LOG_DRIVERS}};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        if (absent_passes(check, rows[i].key) || text_at(check, rows[i].path).n > 0)
+        if (absent_passes(check, rows[i].key) || place_text(check, rows[i].place).n > 0)
             continue;
         check->at = NULL;
-        check->field = rows[i].path;
+        check->field = place_path(check, rows[i].place);
+        if (!check->field)
+            return refuse(check, rows[i].key, STR(""),
+                          "the body cannot name what %s is about, and the key has no \"\" for the "
+                          "daemon's own choice",
+                          key_path(rows[i].key));
         return refuse(check, rows[i].key, STR(""),
                       "is not given, and %s has no \"\" for the daemon's own choice",
                       key_path(rows[i].key));
@@ -252,18 +315,26 @@ static enum finding whole_absent(struct check *check)
     return FINDING_PASS;
 }
 
+/* A mode as text, or a service's list of networks, which may stand in two places. */
+static bool network_given(const struct check *check)
+{
+    const struct json_node *node = place_node(check, PLACE_NETWORK_MODE);
+    if (check_is_service(check) && (!node || json_empty(node)))
+        node = body_at(check, "Networks");
+    return node && !json_empty(node);
+}
+
 static enum finding whole_network_mode(struct check *check)
 {
     static const char *const same[] = {"", "default", "bridge"};
     const struct constraint *constraint = check_key(check, KEY_NETWORK_MODE);
-    if (constraint->any || constraint->allow.count == 0 ||
-        text_at(check, "HostConfig.NetworkMode").n > 0)
+    if (constraint->any || constraint->allow.count == 0 || network_given(check))
         return FINDING_PASS;
     for (size_t i = 0; i < ARRAY_LEN(same); i++)
         if (key_passes(check, KEY_NETWORK_MODE, str_of(same[i])))
             return FINDING_PASS;
     check->at = NULL;
-    check->field = "HostConfig.NetworkMode";
+    check->field = place_path(check, PLACE_NETWORK_MODE);
     return refuse(check, KEY_NETWORK_MODE, STR("default"),
                   "is not given, which means the default network, and containers.network_mode "
                   "does not allow that");
@@ -271,10 +342,10 @@ static enum finding whole_network_mode(struct check *check)
 
 static enum finding whole_image(struct check *check)
 {
-    if (!images_restrict(check->role) || text_at(check, "Image").n > 0)
+    if (!images_restrict(check->role) || place_text(check, PLACE_IMAGE).n > 0)
         return FINDING_PASS;
     check->at = NULL;
-    check->field = "Image";
+    check->field = place_path(check, PLACE_IMAGE);
     return refuse_with(check, KEY_IMAGES_ALLOW, STR(""), NULL,
                        "is not given, and images.allow restricts what may run");
 }

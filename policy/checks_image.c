@@ -21,12 +21,21 @@ static bool switched_on(const struct constraint *constraint)
     return constraint->any || constraint->required;
 }
 
+enum key images_restricted_by(const struct role *role)
+{
+    static const enum key lists[] = {KEY_IMAGES_DENY, KEY_IMAGES_DENY_TAGS};
+    if (!is_everything(&role->keys[KEY_IMAGES_ALLOW]))
+        return KEY_IMAGES_ALLOW;
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+        if (role->keys[lists[i]].allow.count > 0)
+            return lists[i];
+    return switched_on(&role->keys[KEY_IMAGES_REQUIRE_DIGEST]) ? KEY_IMAGES_REQUIRE_DIGEST
+                                                               : KEY_COUNT;
+}
+
 bool images_restrict(const struct role *role)
 {
-    const struct constraint *deny = &role->keys[KEY_IMAGES_DENY];
-    const struct constraint *tags = &role->keys[KEY_IMAGES_DENY_TAGS];
-    return !is_everything(&role->keys[KEY_IMAGES_ALLOW]) || deny->allow.count > 0 ||
-           tags->allow.count > 0 || switched_on(&role->keys[KEY_IMAGES_REQUIRE_DIGEST]);
+    return images_restricted_by(role) != KEY_COUNT;
 }
 
 /* Is it in a list of what is excluded? */
@@ -37,9 +46,10 @@ static bool excludes(const struct check *check, enum key key, struct str value)
 
 /* An entry whose part before the first '/' is this registry, literally, and that matches name (or
    any name, when that is empty). */
-static bool registry_written_out(const struct check *check, struct str registry, struct str name)
+static bool registry_written_out(const struct check *check, enum key key, struct str registry,
+                                 struct str name)
 {
-    const struct entries *allow = &check_key(check, KEY_IMAGES_ALLOW)->allow;
+    const struct entries *allow = &check_key(check, key)->allow;
     for (size_t i = 0; i < allow->count && check_spend(check, ENTRY_COST); i++) {
         struct str entry = allow->items[i].text;
         if (str_eq(str_head(entry, str_find(entry, '/')), registry) &&
@@ -54,25 +64,23 @@ static bool lifted(const struct check *check)
     return check->role->unrestricted && is_everything(check_key(check, KEY_IMAGES_ALLOW));
 }
 
-static enum finding refuse_address(struct check *check, struct str registry)
+static enum finding refuse_address(struct check *check, enum key key, struct str registry)
 {
     char allow_with[ALLOW_WITH_MAX], entry[VALUE_MAX + 4];
     SHOWN(shown, registry);
     int n = snprintf(entry, sizeof(entry), "%s/**", shown);
-    suggest_entry(check, KEY_IMAGES_ALLOW, (struct str){entry, (size_t)n}, allow_with,
-                  sizeof(allow_with));
-    return refuse_with(check, KEY_IMAGES_ALLOW, registry, allow_with,
-                       "names the registry \"%s\" by address, which must be written out in "
-                       "images.allow",
-                       shown);
+    suggest_entry(check, key, (struct str){entry, (size_t)n}, allow_with, sizeof(allow_with));
+    return refuse_with(check, key, registry, allow_with,
+                       "names the registry \"%s\" by address, which must be written out in %s",
+                       shown, key_path(key));
 }
 
 static enum finding judge_name(struct check *check, const struct image_ref *ref)
 {
     bool excluded = excludes(check, KEY_IMAGES_DENY, ref->name);
     if (!excluded && image_registry_by_address(ref->registry) && !lifted(check) &&
-        !registry_written_out(check, ref->registry, ref->name))
-        return refuse_address(check, ref->registry);
+        !registry_written_out(check, KEY_IMAGES_ALLOW, ref->registry, ref->name))
+        return refuse_address(check, KEY_IMAGES_ALLOW, ref->registry);
     if (!excluded && key_passes(check, KEY_IMAGES_ALLOW, ref->name))
         return FINDING_PASS;
     SHOWN(shown, ref->name);
@@ -162,14 +170,35 @@ enum finding judge_import(struct check *check, struct str name)
                   shown);
 }
 
+/* Does images.deny have all of the registry ("evil.example/" followed by "**")? */
+static bool registry_excluded(const struct check *check, struct str registry)
+{
+    const struct entries *deny = &check_key(check, KEY_IMAGES_DENY)->allow;
+    for (size_t i = 0; i < deny->count && check_spend(check, ENTRY_COST); i++) {
+        struct str entry = deny->items[i].text;
+        struct str head = str_head(entry, str_find(entry, '/'));
+        struct str rest = str_skip(entry, head.n);
+        if ((rest.n == 0 || str_is(rest, "/**")) && glob_find(head, registry, true, check->work))
+            return true;
+    }
+    return false;
+}
+
 enum finding judge_registry(struct check *check, struct str registry)
 {
     const struct constraint *allow = check_key(check, KEY_IMAGES_ALLOW);
+    SHOWN(shown, registry);
+    if (registry_excluded(check, registry))
+        return refuse_with(check, KEY_IMAGES_DENY, registry, NULL,
+                           "makes the daemon talk to the registry \"%s\", which images.deny "
+                           "excludes",
+                           shown);
     if (lifted(check))
         return FINDING_PASS;
     if (image_registry_by_address(registry))
-        return registry_written_out(check, registry, STR("")) ? FINDING_PASS
-                                                              : refuse_address(check, registry);
+        return registry_written_out(check, KEY_IMAGES_ALLOW, registry, STR(""))
+                   ? FINDING_PASS
+                   : refuse_address(check, KEY_IMAGES_ALLOW, registry);
     if (is_everything(allow))
         return FINDING_PASS;
     for (size_t i = 0; i < allow->allow.count; i++) {
@@ -177,9 +206,80 @@ enum finding judge_registry(struct check *check, struct str registry)
         if (glob_find(str_head(entry, str_find(entry, '/')), registry, false, check->work))
             return FINDING_PASS;
     }
-    SHOWN(shown, registry);
     return refuse_with(check, KEY_IMAGES_ALLOW, registry, NULL,
                        "makes the daemon talk to the registry \"%s\", which no entry of "
                        "images.allow names",
                        shown);
+}
+
+enum finding judge_reference(struct check *check, enum key key, struct str reference)
+{
+    struct image_ref ref;
+    if (check->role->unrestricted && is_everything(check_key(check, key)))
+        return FINDING_PASS;
+    SHOWN(shown, reference);
+    if (image_is_id(reference) || !image_parse(reference, check->arena, &ref))
+        return refuse_with(check, key, reference, NULL,
+                           "names \"%s\", which does not tell a registry and a repository, as %s "
+                           "has them",
+                           shown, key_path(key));
+    if (image_registry_by_address(ref.registry) &&
+        !registry_written_out(check, key, ref.registry, ref.name))
+        return refuse_address(check, key, ref.registry);
+    if (key_passes(check, key, ref.name))
+        return FINDING_PASS;
+    return refuse(check, key, ref.name, "names \"%s\", which is not in %s", shown, key_path(key));
+}
+
+/* ---- credentials ----------------------------------------------------------------------------- */
+
+/* A path that every reader takes alike. */
+static bool path_plain(struct str path)
+{
+    for (size_t i = 0; i < path.n; i++) {
+        struct str rest = str_skip(path, i);
+        if (!ascii_alpha(path.p[i]) && !ascii_digit(path.p[i]) && !memchr("._~/-", path.p[i], 5))
+            return false;
+        if (str_starts(rest, STR("//")) || str_starts(rest, STR("/.")))
+            return false;
+    }
+    return true;
+}
+
+/* The host of "https://HOST[:PORT]/PATH", with or without scheme and path; false: none, or one that
+   could be read in another way. */
+static bool server_host(struct str address, struct str *out)
+{
+    static const struct str schemes[] = {{"https://", 8}, {"http://", 7}};
+    struct str rest = address;
+    for (size_t i = 0; i < ARRAY_LEN(schemes) && rest.n == address.n; i++)
+        if (str_starts(address, schemes[i]))
+            rest = str_skip(address, schemes[i].n);
+    struct str host = str_head(rest, str_find(rest, '/'));
+    *out = host;
+    /* No image can name a registry that has no dot, so no entry could allow it. */
+    bool named = str_find(host, '.') < host.n || image_registry_by_address(host);
+    return named && image_registry_valid(host) && path_plain(str_skip(rest, host.n));
+}
+
+enum finding check_server_address(struct check *check, const struct json_node *value)
+{
+    struct str host;
+    if (lifted(check))
+        return FINDING_PASS;
+    /* What is no plain address may hold a password, so it is not shown. */
+    if (!server_host(value->text, &host))
+        return refuse_with(check, KEY_IMAGES_ALLOW, STR(""), NULL,
+                           "is no plain address of a registry, such as registry.example.com or "
+                           "https://registry.example.com/v1/");
+    return judge_registry(check, str_is(host, "index.docker.io") ? STR("docker.io") : host);
+}
+
+enum finding whole_auth(struct check *check)
+{
+    if (text_at(check, "serveraddress").n > 0)
+        return FINDING_PASS; /* judged by its row */
+    check->at = NULL;
+    check->field = "serveraddress";
+    return judge_registry(check, STR("docker.io"));
 }

@@ -73,9 +73,11 @@ bool binds_may_nest(const struct check *check, bool read_only)
 
 bool container_restarts(const struct check *check)
 {
+    if (check_is_service(check))
+        return true;
     if (check->request->route->op != OP_ContainerCreate)
         return false;
-    struct str policy = text_at(check, "HostConfig.RestartPolicy.Name");
+    struct str policy = place_text(check, PLACE_RESTART);
     struct str top = text_at(check, "RestartPolicy.Name");
     return (policy.n > 0 && !str_is(policy, "no")) || (top.n > 0 && !str_is(top, "no"));
 }
@@ -84,6 +86,9 @@ bool container_restarts(const struct check *check)
    write may be a link by then. */
 static enum finding judge_restart(struct check *check, struct str source)
 {
+    const char *when = check_is_service(check)
+                           ? "cannot be a service's, whose tasks start at any time"
+                           : "goes only with restart policy \"no\"";
     int depth = 0;
     for (struct str p = path_parent(source); p.n > 0; p = path_parent(p)) {
         if (++depth <= DEPTH_MAX && !writable(check, p))
@@ -91,10 +96,10 @@ static enum finding judge_restart(struct check *check, struct str source)
         SHOWN(shown, source);
         return refuse_with(check, KEY_BINDS, source, NULL,
                            "mounts \"%s\", which lies below a path that containers can write "
-                           "and so goes only with restart policy \"no\"; to allow it, name such "
-                           "folders one by one in containers.binds in place of the glob above "
-                           "them, or give that entry \"read_only\": true",
-                           shown);
+                           "and so %s; to allow it, name such folders one by one in "
+                           "containers.binds in place of the glob above them, or give that entry "
+                           "\"read_only\": true",
+                           shown, when);
     }
     return FINDING_PASS;
 }
@@ -166,6 +171,8 @@ static bool bind_option(struct str word, struct bind *bind, struct str *propagat
     bind->relabel = bind->relabel || relabel;
     if (str_is(word, "ro"))
         bind->read_only = known = true;
+    if (known)
+        return true;
     for (size_t i = 0; i < ARRAY_LEN(spread); i++)
         if (str_is(word, spread[i])) {
             *propagation = word;
@@ -227,7 +234,8 @@ static size_t count_at(const struct check *check, const char *path)
 
 static enum finding judge_count(struct check *check)
 {
-    static const char *const lists[] = {"HostConfig.Binds", "HostConfig.Mounts", "Binds", "Mounts"};
+    static const char *const lists[] = {"HostConfig.Binds", "HostConfig.Mounts", "Binds", "Mounts",
+                                        "TaskTemplate.ContainerSpec.Mounts"};
     size_t count = 0;
     for (size_t i = 0; i < ARRAY_LEN(lists); i++)
         count += count_at(check, lists[i]);
@@ -242,7 +250,7 @@ enum finding check_binds(struct check *check, const struct json_node *value)
 {
     if (judge_count(check) != FINDING_PASS)
         return FINDING_REFUSE;
-    struct str driver = text_at(check, "HostConfig.VolumeDriver");
+    struct str driver = place_text(check, PLACE_VOLUME_DRIVER);
     bool restarts = container_restarts(check);
     for (const struct json_node *item = json_child(check->body, value); item;
          item = json_next(check->body, item)) {
@@ -270,8 +278,12 @@ static enum finding mount_volume(struct check *check, const struct json_node *mo
 {
     const struct json_node *options = json_get(check->body, mount, STR("VolumeOptions"));
     const struct json_node *driver = json_get(check->body, options, STR("DriverConfig"));
-    return judge_volume(check, member_text(check, mount, "Source"),
-                        member_text(check, driver, "Name"),
+    struct str source = member_text(check, mount, "Source");
+    if (text_is_template(check, source)) { /* judge_mount_templates has let it pass */
+        struct str filled = template_filled(check, source);
+        source = filled.p ? filled : STR("0");
+    }
+    return judge_volume(check, source, member_text(check, driver, "Name"),
                         json_get(check->body, driver, STR("Options")), true);
 }
 
@@ -306,7 +318,8 @@ static enum finding judge_mount(struct check *check, const struct json_node *mou
                  {"image", mount_image}, {"cluster", mount_opened}, {"npipe", mount_opened}};
     struct str type = member_text(check, mount, "Type");
     const struct json_node *options = json_get(check->body, mount, STR("BindOptions"));
-    if (judge_propagation(check, member_text(check, options, "Propagation")) != FINDING_PASS)
+    if (judge_mount_templates(check, mount) != FINDING_PASS ||
+        judge_propagation(check, member_text(check, options, "Propagation")) != FINDING_PASS)
         return FINDING_REFUSE;
     for (size_t i = 0; i < ARRAY_LEN(types); i++)
         if (str_is(type, types[i].type))
@@ -337,7 +350,7 @@ enum finding check_mounts(struct check *check, const struct json_node *value)
 /* Volumes of the container's own configuration: targets of anonymous volumes. */
 enum finding check_volume_targets(struct check *check, const struct json_node *value)
 {
-    struct str driver = text_at(check, "HostConfig.VolumeDriver");
+    struct str driver = place_text(check, PLACE_VOLUME_DRIVER);
     for (const struct json_node *n = json_child(check->body, value); n;
          n = json_next(check->body, n))
         if (judge_target(check, n->key) != FINDING_PASS)

@@ -2,6 +2,8 @@
  */
 #include "checks.h"
 
+#include <stdio.h>
+
 enum {
     EPHEMERAL_FIRST = 32768,
     EPHEMERAL_LAST = 60999, /* ports that the kernel picks from */
@@ -93,6 +95,17 @@ enum finding check_aux_addresses(struct check *check, const struct json_node *va
     return FINDING_PASS;
 }
 
+enum finding check_subnets(struct check *check, const struct json_node *value)
+{
+    for (const struct json_node *item = json_child(check->body, value); item;
+         item = json_next(check->body, item)) {
+        check->at = item;
+        if (judge_subnet(check, item->text) != FINDING_PASS)
+            return FINDING_REFUSE;
+    }
+    return FINDING_PASS;
+}
+
 enum finding whole_network(struct check *check)
 {
     const struct json_node *internal = body_at(check, "Internal");
@@ -154,17 +167,24 @@ static bool ports_allowed(const struct check *check, const struct wanted_ports *
     return false;
 }
 
-/* "80/tcp", "80": the protocol's letter, 0 when it is none. */
-static char port_protocol(struct str key)
+/* The letter of a protocol; none named is TCP; 0: not known. */
+static char protocol_letter(struct str name)
 {
     static const char *const names[] = {"tcp", "udp", "sctp"};
-    size_t slash = str_find(key, '/');
-    if (slash == key.n)
+    if (name.n == 0)
         return 't';
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (str_ieq(str_skip(key, slash + 1), str_of(names[i])))
+        if (str_ieq(name, str_of(names[i])))
             return names[i][0];
     return 0;
+}
+
+/* "80/tcp", "80". */
+static char port_protocol(struct str key)
+{
+    size_t slash = str_find(key, '/');
+    struct str name = str_skip(key, slash + 1);
+    return slash < key.n && name.n == 0 ? 0 : protocol_letter(name);
 }
 
 static bool wanted_read(struct str ip, struct str port, struct wanted_ports *out)
@@ -230,4 +250,62 @@ enum finding check_publish_all(struct check *check, const struct json_node *valu
         return FINDING_PASS;
     return refuse(check, KEY_PORTS, STR("32768-60999"),
                   "is true, and containers.ports holds no range for ports that the daemon picks");
+}
+
+/* ---- ports of services ----------------------------------------------------------------------- */
+
+enum { SWARM_FIRST = 30000, SWARM_LAST = 32767 /* ports that the swarm picks from */ };
+
+/* What one entry of EndpointSpec.Ports asks for; false: not to be told. */
+static bool service_wants(const struct check *check, const struct json_node *port,
+                          struct wanted_ports *out)
+{
+    const struct json_node *published = json_get(check->body, port, STR("PublishedPort"));
+    struct str mode = member_text(check, port, "PublishMode");
+    struct str protocol = member_text(check, port, "Protocol");
+    bool host = str_is(mode, "host");
+    int64_t number = 0;
+    if (published && published->kind != JSON_NULL && !json_int(published, &number))
+        return false;
+    *out = (struct wanted_ports){.any_ip = true,
+                                 .first = (unsigned)number,
+                                 .last = (unsigned)number,
+                                 .proto = protocol_letter(protocol)};
+    if (number == 0) {
+        out->first = host ? EPHEMERAL_FIRST : SWARM_FIRST;
+        out->last = host ? EPHEMERAL_LAST : SWARM_LAST;
+    }
+    return number >= 0 && number <= UINT16_MAX && out->proto != 0 &&
+           (host || mode.n == 0 || str_is(mode, "ingress"));
+}
+
+static enum finding judge_service_port(struct check *check, const struct json_node *port)
+{
+    struct wanted_ports wanted;
+    bool read = service_wants(check, port, &wanted);
+    if (read && ports_allowed(check, &wanted))
+        return FINDING_PASS;
+    const struct json_node *published = json_get(check->body, port, STR("PublishedPort"));
+    struct str value = published ? published->text : STR("");
+    check->at = published ? published : port;
+    if (!read)
+        return refuse_with(check, KEY_PORTS, value, NULL,
+                           "is not a port that this version can read: a number, tcp, udp or sctp, "
+                           "and ingress or host");
+    char range[32];
+    int n = snprintf(range, sizeof(range), wanted.first == wanted.last ? "%u" : "%u-%u",
+                     wanted.first, wanted.last);
+    return refuse(check, KEY_PORTS, (struct str){range, (size_t)n},
+                  "takes the nodes' port %s, which containers.ports does not allow", range);
+}
+
+enum finding check_service_ports(struct check *check, const struct json_node *value)
+{
+    if (check_key(check, KEY_PORTS)->any)
+        return FINDING_PASS;
+    for (const struct json_node *port = json_child(check->body, value); port;
+         port = json_next(check->body, port))
+        if (judge_service_port(check, port) != FINDING_PASS)
+            return FINDING_REFUSE;
+    return FINDING_PASS;
 }

@@ -129,11 +129,6 @@ enum finding param_search_term(struct check *check, struct str value)
     return judge_registry(check, hub ? STR("docker.io") : first);
 }
 
-enum finding param_plugin_remote(struct check *check, struct str value)
-{
-    return judge_image(check, value, IMAGE_NAME);
-}
-
 /* ---- the operation --------------------------------------------------------------------------- */
 
 /* A name that is not given counts as "". */
@@ -190,7 +185,14 @@ enum finding judge_operation(struct check *check)
         return judge_named_image(check);
     case OP_ImageLoad:
         return judge_load(check);
+    case OP_ImageCommit:
+        return judge_commit(check);
+    case OP_ImageBuild:
+        return judge_build(check);
+    case OP_Session:
+    case OP_Grpc:
+        return judge_tunnel(check);
     default:
-        return FINDING_PASS;
+        return judge_plugin_operation(check);
     }
 }

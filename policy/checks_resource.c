@@ -9,9 +9,9 @@ enum {
     CPU_PERIOD_DEFAULT = 100000, /* microseconds: the kernel's, when only a quota is given */
 };
 
-static int64_t int_at(const struct check *check, const char *path)
+static int64_t int_at(const struct check *check, enum place place)
 {
-    const struct json_node *node = body_at(check, path);
+    const struct json_node *node = place_node(check, place);
     int64_t value = 0;
     return node && json_int(node, &value) ? value : 0;
 }
@@ -94,7 +94,7 @@ enum finding check_cpu_quota(struct check *check, const struct json_node *value)
     if (!constraint->has_max)
         return FINDING_PASS;
     bool update = check->request->route->op == OP_ContainerUpdate;
-    int64_t period = int_at(check, update ? "CpuPeriod" : "HostConfig.CpuPeriod");
+    int64_t period = int_at(check, PLACE_CPU_PERIOD);
     if (period == 0 && update)
         return refuse_with(check, KEY_CPUS, value->text, NULL,
                            "is given without CpuPeriod, so containers.cpus cannot tell how much "
@@ -112,13 +112,16 @@ enum finding check_cpu_quota(struct check *check, const struct json_node *value)
 
 /* ---- what must be given ---------------------------------------------------------------------- */
 
-static enum finding require_limit(struct check *check, enum key key, const char *path,
-                                  const char *other)
+static enum finding require_limit(struct check *check, enum key key, enum place place)
 {
-    if (!check_key(check, key)->required || int_at(check, path) > 0 ||
-        (other && int_at(check, other) > 0))
+    bool by_quota = place == PLACE_CPUS && int_at(check, PLACE_CPU_QUOTA) > 0;
+    if (!check_key(check, key)->required || int_at(check, place) > 0 || by_quota)
         return FINDING_PASS;
-    check->field = path;
+    check->field = place_path(check, place);
+    if (!check->field)
+        return refuse_with(check, key, STR(""), NULL,
+                           "a service cannot have what %s requires, so no service can be made",
+                           key_path(key));
     return refuse_with(check, key, STR(""), NULL, "is not given, and %s requires it",
                        key_path(key));
 }
@@ -126,16 +129,15 @@ static enum finding require_limit(struct check *check, enum key key, const char 
 enum finding whole_resources(struct check *check)
 {
     check->at = NULL;
-    if (require_limit(check, KEY_MEM_LIMIT, "HostConfig.Memory", NULL) != FINDING_PASS ||
-        require_limit(check, KEY_CPUS, "HostConfig.NanoCpus", "HostConfig.CpuQuota") !=
-            FINDING_PASS ||
-        require_limit(check, KEY_PIDS_LIMIT, "HostConfig.PidsLimit", NULL) != FINDING_PASS ||
-        require_limit(check, KEY_SHM_SIZE, "HostConfig.ShmSize", NULL) != FINDING_PASS)
+    if (require_limit(check, KEY_MEM_LIMIT, PLACE_MEMORY) != FINDING_PASS ||
+        require_limit(check, KEY_CPUS, PLACE_CPUS) != FINDING_PASS ||
+        require_limit(check, KEY_PIDS_LIMIT, PLACE_PIDS_LIMIT) != FINDING_PASS ||
+        require_limit(check, KEY_SHM_SIZE, PLACE_SHM_SIZE) != FINDING_PASS)
         return FINDING_REFUSE;
-    const struct json_node *read_only = body_at(check, "HostConfig.ReadonlyRootfs");
+    const struct json_node *read_only = place_node(check, PLACE_READ_ONLY);
     if (!check_key(check, KEY_READ_ONLY)->required || (read_only && read_only->kind == JSON_TRUE))
         return FINDING_PASS;
-    check->field = "HostConfig.ReadonlyRootfs";
+    check->field = place_path(check, PLACE_READ_ONLY);
     return refuse_with(check, KEY_READ_ONLY, STR("false"), NULL,
                        "is not true, and containers.read_only requires it");
 }
@@ -159,8 +161,8 @@ static enum finding update_pids(struct check *check)
 /* A new period changes what an earlier quota means. */
 static enum finding update_period(struct check *check)
 {
-    if (!check_key(check, KEY_CPUS)->has_max || int_at(check, "CpuPeriod") == 0 ||
-        int_at(check, "CpuQuota") > 0)
+    if (!check_key(check, KEY_CPUS)->has_max || int_at(check, PLACE_CPU_PERIOD) == 0 ||
+        int_at(check, PLACE_CPU_QUOTA) > 0)
         return FINDING_PASS;
     check->at = body_at(check, "CpuPeriod");
     return refuse_with(check, KEY_CPUS, check->at ? check->at->text : STR(""), NULL,

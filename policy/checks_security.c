@@ -79,10 +79,10 @@ static enum finding require_drops(struct check *check)
     const struct entries *require = &check_key(check, KEY_CAP_DROP)->require;
     for (size_t i = 0; i < require->count; i++) {
         struct str wanted = require->items[i].text;
-        if (drops(check, body_at(check, "HostConfig.CapDrop"), wanted))
+        if (drops(check, place_node(check, PLACE_CAP_DROP), wanted))
             continue;
         SHOWN(shown, wanted);
-        check->field = "HostConfig.CapDrop";
+        check->field = place_path(check, PLACE_CAP_DROP);
         return refuse_with(check, KEY_CAP_DROP, wanted, NULL,
                            "does not drop \"%s\", which containers.cap_drop requires", shown);
     }
@@ -131,18 +131,19 @@ static bool option_unconfined(const struct option *option)
     return str_is(option->value, "unconfined") || str_is(option->value, "disable");
 }
 
-static enum finding judge_option(struct check *check, struct str text)
+enum finding judge_security_option(struct check *check, enum key key, struct str text)
 {
     struct option option;
     option_read(text, &option);
     bool unconfined = option_unconfined(&option);
-    if (unconfined ? written_out(check, KEY_SECURITY_OPT, option.text)
-                   : key_passes(check, KEY_SECURITY_OPT, option.text))
+    if (unconfined ? written_out(check, key, option.text) : key_passes(check, key, option.text))
         return FINDING_PASS;
     SHOWN(shown, text);
-    return refuse(check, KEY_SECURITY_OPT, option.text, "is \"%s\", which %s", shown,
-                  unconfined ? "must be written out in containers.security_opt"
-                             : "containers.security_opt does not allow");
+    if (unconfined)
+        return refuse(check, key, option.text, "is \"%s\", which must be written out in %s", shown,
+                      key_path(key));
+    return refuse(check, key, option.text, "is \"%s\", which %s does not allow", shown,
+                  key_path(key));
 }
 
 enum finding check_security_opt(struct check *check, const struct json_node *value)
@@ -150,7 +151,7 @@ enum finding check_security_opt(struct check *check, const struct json_node *val
     for (const struct json_node *item = json_child(check->body, value); item;
          item = json_next(check->body, item)) {
         check->at = item;
-        if (judge_option(check, item->text) != FINDING_PASS)
+        if (judge_security_option(check, KEY_SECURITY_OPT, item->text) != FINDING_PASS)
             return FINDING_REFUSE;
     }
     return FINDING_PASS;
@@ -167,13 +168,27 @@ static bool option_same(const struct option *a, const struct option *b)
     return on_a == on_b;
 }
 
+static bool service_gives(const struct check *check, const struct option *want)
+{
+    struct str text = service_option(check, 0);
+    for (size_t i = 0; text.p; text = service_option(check, ++i)) {
+        struct option option;
+        option_read(text, &option);
+        if (option_same(&option, want))
+            return true;
+    }
+    return false;
+}
+
 /* Does the last option of that name say what is wanted? The daemon lets later ones win. */
 static bool option_given(const struct check *check, struct str wanted)
 {
     struct option want;
     option_read(wanted, &want);
     bool given = false;
-    const struct json_node *list = body_at(check, "HostConfig.SecurityOpt");
+    if (check_is_service(check))
+        return service_gives(check, &want);
+    const struct json_node *list = place_node(check, PLACE_SECURITY_OPT);
     for (const struct json_node *item = list ? json_child(check->body, list) : NULL; item;
          item = json_next(check->body, item)) {
         struct option option;
@@ -191,7 +206,7 @@ static enum finding require_option(struct check *check, enum key key, struct str
     if (option_given(check, wanted))
         return FINDING_PASS;
     SHOWN(shown, wanted);
-    check->field = "HostConfig.SecurityOpt";
+    check->field = place_path(check, PLACE_SECURITY_OPT);
     return refuse_with(check, key, wanted, NULL, "lacks \"%s\", which %s requires", shown,
                        key_path(key));
 }
@@ -248,8 +263,8 @@ static enum finding judge_user(struct check *check, struct str user)
 enum finding whole_user(struct check *check)
 {
     check->at = NULL;
-    check->field = "User";
-    return judge_user(check, text_at(check, "User"));
+    check->field = place_path(check, PLACE_USER);
+    return judge_user(check, place_text(check, PLACE_USER));
 }
 
 enum finding whole_security(struct check *check)

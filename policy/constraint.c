@@ -2,25 +2,23 @@
    business. */
 #include "role.h"
 
-bool work_take(struct work *work, uint64_t units)
+/* Does the value differ from the entry before its first wildcard? Most do, and in the last byte. */
+static bool plain_differs(const struct entry *entry, struct str value, size_t plain)
 {
-    if (!work)
-        return true;
-    if (work->spent || work->left < units) {
-        work->spent = true;
-        return false;
-    }
-    work->left -= units;
-    return true;
+    return plain > 0 && (entry->text.p[plain - 1] != value.p[plain - 1] ||
+                         memcmp(entry->text.p, value.p, plain) != 0);
 }
 
 bool entry_matches(const struct entry *entry, struct str value, bool wide, struct work *work)
 {
     enum { ENTRY_COST = 16, BYTES_A_UNIT = 16 };
-    if (!entry->literal)
-        return glob_find(entry->text, value, wide, work);
-    size_t bytes = entry->text.n == value.n ? value.n : 0;
-    return work_take(work, ENTRY_COST + bytes / BYTES_A_UNIT) && str_eq(entry->text, value);
+    if (entry->literal) {
+        size_t bytes = entry->text.n == value.n ? value.n : 0;
+        return work_take(work, ENTRY_COST + bytes / BYTES_A_UNIT) && str_eq(entry->text, value);
+    }
+    size_t plain = entry->plain < value.n ? entry->plain : value.n;
+    return work_take(work, ENTRY_COST + plain / BYTES_A_UNIT) &&
+           !plain_differs(entry, value, plain) && glob_find(entry->text, value, wide, work);
 }
 
 bool entries_match(const struct entries *entries, struct str value, bool wide, struct work *work)

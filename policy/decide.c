@@ -58,12 +58,6 @@ static bool version_passes(struct check *check)
 /* Operations whose power stands in a body or stream that no table describes. */
 bool operation_uninspected(enum operation op)
 {
-    static const enum operation listed[] = {
-        OP_ImageBuild,       OP_Session,    OP_Grpc,         OP_CheckpointList, OP_CheckpointCreate,
-        OP_CheckpointDelete, OP_PluginPull, OP_PluginCreate, OP_PluginUpgrade,  OP_PluginSet};
-    for (size_t i = 0; i < ARRAY_LEN(listed); i++)
-        if (op == listed[i])
-            return true;
     for (size_t i = 0; i < routes_count; i++)
         if (routes[i].op == op)
             return routes[i].body == BODY_JSON && !schema_find(op);
@@ -80,27 +74,46 @@ static bool inspection_passes(struct check *check)
     return false;
 }
 
+static bool is_tunnel(enum operation op)
+{
+    return op == OP_Session || op == OP_Grpc;
+}
+
 static bool reads_or_writes_files(enum operation op)
 {
     return op == OP_ContainerArchive || op == OP_ContainerArchiveInfo ||
            op == OP_PutContainerArchive;
 }
 
+/* What an operation needs of a role beside `allow`. */
+static const char *needs_also(const struct check *check, enum operation op)
+{
+    if (reads_or_writes_files(op) && check->role->archive != ARCHIVE_ALWAYS)
+        return ", \"archive\": true";
+    if (is_tunnel(op) && !check_key(check, KEY_BUILDS_BUILDKIT)->any)
+        return ", \"builds\": {\"buildkit\": true}";
+    if (op == OP_PluginCreate && !check_key(check, KEY_PLUGINS_UNCONSTRAINED)->any)
+        return ", \"plugins\": {\"unconstrained\": true}";
+    return "";
+}
+
 static bool operation_passes(struct check *check)
 {
     const enum operation op = check->request->route->op;
     char allow_with[ALLOW_WITH_MAX];
-    bool archive = reads_or_writes_files(op) && check->role->archive != ARCHIVE_ALWAYS;
-    snprintf(allow_with, sizeof(allow_with), "\"allow\": [\"%s\"]%s", operation_name(op),
-             archive ? ", \"archive\": true" : "");
     if (check->role->ops[op] == OP_ALLOWED)
         return true;
+    snprintf(allow_with, sizeof(allow_with), "\"allow\": [\"%s\"]%s", operation_name(op),
+             needs_also(check, op));
     if (check->role->ops[op] == OP_DENIED)
         refuse_plain(check, (struct str){NULL, 0}, "deny", NULL,
                      "its \"deny\" holds this operation, and wins over \"allow\"");
     else if (inspection_passes(check))
         refuse_plain(check, (struct str){NULL, 0}, "allow", allow_with,
-                     "its \"allow\" does not hold this operation");
+                     "its \"allow\" does not hold this operation%s",
+                     is_tunnel(op) ? ", which BuildKit needs; for the classic builder set "
+                                     "DOCKER_BUILDKIT=0, which docker from version 23 on needs"
+                                   : "");
     return false;
 }
 
@@ -110,8 +123,12 @@ static bool archive_passes(struct check *check)
     if (!reads_or_writes_files(op) || check->role->archive == ARCHIVE_ALWAYS)
         return true;
     refuse_plain(check, (struct str){NULL, 0}, "archive", "\"archive\": true",
-                 "copying from and to containers is off, since daemons before 29.5.1 can be led "
-                 "out of a container by it");
+                 check->role->archive == ARCHIVE_FIXED
+                     ? "copying from and to containers needs a daemon that a container cannot lead "
+                       "out of itself by it (29.5.1), and this version does not know the daemon's "
+                       "version, which \"archive\": \"fixed\" asks for"
+                     : "copying from and to containers is off, since daemons before 29.5.1 can be "
+                       "led out of a container by it");
     return false;
 }
 
@@ -190,8 +207,11 @@ static bool body_inspected(struct check *check, const struct body_schema *schema
         return false;
     if (!schema)
         return true; /* an unrestricted role: it only has to be JSON */
-    if (doc.nodes[0].kind != JSON_OBJECT)
-        return body_refused(check, "needs a JSON object as its body");
+    if (doc.nodes[0].kind == JSON_NULL && schema->optional)
+        return true;
+    if (doc.nodes[0].kind != (schema->root == T_OBJECT ? JSON_OBJECT : JSON_ARRAY))
+        return body_refused(check, schema->root == T_OBJECT ? "needs a JSON object as its body"
+                                                            : "needs a JSON list as its body");
     check->body = &doc;
     bool passes = body_walk(check, schema) == FINDING_PASS &&
                   (!schema->whole || schema->whole(check) == FINDING_PASS);
@@ -225,7 +245,7 @@ static bool body_passes(struct check *check)
         return true;
     if (!is_blank(request->body))
         return body_inspected(check, schema);
-    return schema ? body_refused(check, "needs a JSON body") : true;
+    return schema && !schema->optional ? body_refused(check, "needs a JSON body") : true;
 }
 
 /* ---- the decision ---------------------------------------------------------------------------- */
@@ -233,10 +253,10 @@ static bool body_passes(struct check *check)
 static bool precheck(struct check *check)
 {
     if (!check->role || !check->request->route) {
-        refuse_plain(
-            check, (struct str){NULL, 0}, NULL, NULL,
-            "the policy has no role \"default\", so nobody is served; add one, or start the "
-            "proxy with --role NAME");
+        refuse_plain(check, (struct str){NULL, 0}, NULL, NULL,
+                     "no entry of \"clients\" matches this client and the policy has no role "
+                     "\"default\"; add "
+                     "one of them, or start the proxy with --role NAME");
         return false;
     }
     return version_passes(check) && operation_passes(check) && archive_passes(check) &&

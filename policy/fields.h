@@ -4,13 +4,36 @@
 
 #include "checks.h"
 
+/* Defines schema_NAME from the rows NAME_fields. */
+#define SCHEMA(name, op, root, optional, places, whole) \
+    const struct body_schema schema_##name = {          \
+        OP_##op, name##_fields, ARRAY_LEN(name##_fields), root, optional, places, whole}
+
+extern const struct body_schema schema_container_create, schema_container_update,
+    schema_container_exec, schema_exec_start;
+extern const struct body_schema schema_image_commit, schema_system_auth, schema_checkpoint_create;
+extern const struct body_schema schema_volume_create, schema_network_create, schema_network_connect,
+    schema_network_disconnect;
+
+extern const struct body_schema schema_volume_update;
+extern const struct body_schema schema_service_create, schema_service_update;
+extern const struct body_schema schema_secret_create, schema_secret_update, schema_config_create,
+    schema_config_update;
+extern const struct body_schema schema_node_update, schema_swarm_init, schema_swarm_join,
+    schema_swarm_update, schema_swarm_unlock;
+extern const struct body_schema schema_plugin_pull, schema_plugin_upgrade, schema_plugin_set;
+
 // clang-format off
-#define HARM(depth, name, type, note)        {depth, name, type, HARMLESS, NULL, false, note}
-#define RULE(depth, name, type, check, note) {depth, name, type, GOVERNED, check, false, note}
+#define HARM(depth, name, type, note)        {depth, name, type, HARMLESS, NULL, false, false, note}
+#define RULE(depth, name, type, check, note) {depth, name, type, GOVERNED, check, false, false, note}
 /* Judged also when empty. */
-#define FULL(depth, name, type, check, note) {depth, name, type, GOVERNED, check, true, note}
-#define OPEN(depth, name, type, note)        {depth, name, type, OPENED, NULL, false, note}
-#define HOLD(depth, name, type, note)        {depth, name, type, STRUCTURE, NULL, false, note}
+#define FULL(depth, name, type, check, note) {depth, name, type, GOVERNED, check, true, false, note}
+#define OPEN(depth, name, type, note)        {depth, name, type, OPENED, NULL, false, false, note}
+#define HOLD(depth, name, type, note)        {depth, name, type, STRUCTURE, NULL, false, false, note}
+/* Opened, and never shown. */
+#define SEAL(depth, name, type, note)        {depth, name, type, OPENED, NULL, false, true, note}
+/* Harmless, and never shown: passwords and the like. */
+#define HIDE(depth, name, type, note)        {depth, name, type, HARMLESS, NULL, false, true, note}
 
 #define DEVICE_LIMIT_ROWS(d, name, value)                                                          \
     RULE(d, name, T_OBJECTS, check_blkio, "names devices of the host"),                            \
@@ -90,6 +113,70 @@
     HARM(d, "GlobalIPv6PrefixLen", T_INT, "the daemon fills it in and ignores it here"),           \
     HARM(d, "DNSNames", T_STRINGS, "the daemon fills it in and ignores it here"),                  \
     HARM(d, "GwPriority", T_INT, "which of its networks is its way out")
+
+/* What Go calls mount.Mount, in a list of them. */
+#define MOUNT_ROWS(d)                                                                              \
+    RULE(d, "Type", T_STRING, check_mount_type, "what it is"),                                     \
+    RULE(d, "Source", T_STRING, check_by_parent, "path, volume or image"),                         \
+    RULE(d, "Target", T_STRING, check_target, "below /proc it has led out of containers"),         \
+    HARM(d, "ReadOnly", T_BOOL, "less than without it; judged with the source"),                   \
+    HARM(d, "Consistency", T_STRING, "a hint for Docker Desktop"),                                 \
+    HOLD(d, "BindOptions", T_OBJECT, "of a bind"),                                                 \
+    RULE((d) + 1, "Propagation", T_STRING, check_by_parent, "mounts reach the host"),              \
+    RULE((d) + 1, "NonRecursive", T_BOOL, check_by_parent,                                         \
+         "mounts below stay out, and writable"),                                                   \
+    HARM((d) + 1, "CreateMountpoint", T_BOOL, "makes the source, as Binds always do"),             \
+    RULE((d) + 1, "ReadOnlyNonRecursive", T_BOOL, check_by_parent, "mounts below stay writable"),  \
+    HARM((d) + 1, "ReadOnlyForceRecursive", T_BOOL, "less than without it"),                       \
+    HOLD(d, "VolumeOptions", T_OBJECT, "of a volume"),                                             \
+    HARM((d) + 1, "NoCopy", T_BOOL, "starts empty"),                                               \
+    HARM((d) + 1, "Labels", T_MAP_STRING, "labels of the volume"),                                 \
+    HARM((d) + 1, "Subpath", T_STRING, "a part of a volume that is judged whole"),                 \
+    HOLD((d) + 1, "DriverConfig", T_OBJECT, "how the volume is made"),                             \
+    RULE((d) + 2, "Name", T_STRING, check_by_parent, "the driver"),                                \
+    RULE((d) + 2, "Options", T_MAP_STRING, check_by_parent, "any mount, as root of the host"),     \
+    HOLD(d, "ImageOptions", T_OBJECT, "of an image"),                                              \
+    HARM((d) + 1, "Subpath", T_STRING, "a part of an image that is judged whole"),                 \
+    HOLD(d, "TmpfsOptions", T_OBJECT, "of a tmpfs"),                                               \
+    HARM((d) + 1, "SizeBytes", T_INT, "less than without it"),                                     \
+    HARM((d) + 1, "Mode", T_INT, "permissions of its root"),                                       \
+    RULE((d) + 1, "Options", T_STRING_LISTS, check_tmpfs_options,                                  \
+         "options of mount(2); some change what is mounted already"),                              \
+    HARM(d, "ClusterOptions", T_OBJECT, "none are defined; the type itself must be opened")
+
+/* What Go calls volume.ClusterVolumeSpec, behind an opened row. */
+#define CLUSTER_NOTE "reached only when the volume of the swarm is opened"
+#define TOPOLOGY_ROWS(d)                                                                           \
+    HOLD(d, "AccessibilityRequirements", T_OBJECT, CLUSTER_NOTE),                                  \
+    HOLD((d) + 1, "Requisite", T_OBJECTS, CLUSTER_NOTE),                                           \
+    HARM((d) + 2, "Segments", T_MAP_STRING, CLUSTER_NOTE),                                         \
+    HOLD((d) + 1, "Preferred", T_OBJECTS, CLUSTER_NOTE),                                           \
+    HARM((d) + 2, "Segments", T_MAP_STRING, CLUSTER_NOTE),                                         \
+    HOLD(d, "CapacityRange", T_OBJECT, CLUSTER_NOTE),                                              \
+    HARM((d) + 1, "RequiredBytes", T_INT, CLUSTER_NOTE),                                           \
+    HARM((d) + 1, "LimitBytes", T_INT, CLUSTER_NOTE),                                              \
+    HOLD(d, "Secrets", T_OBJECTS, CLUSTER_NOTE),                                                   \
+    HARM((d) + 1, "Key", T_STRING, CLUSTER_NOTE),                                                  \
+    HARM((d) + 1, "Secret", T_STRING, CLUSTER_NOTE),                                               \
+    HARM(d, "Availability", T_STRING, CLUSTER_NOTE)
+#define CLUSTER_VOLUME_ROWS(d)                                                                     \
+    HARM(d, "Group", T_STRING, CLUSTER_NOTE),                                                      \
+    HOLD(d, "AccessMode", T_OBJECT, CLUSTER_NOTE),                                                 \
+    HARM((d) + 1, "Scope", T_STRING, CLUSTER_NOTE),                                                \
+    HARM((d) + 1, "Sharing", T_STRING, CLUSTER_NOTE),                                              \
+    HOLD((d) + 1, "MountVolume", T_OBJECT, CLUSTER_NOTE),                                          \
+    HARM((d) + 2, "FsType", T_STRING, CLUSTER_NOTE),                                               \
+    HARM((d) + 2, "MountFlags", T_STRINGS, CLUSTER_NOTE),                                          \
+    HARM((d) + 1, "BlockVolume", T_OBJECT, CLUSTER_NOTE),                                          \
+    TOPOLOGY_ROWS((d) + 1),                                                                        \
+    TOPOLOGY_ROWS(d)
+
+#define LOG_DRIVER_ROWS(d)                                                                         \
+    HOLD(d, "LogDriver", T_OBJECT, "where output goes"),                                           \
+    RULE((d) + 1, "Name", T_STRING, check_log_type,                                                \
+         "some drivers make the daemon connect anywhere"),                                         \
+    RULE((d) + 1, "Options", T_MAP_STRING, check_log_config,                                       \
+         "options reach code of the daemon, and host files")
 // clang-format on
 
 #endif

@@ -3,7 +3,7 @@
 #include "role.h"
 
 /* Units of work, as measured. */
-enum { GLOB_COST = 40, STATES_COST = 200, STATE_COST = 5, BYTES_A_UNIT = 16 };
+enum { GLOB_COST = 40, STATES_COST = 200, STATE_COST = 5, STEP_COST = 2, BYTES_A_UNIT = 16 };
 
 enum element { ELEMENT_BYTE, ELEMENT_ANY, ELEMENT_STAR, ELEMENT_GLOBSTAR };
 
@@ -58,7 +58,7 @@ static bool match_states(struct str pattern, struct str text, bool wide, struct 
 {
     bool reached[GLOB_MAX + 1] = {true};
     uint64_t cost = STATES_COST + (uint64_t)STATE_COST * (pattern.n + 1) * (text.n + 1);
-    if (pattern.n > GLOB_MAX || !work_take(work, cost))
+    if (!work_take(work, cost))
         return false;
     pass_stars(pattern, reached);
     for (size_t i = 0; i < text.n; i++) {
@@ -69,28 +69,69 @@ static bool match_states(struct str pattern, struct str text, bool wide, struct 
     return reached[pattern.n];
 }
 
-/* The plain ends of a pattern decide most cases by comparison; what remains begins and ends with a
-   wildcard. */
-static bool match(struct str pattern, struct str text, bool wide, struct work *work)
+/* Does a '*' that stops at '/' follow a '**'? Only then the first place where a piece between two
+   stars fits need not be the best one. */
+static bool stops_after_globstar(struct str pattern, bool wide)
 {
-    size_t head = 0;
-    while (head < pattern.n && !is_wild(pattern.p[head]))
-        head++;
-    if (head == pattern.n)
-        return str_eq(pattern, text);
-    size_t tail = 0;
-    while (!is_wild(pattern.p[pattern.n - 1 - tail]))
-        tail++;
-    if (text.n < head + tail || !str_starts(text, str_head(pattern, head)) ||
-        !str_ends(text, str_skip(pattern, pattern.n - tail)))
+    bool globstar = false;
+    for (size_t i = 0; i < pattern.n && !wide; i++) {
+        if (globstar && element_at(pattern, i) == ELEMENT_STAR)
+            return true;
+        globstar = globstar || element_at(pattern, i) == ELEMENT_GLOBSTAR;
+    }
+    return false;
+}
+
+/* Takes the first place where each piece between two stars fits. */
+static bool match_pieces(struct str pattern, struct str text, bool wide, struct work *work)
+{
+    if (!work_take(work, STEP_COST * (uint64_t)(pattern.n + 1) * (text.n + 1)))
         return false;
-    pattern = (struct str){pattern.p + head, pattern.n - head - tail};
-    text = (struct str){text.p + head, text.n - head - tail};
-    if (str_is(pattern, "**"))
+    size_t piece = 0; /* behind the newest star; 0: none yet */
+    size_t from = 0;  /* where its piece is tried */
+    bool crosses = false;
+    size_t p = 0;
+    for (size_t t = 0; p < pattern.n || t < text.n;) {
+        if (p < pattern.n && pattern.p[p] == '*') {
+            crosses = wide || element_at(pattern, p) == ELEMENT_GLOBSTAR;
+            while (p < pattern.n && pattern.p[p] == '*')
+                p++;
+            piece = p;
+            from = t;
+        } else if (p < pattern.n && t < text.n &&
+                   (pattern.p[p] == '?' ? wide || text.p[t] != '/' : pattern.p[p] == text.p[t])) {
+            p++;
+            t++;
+        } else if (piece == 0 || from == text.n || (text.p[from] == '/' && !crosses)) {
+            return false;
+        } else {
+            from++;
+            if (crosses && piece < pattern.n && !is_wild(pattern.p[piece]))
+                from += str_find(str_skip(text, from), pattern.p[piece]);
+            p = piece;
+            t = from;
+        }
+    }
+    return true;
+}
+
+/* The pattern begins with a wildcard. Its plain end decides most cases by comparison. */
+static bool match_wild(struct str pattern, struct str text, bool wide, struct work *work)
+{
+    while (!is_wild(pattern.p[pattern.n - 1])) {
+        if (text.n == 0 || text.p[text.n - 1] != pattern.p[pattern.n - 1])
+            return false;
+        pattern.n--;
+        text.n--;
+    }
+    if (str_eq(pattern, STR("**")))
         return true;
-    if (str_is(pattern, "*"))
+    if (str_eq(pattern, STR("*")))
         return wide || (work_take(work, text.n / BYTES_A_UNIT) && str_find(text, '/') == text.n);
-    return match_states(pattern, text, wide, work);
+    if (pattern.n > GLOB_MAX)
+        return false;
+    return stops_after_globstar(pattern, wide) ? match_states(pattern, text, wide, work)
+                                               : match_pieces(pattern, text, wide, work);
 }
 
 bool glob_find(struct str pattern, struct str text, bool wide, struct work *work)
@@ -98,10 +139,17 @@ bool glob_find(struct str pattern, struct str text, bool wide, struct work *work
     /* Twice the pattern: its plain ends are looked for and compared. */
     if (!work_take(work, GLOB_COST + 2 * (uint64_t)pattern.n))
         return false;
-    if (match(pattern, text, wide, work))
-        return true;
-    bool below = pattern.n > 3 && str_ends(pattern, STR("/**"));
-    return below && match(str_head(pattern, pattern.n - 3), text, wide, work);
+    size_t same = 0;
+    while (same < pattern.n && !is_wild(pattern.p[same]) && same < text.n &&
+           text.p[same] == pattern.p[same])
+        same++;
+    struct str rest = str_skip(pattern, same);
+    text = str_skip(text, same);
+    if (rest.n == 0 || !is_wild(rest.p[0]))
+        return text.n == 0 && (rest.n == 0 || (same > 0 && str_eq(rest, STR("/**"))));
+    bool below = rest.n > 3 && str_ends(rest, STR("/**"));
+    return match_wild(rest, text, wide, work) ||
+           (below && match_wild(str_head(rest, rest.n - 3), text, wide, work));
 }
 
 bool glob_match(struct str pattern, struct str text)

@@ -195,7 +195,64 @@
       "address ranges that a network may ask for") \
     X(KEY_NETWORKS_INTERNAL, "networks", "internal", RT, ENTRY_GLOB, MAX_NONE, \
       "{\"require\":false}", \
-      "must networks be internal")
+      "must networks be internal") \
+    X(KEY_BUILDS_UNCONSTRAINED, "builds", "unconstrained", B, ENTRY_GLOB, MAX_NONE, \
+      "false", \
+      "may builds run although other keys constrain containers or images, which bind no build") \
+    X(KEY_BUILDS_NETWORK_MODE, "builds", "network_mode", B | L, ENTRY_GLOB, MAX_NONE, \
+      "[\"\",\"default\",\"none\",\"bridge\"]", \
+      "network modes of builds; host and container: must be written out") \
+    X(KEY_BUILDS_REMOTE, "builds", "remote", B | L, ENTRY_GLOB, MAX_NONE, \
+      "false", \
+      "addresses that the daemon may fetch a build context from") \
+    X(KEY_BUILDS_BUILDKIT, "builds", "buildkit", B, ENTRY_GLOB, MAX_NONE, \
+      "false", \
+      "builds by BuildKit, whose session and control channel are not inspected") \
+    X(KEY_BUILDS_EXTRA_HOSTS, "builds", "extra_hosts", B | L, ENTRY_GLOB, MAX_NONE, \
+      "false", \
+      "lines for /etc/hosts during a build, as name:address") \
+    X(KEY_BUILDS_CGROUP_PARENT, "builds", "cgroup_parent", B | L, ENTRY_GLOB, MAX_NONE, \
+      "false", \
+      "parent cgroups of builds") \
+    X(KEY_BUILDS_SECURITY_OPT, "builds", "security_opt", B | L, ENTRY_GLOB, MAX_NONE, \
+      "false", \
+      "security options of builds as name=value; unconfined values and profiles must be written out") \
+    X(KEY_BUILDS_OUTPUTS, "builds", "outputs", B, ENTRY_GLOB, MAX_NONE, \
+      "false", \
+      "may a build name outputs other than an image") \
+    X(KEY_SERVICES_NAMES, "services", "names", B | L, ENTRY_GLOB, MAX_NONE, \
+      "true", \
+      "names of services") \
+    X(KEY_SECRETS_NAMES, "secrets", "names", B | L, ENTRY_GLOB, MAX_NONE, \
+      "true", \
+      "names of secrets that may be made, and given to services") \
+    X(KEY_SECRETS_DRIVERS, "secrets", "drivers", B | L, ENTRY_GLOB, MAX_NONE, \
+      "[\"\"]", \
+      "drivers that fetch secrets; \"\" for the swarm's own store") \
+    X(KEY_CONFIGS_NAMES, "configs", "names", B | L, ENTRY_GLOB, MAX_NONE, \
+      "true", \
+      "names of configs that may be made, and given to services") \
+    X(KEY_PLUGINS_ALLOW, "plugins", "allow", B | L, ENTRY_IMAGE, MAX_NONE, \
+      "[]", \
+      "plugins that may be installed, as registry/repository") \
+    X(KEY_PLUGINS_NAMES, "plugins", "names", B | L, ENTRY_GLOB, MAX_NONE, \
+      "true", \
+      "names of plugins on this daemon") \
+    X(KEY_PLUGINS_PRIVILEGES, "plugins", "privileges", B | L, ENTRY_GLOB, MAX_NONE, \
+      "[]", \
+      "privileges that may be granted to a plugin, as name=value") \
+    X(KEY_PLUGINS_SETTINGS, "plugins", "settings", B | L, ENTRY_GLOB, MAX_NONE, \
+      "[]", \
+      "settings of plugins, by name or as name=value") \
+    X(KEY_PLUGINS_UNCONSTRAINED, "plugins", "unconstrained", B, ENTRY_GLOB, MAX_NONE, \
+      "false", \
+      "may plugins be made from an archive, which is not inspected") \
+    X(KEY_NODES_ROLES, "nodes", "roles", B | L, ENTRY_GLOB, MAX_NONE, \
+      "[\"\",\"worker\"]", \
+      "roles that a node may be given; a manager rules the swarm") \
+    X(KEY_SWARM_REMOTES, "swarm", "remotes", B | L, ENTRY_GLOB, MAX_NONE, \
+      "[]", \
+      "addresses of managers that this daemon may join")
 
 #define ROW(key, group, name, shapes, entries, max, fallback, gist) \
     [key] = {group, name, shapes, entries, max, fallback, gist},

@@ -1,7 +1,7 @@
 /* JSON text to policy: the document, the built-in roles that are part of every policy, and the
    questions that the outside asks a policy. All errors of one run are collected; any of them means
    that nothing is loaded. What a role holds is read in load_role.c, what it inherits in
-   load_extends.c. */
+   load_extends.c, who gets it in load_client.c; load_warn.c looks at what has loaded. */
 #include "load.h"
 #include "builtin.h"
 
@@ -125,17 +125,12 @@ static void load_version(struct loader *loader, const struct json_node *root,
 static void load_document_key(struct loader *loader, const struct json_node *member)
 {
     char shown[QUOTED_MAX], hint[HINT_MAX];
-    if (str_is(member->key, "version") || str_is(member->key, "roles") ||
-        load_description(loader, member))
+    if (str_is(member->key, "version") || str_is(member->key, "clients") ||
+        str_is(member->key, "roles") || load_description(loader, member))
         return;
-    if (str_is(member->key, "clients")) {
-        load_error(loader, member->key_offset,
-                   "\"clients\" is not enforced by this version yet, so it is refused rather than "
-                   "ignored; every client gets the role \"default\", or the one of --role");
-        return;
-    }
     struct nearest nearest = nearest_to(member->key);
     nearest_offer(&nearest, STR("version"));
+    nearest_offer(&nearest, STR("clients"));
     nearest_offer(&nearest, STR("roles"));
     nearest_offer(&nearest, STR("description"));
     load_error(loader, member->key_offset, "unknown key %s in the policy%s",
@@ -154,7 +149,10 @@ static void load_document(struct loader *loader, const struct json *doc)
     const struct json_node *roles = json_get(doc, root, STR("roles"));
     if (roles)
         load_roles(loader, doc, roles);
-    if (!roles || (roles->kind == JSON_OBJECT && !json_get(doc, roles, STR("default"))))
+    const struct json_node *clients = json_get(doc, root, STR("clients"));
+    bool chosen = clients && clients->count > 0; /* then whom no entry matches is meant */
+    if (!chosen &&
+        (!roles || (roles->kind == JSON_OBJECT && !json_get(doc, roles, STR("default")))))
         load_warning(loader, roles ? roles->key_offset : root->offset,
                      "there is no role \"default\": every client is refused unless --role names "
                      "another");
@@ -206,8 +204,11 @@ static void load_all(struct loader *loader, struct policy *policy, const struct 
     for (size_t i = 0; i < ARRAY_LEN(builtins); i++)
         add_builtin(loader, i);
     load_resolve_all(loader);
-    if (loader->error_count == 0)
-        fill_policy(loader, policy, file_roles);
+    const struct json_node *clients = doc ? json_get(doc, &doc->nodes[0], STR("clients")) : NULL;
+    if (clients)
+        load_clients(loader, doc, clients, policy);
+    if (loader->error_count == 0 && fill_policy(loader, policy, file_roles) && doc)
+        load_warn(loader, doc, policy);
 }
 
 /* doc NULL: the built-in roles alone. */

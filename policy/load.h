@@ -75,6 +75,23 @@ void load_role(struct loader *loader, struct draft *draft);
 
 /* Fills draft->merged of every draft. */
 void load_resolve_all(struct loader *loader);
+/* The draft of that name, as `extends` writes it; NULL: there is none. */
+struct draft *load_find_draft(struct loader *loader, struct str name);
+/* An error: the text of the node names no role. what: where it stands. */
+void load_unknown_role(struct loader *loader, const struct json_node *node, const char *what);
+
+/* ---- clients (load_client.c) ----------------------------------------------------------------- */
+
+/* The entries of `clients` into the policy. All drafts are there. */
+void load_clients(struct loader *loader, const struct json *doc, const struct json_node *clients,
+                  struct policy *policy);
+/* For qsort over pointers to nodes: by text, kind and place. */
+int load_node_order(const void *a, const void *b);
+
+/* ---- warnings (load_warn.c) ------------------------------------------------------------------ */
+
+/* What loads and is yet hardly meant so. Only after a run without errors. */
+void load_warn(struct loader *loader, const struct json *doc, const struct policy *policy);
 
 /* ---- open (load_open.c) ---------------------------------------------------------------------- */
 

@@ -6,9 +6,16 @@
 
 enum { NANO = 1000000000 };
 
+/* Bytes before the first wildcard. */
+static size_t plain_length(struct str text)
+{
+    size_t star = str_find(text, '*');
+    return str_find(str_head(text, star), '?');
+}
+
 static bool has_wildcard(struct str text)
 {
-    return str_find(text, '*') < text.n || str_find(text, '?') < text.n;
+    return plain_length(text) < text.n;
 }
 
 static bool entry_error(struct loader *loader, enum key key, const struct json_node *node,
@@ -256,7 +263,8 @@ bool load_entry(struct loader *loader, enum key key, const struct json_node *nod
         return false;
     if (out->text.n > GLOB_MAX) /* it would match nothing, and a deny must */
         return entry_error(loader, key, text, "is too long");
-    out->literal = !has_wildcard(out->text);
+    out->plain = plain_length(out->text);
+    out->literal = out->plain == out->text.n;
     return true;
 }
 

@@ -71,8 +71,10 @@ void load_warning(struct loader *loader, uint32_t offset, const char *format, ..
 
 void load_no_memory(struct loader *loader)
 {
-    loader->doc = NULL;
+    const struct json *doc = loader->doc;
+    loader->doc = NULL; /* no place in the text is to blame */
     load_error(loader, 0, "out of memory while loading the policy");
+    loader->doc = doc;
 }
 
 bool load_errors_shown(const struct loader *loader)

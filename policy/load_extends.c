@@ -80,7 +80,7 @@ static void start_with_defaults(struct loader *loader, struct settings *out)
     out->role.api_max = API_MINOR_ANY;
 }
 
-static struct draft *find_draft(struct loader *loader, struct str name)
+struct draft *load_find_draft(struct loader *loader, struct str name)
 {
     for (size_t i = 0; i < loader->draft_count; i++)
         if (str_eq(loader->drafts[i].name, name))
@@ -88,7 +88,7 @@ static struct draft *find_draft(struct loader *loader, struct str name)
     return NULL;
 }
 
-static void unknown_parent(struct loader *loader, const struct json_node *node)
+void load_unknown_role(struct loader *loader, const struct json_node *node, const char *what)
 {
     char shown[QUOTED_MAX], hint[HINT_MAX];
     struct nearest nearest = nearest_to(node->text);
@@ -97,7 +97,7 @@ static void unknown_parent(struct loader *loader, const struct json_node *node)
         if (loader->drafts[i].builtin && str_is(node->text, loader->drafts[i].builtin))
             nearest.best = loader->drafts[i].name;
     }
-    load_error(loader, node->offset, "extends: unknown role %s%s", quoted(shown, node->text),
+    load_error(loader, node->offset, "%s: unknown role %s%s", what, quoted(shown, node->text),
                hint_of(hint, &nearest));
 }
 
@@ -146,9 +146,9 @@ static void inherit(struct loader *loader, struct draft *draft, const struct jso
 {
     if (!load_expect(loader, node, JSON_STRING, "extends", "the name of a role or a list of them"))
         return;
-    struct draft *parent = find_draft(loader, node->text);
+    struct draft *parent = load_find_draft(loader, node->text);
     if (!parent)
-        unknown_parent(loader, node);
+        load_unknown_role(loader, node, "extends");
     else if (parent_ready(loader, draft, parent, node, trail))
         merge(loader, parent->merged, draft->merged);
 }

@@ -161,18 +161,20 @@ static void load_unknown_fields(struct loader *loader, const struct json_node *n
 static void load_archive(struct loader *loader, const struct json_node *node, struct settings *own)
 {
     own->has_archive = true;
-    own->role.archive = node->kind == JSON_TRUE ? ARCHIVE_ALWAYS : ARCHIVE_NEVER;
-    if (node->kind == JSON_STRING && str_is(node->text, "fixed"))
-        load_error(loader, node->offset,
-                   "archive: this version cannot yet look at the daemon's version; write true or "
-                   "false instead of \"fixed\"");
-    else if (node->kind != JSON_TRUE && node->kind != JSON_FALSE)
-        load_error(loader, node->offset, "archive expects true or false, got %s", kind_name(node));
+    own->role.archive = node->kind == JSON_TRUE    ? ARCHIVE_ALWAYS
+                        : node->kind == JSON_FALSE ? ARCHIVE_NEVER
+                                                   : ARCHIVE_FIXED;
+    bool fixed = node->kind == JSON_STRING && str_is(node->text, "fixed");
+    if (!fixed && node->kind != JSON_TRUE && node->kind != JSON_FALSE)
+        load_error(loader, node->offset, "archive expects \"fixed\", true or false, got %s",
+                   kind_name(node));
 }
 
 /* ---- groups ---------------------------------------------------------------------------------- */
 
-static const char *const groups[] = {"containers", "exec", "images", "networks"};
+static const char *const groups[] = {"containers", "exec",     "images",  "networks",
+                                     "builds",     "services", "secrets", "configs",
+                                     "plugins",    "nodes",    "swarm"};
 
 static bool is_group(struct str name)
 {
@@ -184,8 +186,7 @@ static bool is_group(struct str name)
 
 /* Keys of the format that no code of this version enforces. */
 static const char *const unenforced_role_keys[] = {
-    "existing", "objects", "owner",   "responses", "limits", "builds",
-    "services", "secrets", "configs", "plugins",   "nodes",  "swarm",
+    "existing", "objects", "owner", "responses", "limits",
 };
 
 static bool unenforced(struct loader *loader, const struct json_node *member, const char *prefix,

@@ -4,14 +4,45 @@
 
 /* Sockets, state and settings of the daemon and of containerd, and the kernel's own trees. Whoever
    holds one of them holds the host. */
-static const char *const vital_paths[] = {
-    "/var/run", "/run", "/var/lib/docker", "/var/lib/containerd", "/etc/docker", "/proc",
-    "/sys",     "/dev"};
+#define VITAL(path)            \
+    {                          \
+        path, sizeof(path) - 1 \
+    }
+static const struct str vital_paths[] = {
+    VITAL("/var/run"),
+    VITAL("/run"),
+    VITAL("/var/lib/docker"),
+    VITAL("/var/lib/containerd"),
+    VITAL("/etc/docker"),
+    VITAL("/proc"),
+    VITAL("/sys"),
+    VITAL("/dev"),
+};
+
+/* Does a '/' or a '.' stand behind a '/'? Most paths have neither. The two differ in one bit. */
+static bool has_odd_part(struct str path)
+{
+    enum { BLOCK = 16 /* bytes; a fixed number, so that the compiler takes them at once */ };
+    unsigned char odd = 0;
+    while (path.n > BLOCK) {
+        for (size_t i = 0; i < BLOCK; i++)
+            odd |= (unsigned char)((path.p[i] == '/') & ((path.p[i + 1] | 1) == '/'));
+        size_t left = path.n - BLOCK - 1;
+        if (left == 0)
+            return odd;
+        path = str_skip(path, left < BLOCK ? left : BLOCK); /* the last block overlaps */
+    }
+    for (size_t i = 1; i < path.n; i++)
+        odd |= (unsigned char)((path.p[i - 1] == '/') & ((path.p[i] | 1) == '/'));
+    return odd;
+}
 
 bool path_is_normal(struct str path)
 {
     if (path.n == 0 || path.p[0] != '/')
         return false;
+    if (!has_odd_part(path))
+        return true;
     for (size_t i = 1; i < path.n;) {
         struct str rest = str_skip(path, i);
         struct str part = str_head(rest, str_find(rest, '/'));
@@ -43,8 +74,9 @@ struct str path_parent(struct str path)
 bool path_is_vital(struct str path)
 {
     for (size_t i = 0; i < ARRAY_LEN(vital_paths); i++) {
-        struct str vital = str_of(vital_paths[i]);
-        if (path_is_within(path, vital) || path_is_within(vital, path))
+        if (path.n > 1 && path.p[1] != vital_paths[i].p[1])
+            continue; /* neither holds the other */
+        if (path_is_within(path, vital_paths[i]) || path_is_within(vital_paths[i], path))
             return true;
     }
     return false;
@@ -63,6 +95,8 @@ static struct str next_part(struct str path, size_t *at)
 
 bool path_is_kernel(struct str path)
 {
+    if (path.n > 0 && path.p[0] == '/' && !has_odd_part(path))
+        return path_is_within(path, STR("/proc")) || path_is_within(path, STR("/sys"));
     /* Only the first component of the cleaned path matters: depth counts how many there are. */
     struct str first = {NULL, 0};
     size_t depth = 0;

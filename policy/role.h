@@ -22,6 +22,12 @@ enum key {
     KEY_IMAGES_IMPORT,                                                     /* images */
     KEY_NETWORKS_NAMES, KEY_NETWORKS_DRIVERS, KEY_NETWORKS_OPTIONS, KEY_NETWORKS_SUBNETS,
     KEY_NETWORKS_INTERNAL,                                                 /* networks */
+    KEY_BUILDS_UNCONSTRAINED, KEY_BUILDS_NETWORK_MODE, KEY_BUILDS_REMOTE, KEY_BUILDS_BUILDKIT,
+    KEY_BUILDS_EXTRA_HOSTS, KEY_BUILDS_CGROUP_PARENT, KEY_BUILDS_SECURITY_OPT,
+    KEY_BUILDS_OUTPUTS,                                                    /* builds */
+    KEY_SERVICES_NAMES, KEY_SECRETS_NAMES, KEY_SECRETS_DRIVERS, KEY_CONFIGS_NAMES,
+    KEY_PLUGINS_ALLOW, KEY_PLUGINS_NAMES, KEY_PLUGINS_PRIVILEGES, KEY_PLUGINS_SETTINGS,
+    KEY_PLUGINS_UNCONSTRAINED, KEY_NODES_ROLES, KEY_SWARM_REMOTES,         /* swarm and plugins */
     KEY_COUNT
 };
 // clang-format on
@@ -29,6 +35,7 @@ enum key {
 /* One entry of a list: the text as written, and what was parsed of it at load. */
 struct entry {
     struct str text;
+    size_t plain;   /* bytes before the first '*' or '?' */
     bool literal;   /* holds no '*' and no '?' */
     bool read_only; /* binds: {"source": ..., "read_only": true} */
     union {
@@ -67,7 +74,8 @@ struct constraint {
     struct entries require;
 };
 
-enum archive_mode { ARCHIVE_NEVER, ARCHIVE_ALWAYS };
+/* FIXED: only daemons that have the fixes, which this version cannot tell: it refuses. */
+enum archive_mode { ARCHIVE_FIXED, ARCHIVE_NEVER, ARCHIVE_ALWAYS };
 
 enum op_state { OP_NOT_ALLOWED = 0, OP_ALLOWED = 1, OP_DENIED = 2 };
 
@@ -134,7 +142,17 @@ struct work {
     bool spent;
 };
 /* False: there is not so much left. work may be NULL: no bound. */
-bool work_take(struct work *work, uint64_t units);
+static inline bool work_take(struct work *work, uint64_t units)
+{
+    if (!work)
+        return true;
+    if (work->spent || work->left < units) {
+        work->spent = true;
+        return false;
+    }
+    work->left -= units;
+    return true;
+}
 
 /* glob_match() within a bound. wide: '*' and '?' also stand for '/'. */
 bool glob_find(struct str pattern, struct str text, bool wide, struct work *work);
@@ -190,6 +208,8 @@ struct policy {
     size_t role_count;
     size_t file_roles;               /* how many of them are the file's */
     const struct role *default_role; /* NULL: nobody is served */
+    const struct client *clients;    /* in the order of the file; see client.h */
+    size_t client_count;
 };
 
 #endif

@@ -75,21 +75,48 @@ struct field {
        sees_empty. */
     enum finding (*check)(struct check *check, const struct json_node *value);
     bool sees_empty;
+    bool secret;      /* its value is never shown or logged */
     const char *note; /* what it would give away, or why it is harmless */
+};
+
+/* Where a body that describes a container keeps what more than one check looks at: the body of
+   ContainerCreate and that of a service hold the same things in other places. */
+enum place {
+    PLACE_IMAGE,
+    PLACE_USER,
+    PLACE_LABELS,
+    PLACE_CAP_DROP,
+    PLACE_SECURITY_OPT,
+    PLACE_READ_ONLY,
+    PLACE_NETWORK_MODE,
+    PLACE_RUNTIME,
+    PLACE_LOG_TYPE,
+    PLACE_VOLUME_DRIVER,
+    PLACE_RESTART,
+    PLACE_MEMORY,
+    PLACE_CPUS,
+    PLACE_CPU_QUOTA,
+    PLACE_CPU_PERIOD,
+    PLACE_PIDS_LIMIT,
+    PLACE_SHM_SIZE,
+    PLACE_COUNT
 };
 
 struct body_schema {
     enum operation op;
     const struct field *fields;
     size_t count;
+    /* T_OBJECT, or a list: T_OBJECTS of structs, T_STRINGS of texts that the first row describes */
+    enum field_type root;
+    bool optional;             /* no body, and null, pass: they ask for nothing */
+    const char *const *places; /* dotted path of each enum place, NULL where the body has none;
+                                  NULL for bodies that describe no container */
     /* Judged once the whole body is read: requirements, and fields that depend on each other. */
     enum finding (*whole)(struct check *check);
 };
 
 /* NULL: the body of this operation is not in the tables (refused but for unrestricted roles). */
 const struct body_schema *schema_find(enum operation op);
-extern const struct body_schema schemas[];
-extern const size_t schemas_count;
 
 /* This version cannot tell what the operation would do: refused but for unrestricted roles. */
 bool operation_uninspected(enum operation op);
@@ -134,6 +161,11 @@ bool role_opens(const struct role *role, enum operation op, char separator, cons
 
 /* The body's node at a dotted path of exact names ("HostConfig.Memory"), or NULL. Objects only. */
 const struct json_node *body_at(const struct check *check, const char *path);
+
+/* The dotted path of a place in the body being judged; NULL: the body has no such place. */
+const char *place_path(const struct check *check, enum place place);
+/* The body's node there, or NULL. */
+const struct json_node *place_node(const struct check *check, enum place place);
 
 /* Walks the whole body by the schema: types, unknown and look-alike names, null elements, then
    each row's check. */

@@ -107,8 +107,11 @@ static bool match_pattern(const struct route *route, struct str path, struct str
 
 static const struct route *find_route(struct str method, struct str path, struct str names[2])
 {
+    if (method.n == 0 || path.n < 2)
+        return NULL; /* every row has more */
     for (size_t i = 0; i < routes_count; i++)
-        if (str_is(method, routes[i].method) && match_pattern(&routes[i], path, names))
+        if (routes[i].path[1] == path.p[1] && routes[i].method[0] == method.p[0] &&
+            str_is(method, routes[i].method) && match_pattern(&routes[i], path, names))
             return &routes[i];
     return NULL;
 }

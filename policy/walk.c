@@ -207,9 +207,9 @@ static const char *const type_names[] = {
 static enum finding wrong_type(struct check *check, size_t row, const struct json_node *node)
 {
     check->at = node;
-    return refuse_unclear(check, node->text, "must be %s, as field %s is",
-                          type_names[check->schema->fields[row].type],
-                          check->schema->fields[row].name);
+    const struct field *field = &check->schema->fields[row];
+    return refuse_unclear(check, field->secret ? STR("") : node->text, "must be %s, as field %s is",
+                          type_names[field->type], field->name);
 }
 
 static bool is_scalar(enum field_type type, const struct json_node *node)
@@ -396,10 +396,42 @@ static enum finding walk_value(struct check *check, size_t row, const struct jso
     return field->check(check, node);
 }
 
+/* A body that is a list: of structs, or of what the first row describes. */
+static enum finding walk_root_list(struct check *check, const struct json_node *list)
+{
+    bool structs = check->schema->root == T_OBJECTS;
+    for (const struct json_node *n = json_child(check->body, list); n;
+         n = json_next(check->body, n)) {
+        point_at(check, 0, n);
+        if (structs && n->kind != JSON_OBJECT)
+            return refuse_unclear(check, STR(""), "must be an object");
+        if (n->kind == JSON_NULL)
+            return refuse_unclear(check, STR(""), "is null in a list");
+        if ((structs ? walk_struct(check, rows_top(check), n) : walk_value(check, 0, n)) !=
+            FINDING_PASS)
+            return FINDING_REFUSE;
+    }
+    return FINDING_PASS;
+}
+
 enum finding body_walk(struct check *check, const struct body_schema *schema)
 {
+    const struct json_node *root = check->body->nodes;
     check->schema = schema;
-    return walk_struct(check, rows_top(check), check->body->nodes);
+    return schema->root == T_OBJECT ? walk_struct(check, rows_top(check), root)
+                                    : walk_root_list(check, root);
+}
+
+const char *place_path(const struct check *check, enum place place)
+{
+    const struct body_schema *schema = check->schema;
+    return schema && schema->places ? schema->places[place] : NULL;
+}
+
+const struct json_node *place_node(const struct check *check, enum place place)
+{
+    const char *path = place_path(check, place);
+    return path ? body_at(check, path) : NULL;
 }
 
 const struct json_node *body_at(const struct check *check, const char *path)

@@ -44,8 +44,7 @@ static bool load_snapshot(struct daemon *daemon)
     if (!config->policy)
         snprintf(snapshot->hash, sizeof(snapshot->hash), "builtin");
     if (!config->role) {
-        snapshot->role = policy_default_role(snapshot->policy);
-        if (!snapshot->role)
+        if (policy_client_count(snapshot->policy) == 0 && !policy_default_role(snapshot->policy))
             log_warn("the policy %s has no role \"default\" and no --role is given, so every "
                      "request is refused",
                      config->policy);
@@ -211,11 +210,27 @@ static bool open_listeners(struct daemon *daemon)
     return true;
 }
 
+/* Who gets what, for the first line of the log. */
+static void describe_roles(const struct snapshot *snapshot, char *dst, size_t cap)
+{
+    const struct role *role = snapshot->role;
+    size_t clients = role ? 0 : policy_client_count(snapshot->policy);
+    if (!role)
+        role = policy_default_role(snapshot->policy);
+    const char *name = role ? role_name(role) : NULL;
+    if (clients > 0)
+        snprintf(dst, cap, "%zu %s of its policy%s%s", clients, clients == 1 ? "client" : "clients",
+                 name ? ", all others with role " : "; all others are refused", name ? name : "");
+    else
+        snprintf(dst, cap, "role %s", name ? name : "none: all is refused");
+}
+
 static void announce(const struct daemon *daemon)
 {
     const struct config *config = &daemon->config;
-    log_info("sockwarden %s serves role %s (%s) in front of %s", SOCKWARDEN_VERSION,
-             daemon->snapshot.role ? role_name(daemon->snapshot.role) : "none: all is refused",
+    char served[128 + POLICY_NAME_MAX];
+    describe_roles(&daemon->snapshot, served, sizeof(served));
+    log_info("sockwarden %s serves %s (%s) in front of %s", SOCKWARDEN_VERSION, served,
              config->policy ? config->policy : "built in", config->upstream);
     log_info("existing containers, volumes and networks, and host paths of binds, are judged by "
              "name only in this version");

@@ -263,6 +263,15 @@ static void on_timer(void *arg)
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
+/* Chosen once, when the connection is accepted. */
+static struct client_role choose_role(const struct snapshot *snapshot, const struct identity *peer)
+{
+    if (snapshot->role)
+        return (struct client_role){NULL, snapshot->role};
+    struct client_identity identity = identity_client(peer);
+    return policy_client(snapshot->policy, &identity);
+}
+
 bool conn_open(struct context *context, int fd, const struct sockaddr_storage *address,
                const char *listener)
 {
@@ -284,6 +293,7 @@ bool conn_open(struct context *context, int fd, const struct sockaddr_storage *a
                                        .client = &conn->client,
                                        .upstream = &conn->upstream,
                                        .peer = &conn->peer,
+                                       .served = choose_role(context->snapshot, &conn->peer),
                                        .up = {.done = true},
                                        .down = {.done = true}};
     conn->next = context->conns;

@@ -16,7 +16,7 @@
 /* What requests are judged by; immutable, shared by all loops. */
 struct snapshot {
     struct policy *policy;
-    const struct role *role; /* of everybody; NULL: nobody is served */
+    const struct role *role; /* of everybody (--role); NULL: policy_client() gives each his own */
     char hash[65];           /* SHA-256 of the policy's text in hex, or "builtin" */
 };
 

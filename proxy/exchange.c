@@ -136,7 +136,7 @@ void exchange_begin(struct exchange *exchange, size_t head_length)
     exchange->id = exchange->context->next_id++;
     exchange->started_ns = clock_now_ns();
     exchange->scan = (struct head_scan){0, 0, 0};
-    exchange->role = exchange->context->snapshot->role;
+    exchange->role = exchange->served.role;
     exchange->client_out = exchange->client->bytes_out + stream_queued(exchange->client);
     /* What was read ahead belongs to this request as far as it reaches. */
     exchange->client_in =

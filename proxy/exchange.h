@@ -29,6 +29,7 @@ struct exchange {
     struct stream *client;
     struct stream *upstream; /* closed (fd -1) while there is none */
     const struct identity *peer;
+    struct client_role served; /* what the policy says of the peer; of the connection */
     struct inquiry *inquiry;   /* from the head until the request has been sent on */
     const struct route *route; /* NULL until known */
     const struct role *role;   /* that judged it */

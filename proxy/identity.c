@@ -27,6 +27,17 @@ void identity_read(int fd, const struct sockaddr_storage *address, const char *l
     }
 }
 
+struct client_identity identity_client(const struct identity *identity)
+{
+    struct client_identity client = {.unix_peer = identity->unix_peer,
+                                     .uid = identity->uid,
+                                     .gid = identity->gid,
+                                     .listener = str_of(identity->listener)};
+    if (identity->address[0])
+        client.address = str_of(identity->address);
+    return client;
+}
+
 void identity_write(const struct identity *identity, struct json_out *out)
 {
     if (identity->unix_peer) {

@@ -2,7 +2,7 @@
 #ifndef PROXY_IDENTITY_H
 #define PROXY_IDENTITY_H
 
-#include "json.h"
+#include "policy.h"
 
 #include <sys/socket.h>
 
@@ -17,6 +17,8 @@ struct identity {
 /* fd is connected; address as accept() gave it. */
 void identity_read(int fd, const struct sockaddr_storage *address, const char *listener,
                    struct identity *out);
+/* The same as the policy asks for it; texts are borrowed from identity. */
+struct client_identity identity_client(const struct identity *identity);
 /* Appends the members of the audit line's "peer" object. */
 void identity_write(const struct identity *identity, struct json_out *out);
 

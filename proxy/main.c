@@ -13,11 +13,33 @@ static const struct {
 } commands[] = {
     {"serve", cmd_serve, "[serve] [options]", "the proxy"},
     {"check", cmd_check, "check POLICY...", "are these policies valid?"},
-    {"explain", cmd_explain, "explain [--policy FILE] [--role NAME] [FILE]",
+    {"explain", cmd_explain, "explain [options] [FILE]",
      "decide one raw HTTP request, from FILE or standard input"},
+    {"test", cmd_test, "test [--verbose] CASEFILE...", "run your policy's cases, as in CI"},
     {"routes", cmd_routes, "routes", "every operation of the Docker Engine API, tab-separated"},
     {"roles", cmd_roles, "roles [NAME]", "the built-in roles; with NAME its JSON"},
 };
+
+// clang-format off
+static const char *const help_end[] = {
+    "",
+    "Each option has an environment variable: SOCKWARDEN_ and its name in capitals, with _ for -",
+    "(SOCKWARDEN_AUDIT_LOG; lists by commas, switches by 1, 0, true, false). The flag wins.",
+    "",
+    "Options of explain: --policy FILE, --role NAME, and who asks: --uid N, --gid N,",
+    "--address IP, --listener ADDRESS, --cert-cn NAME, --cert-ou NAME, --cert-san NAME (more",
+    "than once), --cert-spki DIGEST.",
+    "",
+    "TERM and INT stop accepting, let streams finish within --stop-timeout, then close; a second",
+    "one ends at once. Exit status: 0; 1 failure, of test: a case failed; 2 usage; explain: 3 when",
+    "refused.",
+    "",
+    "First steps: run `sockwarden`, and in another shell",
+    "  export DOCKER_HOST=unix:///run/sockwarden/docker.sock",
+    "  docker ps",
+    "The policy is described in sockwarden-policy(5), these options in sockwarden(8).",
+};
+// clang-format on
 
 static int help(void)
 {
@@ -27,14 +49,8 @@ static int help(void)
     printf("  sockwarden %-46s %s\n\nOptions of serve\n", "--help | --version",
            "this; the version");
     config_print_options();
-    printf(
-        "\nEach option has an environment variable: SOCKWARDEN_ and its name in capitals, with _ "
-        "for -\n(SOCKWARDEN_AUDIT_LOG; lists by commas, switches by 1, 0, true, false). The flag "
-        "wins.\n\nTERM and INT stop accepting, let streams finish within --stop-timeout, then "
-        "close; a second\none ends at once. Exit status: 0; 1 failure; 2 usage; explain: 3 when "
-        "refused.\n\nFirst steps: run `sockwarden`, and in another shell\n"
-        "  export DOCKER_HOST=unix:///run/sockwarden/docker.sock\n  docker ps\n"
-        "The policy is described in sockwarden-policy(5), these options in sockwarden(8).\n");
+    for (size_t i = 0; i < ARRAY_LEN(help_end); i++)
+        puts(help_end[i]);
     return EXIT_OK;
 }
 

@@ -21,6 +21,8 @@ static void begin(const struct exchange *exchange, const char *record, struct js
     int n = snprintf(id, sizeof(id), "%s%llu", exchange->context->id_prefix,
                      (unsigned long long)exchange->id);
     json_out_member(out, "id", (struct str){id, (size_t)n});
+    if (exchange->served.client)
+        json_out_member(out, "client", str_of(exchange->served.client));
     if (exchange->role)
         json_out_member(out, "role", str_of(role_name(exchange->role)));
     json_out_member(out, "listener", str_of(exchange->peer->listener));

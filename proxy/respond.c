@@ -134,12 +134,12 @@ static bool wants_tunnel(const struct exchange *exchange, const struct http_resp
     return http->framing == FRAMING_EOF && http->head.status == 200 && follow == FOLLOW_HIJACK;
 }
 
-/* A client that may not use BuildKit's tunnels is told that the classic builder is there, so that
-   older ones fall back to it. */
+/* A client that may not use BuildKit is told that the classic builder is there, so that older ones
+   fall back to it. */
 static const char *builder_version(const struct exchange *exchange)
 {
     bool ping = operation_class(exchange->route->op) == CLASS_PING;
-    return ping && !role_allows(exchange->role, OP_Session) ? "1" : NULL;
+    return ping && !role_buildkit(exchange->role) ? "1" : NULL;
 }
 
 static enum phase start_body(struct exchange *exchange, const struct http_response *http,

@@ -22,6 +22,16 @@ FILE_ROLES = {
         "containers": {"binds": ["@WORK@/**"]},
         "networks": {"drivers": ["", "bridge"]},
     },
+    "builder": {
+        "extends": "builtin:default",
+        "allow": ["@build", "ImageCommit", "SystemAuth"],
+        "images": {"import": ["docker.io/ours/**"]},
+    },
+    "bound": {
+        "extends": "builtin:default",
+        "allow": ["@build"],
+        "containers": {"user": {"deny": ["root"]}},
+    },
     "noroot": {
         "extends": "builtin:default",
         "containers": {"privileged": False, "user": {"deny": ["root"]},

@@ -23,8 +23,8 @@ import dockerd  # noqa: E402
 import harness  # noqa: E402
 import proxies  # noqa: E402
 
-MODULES = ("test_run", "test_stream", "test_objects", "test_content", "test_wire", "test_deny",
-           "test_compose", "test_restart", "test_audit")
+MODULES = ("test_run", "test_stream", "test_objects", "test_content", "test_build", "test_wire",
+           "test_deny", "test_compose", "test_restart", "test_audit", "test_differential")
 WORKERS = 3
 NEEDED = ("unshare", "nsenter", "ip", "mount", "dockerd", "/usr/bin/docker", "/bin/busybox")
 

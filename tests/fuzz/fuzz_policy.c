@@ -6,6 +6,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Whoever asks gets a role of the policy, and a named client always one. */
+static void choose(const struct policy *policy)
+{
+    static const struct str sans[] = {{"DNS:Ci.example.com", 18}, {"IP:10.1.0.7", 11}, {"x", 1}};
+    const struct client_identity identities[] = {
+        {.address = {NULL, 0}},
+        {.unix_peer = true, .uid = 1000, .gid = 5, .listener = {"unix:///run/a.sock", 18}},
+        {.address = {"10.1.0.7", 8},
+         .cert_cn = {"ci-7", 4},
+         .cert_sans = sans,
+         .cert_san_count = 3},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(identities); i++) {
+        struct client_role got = policy_client(policy, &identities[i]);
+        if (got.client ? !got.role : got.role != policy_default_role(policy))
+            abort();
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { ROLES_MAX = 8 }; /* decided with; the built-in ones are the same each time */
@@ -96,6 +115,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t r = 0; policy && r < policy_role_count(policy) && r < ROLES_MAX; r++)
         for (size_t i = 0; i < ARRAY_LEN(requests); i++)
             decide(policy_role_at(policy, r), i, &arena);
+    if (policy)
+        choose(policy);
     arena_free(&arena);
     policy_free(policy);
     err_list_free(&errors);

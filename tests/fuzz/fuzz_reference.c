@@ -20,6 +20,44 @@ static void append(char *dst, size_t *n, struct str text)
     *n += text.n;
 }
 
+/* prefix, name, tag and digest of ref read the same as ref; an ID reads as none. */
+static void check_spelling(const char *prefix, struct str name, const struct image_ref *ref,
+                           struct arena *arena)
+{
+    char spelled[32 + 255 + 1 + 128 + 1 + 135];
+    size_t n = 0;
+    struct image_ref again;
+    append(spelled, &n, str_of(prefix));
+    append(spelled, &n, name);
+    append(spelled, &n, ref->tag.n ? STR(":") : STR(""));
+    append(spelled, &n, ref->tag);
+    append(spelled, &n, ref->digest.n ? STR("@") : STR(""));
+    append(spelled, &n, ref->digest);
+    struct str text = {spelled, n};
+    if (!image_parse(text, arena, &again))
+        must(image_is_id(text));
+    else
+        must(str_eq(ref->name, again.name) && str_eq(ref->tag, again.tag) &&
+             str_eq(ref->digest, again.digest) && str_eq(ref->repository, again.repository));
+}
+
+/* The ways to name an image of Docker Hub are one. */
+static void check_hub(const struct image_ref *ref, struct arena *arena)
+{
+    struct str library = STR("library/");
+    struct str alone = str_skip(ref->repository, library.n);
+    if (!str_is(ref->registry, "docker.io"))
+        return;
+    check_spelling("docker.io/", ref->repository, ref, arena);
+    check_spelling("index.docker.io/", ref->repository, ref, arena);
+    if (!str_starts(ref->repository, library) || str_find(alone, '/') < alone.n)
+        return;
+    check_spelling("", alone, ref, arena);
+    check_spelling("docker.io/", alone, ref, arena);
+    check_spelling("index.docker.io/", alone, ref, arena);
+    check_spelling("library/", alone, ref, arena);
+}
+
 /* The normal form is a reference to the same thing. */
 static void check_image(struct str text)
 {
@@ -40,6 +78,7 @@ static void check_image(struct str text)
         must(str_eq(ref.digest, again.digest) && str_eq(ref.registry, again.registry));
         must(glob_match(ref.name, again.name));
         (void)image_registry_by_address(ref.registry);
+        check_hub(&ref, &arena);
     }
     (void)image_is_id(text);
     (void)image_registry_by_address(text);

@@ -7,17 +7,21 @@ import time
 import traceback
 
 import behaviour_audit
+import behaviour_build
+import behaviour_clients
 import behaviour_http
 import behaviour_limits
 import behaviour_process
 import behaviour_stream
+import behaviour_test_command
 import behaviour_tunnel
 import behaviour_upstream
 import cases
 from harness import settings
 
 SUITES = [behaviour_http, behaviour_stream, behaviour_upstream, behaviour_tunnel, behaviour_limits,
-          behaviour_audit, behaviour_process]
+          behaviour_audit, behaviour_build, behaviour_clients, behaviour_process,
+          behaviour_test_command]
 
 
 class Report:

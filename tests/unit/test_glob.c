@@ -49,27 +49,28 @@ static void test_rows(void **state)
 }
 
 /* The definition as it reads, in exponential time. */
-static bool plain_match(const char *p, const char *t)
+static bool plain_match(const char *p, const char *t, bool wide)
 {
     if (*p == '\0')
         return *t == '\0';
     if (p[0] == '*' && p[1] == '*')
-        return plain_match(p + 2, t) || (*t && plain_match(p, t + 1));
+        return plain_match(p + 2, t, wide) || (*t && plain_match(p, t + 1, wide));
+    bool plain = *t && (wide || *t != '/');
     if (*p == '*')
-        return plain_match(p + 1, t) || (*t && *t != '/' && plain_match(p, t + 1));
-    return *t && (*p == '?' ? *t != '/' : *p == *t) && plain_match(p + 1, t + 1);
+        return plain_match(p + 1, t, wide) || (plain && plain_match(p, t + 1, wide));
+    return *t && (*p == '?' ? plain : *p == *t) && plain_match(p + 1, t + 1, wide);
 }
 
-static bool plain_glob(const char *pattern, const char *text)
+static bool plain_glob(const char *pattern, const char *text, bool wide)
 {
     size_t n = strlen(pattern);
-    if (plain_match(pattern, text))
+    if (plain_match(pattern, text, wide))
         return true;
     if (n <= 3 || strcmp(pattern + n - 3, "/**") != 0)
         return false;
     char shorter[16] = {0};
     memcpy(shorter, pattern, n - 3);
-    return plain_match(shorter, text);
+    return plain_match(shorter, text, wide);
 }
 
 /* Fills text with the number's digits in the alphabet. */
@@ -82,7 +83,7 @@ static void spell(char *text, unsigned number, const char *alphabet)
     text[n] = '\0';
 }
 
-/* All patterns of up to 6 and all texts of up to 4 characters of small alphabets. "***" is left
+/* All patterns of up to 6 and all texts of up to 5 characters of small alphabets. "***" is left
    out: the plain one reads it as "**" and "*", which is the same. */
 static void test_all_short(void **state)
 {
@@ -90,11 +91,16 @@ static void test_all_short(void **state)
     for (unsigned p = 0; p < 5461; p++) {
         char pattern[16];
         spell(pattern, p, "a/*?");
-        for (unsigned t = 0; t < 121; t++) {
+        for (unsigned t = 0; t < 364 * 2; t++) {
             char text[16];
-            spell(text, t, "a/b");
-            if (glob_match(str_of(pattern), str_of(text)) != plain_glob(pattern, text))
-                fail_msg("\"%s\" and \"%s\": wanted %d", pattern, text, plain_glob(pattern, text));
+            bool wide = t % 2;
+            spell(text, t / 2, "a/b");
+            bool wanted = plain_glob(pattern, text, wide);
+            struct entry entry = {.text = str_of(pattern), .plain = strcspn(pattern, "*?")};
+            entry.literal = entry.plain == entry.text.n;
+            if (glob_find(entry.text, str_of(text), wide, NULL) != wanted ||
+                entry_matches(&entry, str_of(text), wide, NULL) != wanted)
+                fail_msg("\"%s\" and \"%s\", wide %d: wanted %d", pattern, text, wide, wanted);
         }
     }
 }

@@ -85,7 +85,9 @@ static void test_manual_knows_the_keys(void **state)
             fail_msg("the manual lacks %s", key_path(key));
         assert_null(strstr(at + 1, item));
     }
-    static const char *const groups[] = {"containers.", "exec.", "images.", "networks."};
+    static const char *const groups[] = {"containers.", "exec.",     "images.",  "networks.",
+                                         "builds.",     "services.", "secrets.", "configs.",
+                                         "plugins.",    "nodes.",    "swarm."};
     for (const char *p = strstr(text, "\n.It Cm "); p; p = strstr(p + 1, "\n.It Cm "))
         for (size_t i = 0; i < ARRAY_LEN(groups); i++)
             items += strncmp(p + strlen("\n.It Cm "), groups[i], strlen(groups[i])) == 0;
@@ -131,8 +133,8 @@ static void test_manual_examples_load(void **state)
         const char *at = strstr(text, item);
         assert_non_null(at);
         struct str example = manual_example(strstr(at, "\nExample:\n"), value, sizeof value);
-        snprintf(policy, sizeof policy, ROLE("{\"%s\":{%.*s}}"), key_rows[key].group,
-                 STR_ARG(example));
+        snprintf(policy, sizeof policy, ROLE("{\"allow\":[\"*\"],\"%s\":{%.*s}}"),
+                 key_rows[key].group, STR_ARG(example));
         loads(key_path(key), policy);
         struct str shown = manual_example(strstr(at, "\nDefault:\n"), value, sizeof value);
         size_t n = 0; /* white space aside */

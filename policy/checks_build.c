@@ -1,0 +1,283 @@
+/* Builds: what a role must say before anything is built, and the parameters of ImageBuild. What a
+   Dockerfile does is not read: it runs as root of a default container, whatever this file allows.
+ */
+#include "checks.h"
+
+#include <stdio.h>
+
+/* ---- what constrains containers -------------------------------------------------------------- */
+
+/* A rule that holds for containers and that no build would obey, or KEY_COUNT. */
+static enum key constraint_set(const struct role *role)
+{
+    static const enum key keys[] = {KEY_USER,      KEY_CAP_DROP, KEY_READ_ONLY,  KEY_SECURITY_OPT,
+                                    KEY_MEM_LIMIT, KEY_CPUS,     KEY_PIDS_LIMIT, KEY_COUNT};
+    enum key images = images_restricted_by(role);
+    if (images != KEY_COUNT)
+        return images;
+    for (size_t i = 0; keys[i] != KEY_COUNT; i++) {
+        const struct constraint *constraint = &role->keys[keys[i]];
+        bool listed = keys[i] == KEY_USER && (!constraint->any || constraint->deny.count > 0);
+        if (listed || constraint->required || constraint->has_max || constraint->require.count > 0)
+            return keys[i];
+    }
+    return KEY_COUNT;
+}
+
+static enum finding judge_unconstrained(struct check *check)
+{
+    enum key set = constraint_set(check->role);
+    if (set == KEY_COUNT || check_key(check, KEY_BUILDS_UNCONSTRAINED)->any)
+        return FINDING_PASS;
+    check->field = NULL;
+    return refuse(check, KEY_BUILDS_UNCONSTRAINED, STR(""),
+                  "the role sets %s, which no build obeys, and builds.unconstrained is false",
+                  key_path(set));
+}
+
+/* ---- BuildKit -------------------------------------------------------------------------------- */
+
+bool role_buildkit(const struct role *role)
+{
+    return role_allows(role, OP_Session) && role->keys[KEY_BUILDS_BUILDKIT].any;
+}
+
+/* what: the beginning of the sentence, behind the field. */
+static enum finding judge_buildkit(struct check *check, struct str value, const char *what)
+{
+    if (check_key(check, KEY_BUILDS_BUILDKIT)->any)
+        return FINDING_PASS;
+    return refuse(check, KEY_BUILDS_BUILDKIT, value,
+                  "%s BuildKit, which is not inspected, and builds.buildkit is false; for the "
+                  "classic builder set DOCKER_BUILDKIT=0, which docker from version 23 on needs",
+                  what);
+}
+
+enum finding param_build_version(struct check *check, struct str value)
+{
+    return str_is(value, "1") ? FINDING_PASS : judge_buildkit(check, value, "asks for");
+}
+
+enum finding param_build_session(struct check *check, struct str value)
+{
+    return judge_buildkit(check, value, "names a session of");
+}
+
+enum finding judge_tunnel(struct check *check)
+{
+    check->field = NULL;
+    if (judge_buildkit(check, STR(""), "it is a tunnel to") != FINDING_PASS)
+        return FINDING_REFUSE;
+    return judge_unconstrained(check);
+}
+
+/* ---- the network ----------------------------------------------------------------------------- */
+
+/* Three spellings of one network; a list that has one of them has it, and an empty list lets
+   nothing but it pass. */
+static bool default_network_passes(const struct check *check)
+{
+    static const char *const same[] = {"", "default", "bridge"};
+    const struct constraint *constraint = check_key(check, KEY_BUILDS_NETWORK_MODE);
+    if (constraint->any || constraint->allow.count == 0)
+        return true;
+    for (size_t i = 0; i < ARRAY_LEN(same); i++)
+        if (key_passes(check, KEY_BUILDS_NETWORK_MODE, str_of(same[i])))
+            return true;
+    return false;
+}
+
+enum finding param_build_network(struct check *check, struct str value)
+{
+    bool plain = str_is(value, "default") || str_is(value, "bridge");
+    if (plain && default_network_passes(check))
+        return FINDING_PASS;
+    return judge_mode(check, KEY_BUILDS_NETWORK_MODE, value);
+}
+
+static enum finding judge_absent_network(struct check *check)
+{
+    if (request_param(check->request, "networkmode").n > 0 || default_network_passes(check))
+        return FINDING_PASS;
+    check->field = "?networkmode";
+    return refuse(check, KEY_BUILDS_NETWORK_MODE, STR("default"),
+                  "is not given, which means the default network, and builds.network_mode does not "
+                  "allow that");
+}
+
+/* ---- where the context comes from ------------------------------------------------------------ */
+
+/* An address without the name and password that may stand before its host. */
+struct remote {
+    struct str scheme;
+    struct str host; /* with port */
+    struct str rest; /* from the first '/', '?' or '#' on */
+};
+
+static bool remote_read(struct str text, struct remote *out)
+{
+    static const char *const schemes[] = {"http", "https", "git", "ssh"};
+    out->scheme = str_head(text, str_find(text, ':'));
+    struct str rest = str_skip(text, out->scheme.n);
+    bool known = false;
+    for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
+        known = known || str_is(out->scheme, schemes[i]);
+    if (!known || !str_starts(rest, STR("://")))
+        return false; /* git's short form, a file, or what only looks like an address */
+    rest = str_skip(rest, 3);
+    size_t end = 0;
+    while (end < rest.n && !memchr("/?#", rest.p[end], 3))
+        end++;
+    struct str authority = str_head(rest, end);
+    size_t at = str_rfind(authority, '@');
+    out->host = at < authority.n ? str_skip(authority, at + 1) : authority;
+    out->rest = str_skip(rest, end);
+    return out->host.n > 0;
+}
+
+/* Nothing that a server or git could read in another way than a pattern does. */
+static bool remote_plain(const struct remote *remote)
+{
+    struct str text = remote->rest;
+    for (size_t i = 0; i < remote->host.n; i++)
+        if (!ascii_alpha(remote->host.p[i]) && !ascii_digit(remote->host.p[i]) &&
+            !memchr(".:-_[]", remote->host.p[i], 6))
+            return false;
+    for (size_t i = 0; i < text.n; i++)
+        if (text.p[i] <= ' ' || text.p[i] > '~' || text.p[i] == '\\' || text.p[i] == '%' ||
+            str_starts(str_skip(text, i), STR("..")))
+            return false;
+    return true;
+}
+
+static struct str concatenate(struct check *check, const struct str parts[4])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < 4; i++)
+        n += parts[i].n;
+    char *p = arena_alloc(check->arena, n + 1, 1);
+    struct str out = {p, 0};
+    for (size_t i = 0; p && i < 4; i++) {
+        if (parts[i].n)
+            memcpy(p + out.n, parts[i].p, parts[i].n);
+        out.n += parts[i].n;
+    }
+    return out;
+}
+
+static enum finding refuse_remote(struct check *check, const struct remote *remote)
+{
+    char allow_with[ALLOW_WITH_MAX];
+    struct str parts[4] = {remote->scheme, STR("://"), remote->host, STR("")};
+    struct str shown_part = concatenate(check, parts);
+    parts[3] = STR("/**");
+    suggest_entry(check, KEY_BUILDS_REMOTE, concatenate(check, parts), allow_with,
+                  sizeof(allow_with));
+    SHOWN(shown, shown_part);
+    return refuse_with(check, KEY_BUILDS_REMOTE, shown_part, allow_with,
+                       "makes the daemon fetch from %s, which builds.remote does not allow", shown);
+}
+
+enum finding param_build_remote(struct check *check, struct str value)
+{
+    struct remote remote;
+    if (str_is(value, "client-session"))
+        return judge_buildkit(check, value, "is the session of");
+    if (check_key(check, KEY_BUILDS_REMOTE)->any)
+        return FINDING_PASS;
+    if (!remote_read(value, &remote) || !remote_plain(&remote))
+        return refuse_with(check, KEY_BUILDS_REMOTE, STR(""), "\"builds\": {\"remote\": true}",
+                           "is no plain address such as https://HOST/PATH, so no entry of "
+                           "builds.remote names it");
+    const struct str parts[4] = {remote.scheme, STR("://"), remote.host, remote.rest};
+    struct str address = concatenate(check, parts);
+    if (address.n > 0 && key_passes(check, KEY_BUILDS_REMOTE, address))
+        return FINDING_PASS;
+    return refuse_remote(check, &remote);
+}
+
+/* ---- the other parameters -------------------------------------------------------------------- */
+
+enum finding param_build_hosts(struct check *check, struct str value)
+{
+    return judge(check, KEY_BUILDS_EXTRA_HOSTS, value);
+}
+
+enum finding param_build_cgroup(struct check *check, struct str value)
+{
+    bool climbs = false;
+    for (size_t i = 0; i + 1 < value.n; i++)
+        climbs = climbs || (value.p[i] == '.' && value.p[i + 1] == '.');
+    if (!climbs || check_key(check, KEY_BUILDS_CGROUP_PARENT)->any)
+        return judge(check, KEY_BUILDS_CGROUP_PARENT, value);
+    SHOWN(shown, value);
+    return refuse_with(check, KEY_BUILDS_CGROUP_PARENT, value,
+                       "\"builds\": {\"cgroup_parent\": true}",
+                       "is \"%s\", which climbs out with '..'", shown);
+}
+
+enum finding param_build_security(struct check *check, struct str value)
+{
+    return judge_security_option(check, KEY_BUILDS_SECURITY_OPT, value);
+}
+
+enum finding param_build_isolation(struct check *check, struct str value)
+{
+    if (str_ieq(value, STR("default")))
+        return FINDING_PASS;
+    SHOWN(shown, value);
+    return refuse_unless_open(check, value, "is \"%s\", which only Windows knows", shown);
+}
+
+/* A parameter that holds JSON: a list, or null for none. */
+static enum finding read_list(struct check *check, struct str value, struct json *doc)
+{
+    struct err err = {0};
+    if (json_scan(value, check->arena, doc, &err) && doc->count > 0 &&
+        (doc->nodes[0].kind == JSON_ARRAY || doc->nodes[0].kind == JSON_NULL))
+        return FINDING_PASS;
+    return refuse_unclear(check, value, "must be a JSON list");
+}
+
+enum finding param_build_outputs(struct check *check, struct str value)
+{
+    struct json doc;
+    if (check_key(check, KEY_BUILDS_OUTPUTS)->any)
+        return FINDING_PASS;
+    if (read_list(check, value, &doc) != FINDING_PASS)
+        return FINDING_REFUSE;
+    if (doc.nodes[0].count == 0)
+        return FINDING_PASS;
+    return refuse(check, KEY_BUILDS_OUTPUTS, value,
+                  "sends the result elsewhere, and builds.outputs is false");
+}
+
+enum finding param_build_cache(struct check *check, struct str value)
+{
+    struct json doc;
+    if (!images_restrict(check->role))
+        return FINDING_PASS;
+    if (read_list(check, value, &doc) != FINDING_PASS)
+        return FINDING_REFUSE;
+    for (const struct json_node *n = json_child(&doc, &doc.nodes[0]); n; n = json_next(&doc, n)) {
+        if (n->kind != JSON_STRING)
+            return refuse_unclear(check, value, "must be a JSON list of names of images");
+        if (judge_image(check, n->text, IMAGE_NAME) != FINDING_PASS)
+            return FINDING_REFUSE;
+    }
+    return FINDING_PASS;
+}
+
+enum finding param_build_tag(struct check *check, struct str value)
+{
+    if (judge_import(check, value) != FINDING_PASS)
+        return FINDING_REFUSE;
+    return judge_image(check, value, IMAGE_NAME);
+}
+
+enum finding judge_build(struct check *check)
+{
+    if (judge_unconstrained(check) != FINDING_PASS)
+        return FINDING_REFUSE;
+    return judge_absent_network(check);
+}

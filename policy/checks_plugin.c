@@ -1,0 +1,171 @@
+/* Plugins: what may be installed, under which names, with which privileges and settings. They run
+   as root of the host; what is in them is not known here. */
+#include "checks.h"
+
+enum { HUB = 10, LIBRARY = 8 /* bytes of these prefixes */ };
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+/* As `docker plugin ls` shows it, without its tag: without "docker.io/" and "library/". */
+static struct str familiar(const struct image_ref *ref)
+{
+    struct str name = ref->name;
+    if (str_starts(name, STR("docker.io/")))
+        name = str_skip(name, HUB);
+    return str_starts(name, STR("library/")) ? str_skip(name, LIBRARY) : name;
+}
+
+static bool names_bound(const struct check *check)
+{
+    const struct constraint *names = check_key(check, KEY_PLUGINS_NAMES);
+    return !names->any || names->deny.count > 0;
+}
+
+enum finding judge_plugin_name(struct check *check, struct str name)
+{
+    struct image_ref ref;
+    if (!names_bound(check))
+        return FINDING_PASS;
+    SHOWN(shown, name);
+    if (image_is_id(name) && !written_out(check, KEY_PLUGINS_NAMES, name))
+        return refuse(check, KEY_PLUGINS_NAMES, name,
+                      "names the plugin \"%s\", which may be the ID of any; use its name, as "
+                      "plugins.names has it",
+                      shown);
+    if (!image_parse(name, check->arena, &ref))
+        return refuse_with(check, KEY_PLUGINS_NAMES, name, NULL,
+                           "is \"%s\", which is not the name of a plugin", shown);
+    struct str tag = text_join(check, STR(":"), ref.tag.n > 0 ? ref.tag : STR("latest"));
+    struct str whole = text_join(check, familiar(&ref), tag);
+    if (key_passes(check, KEY_PLUGINS_NAMES, familiar(&ref)) ||
+        (whole.p && key_passes(check, KEY_PLUGINS_NAMES, whole)))
+        return FINDING_PASS;
+    return refuse(check, KEY_PLUGINS_NAMES, familiar(&ref),
+                  "names the plugin \"%s\", which plugins.names does not allow", shown);
+}
+
+enum finding param_plugin_name(struct check *check, struct str value)
+{
+    return judge_plugin_name(check, value);
+}
+
+enum finding param_plugin_asked(struct check *check, struct str value)
+{
+    struct image_ref ref;
+    bool listed = !image_is_id(value) && image_parse(value, check->arena, &ref) &&
+                  !image_registry_by_address(ref.registry) &&
+                  key_passes(check, KEY_PLUGINS_ALLOW, ref.name);
+    return listed ? FINDING_PASS : judge_image(check, value, IMAGE_NAME);
+}
+
+enum finding param_plugin_remote(struct check *check, struct str value)
+{
+    return judge_reference(check, KEY_PLUGINS_ALLOW, value);
+}
+
+/* ---- operations ------------------------------------------------------------------------------ */
+
+/* Without a name of its own the plugin gets that of its origin. */
+static enum finding judge_pull(struct check *check)
+{
+    if (request_param(check->request, "name").n > 0)
+        return FINDING_PASS; /* judged by its row */
+    check->field = "?remote";
+    return judge_plugin_name(check, request_param(check->request, "remote"));
+}
+
+static enum finding judge_named(struct check *check)
+{
+    check->field = "the path";
+    return judge_plugin_name(check, check->request->name);
+}
+
+static enum finding judge_push(struct check *check)
+{
+    if (judge_named(check) != FINDING_PASS)
+        return FINDING_REFUSE;
+    return judge_image(check, check->request->name, IMAGE_NAME);
+}
+
+static enum finding judge_archive(struct check *check)
+{
+    if (check_key(check, KEY_PLUGINS_UNCONSTRAINED)->any)
+        return FINDING_PASS;
+    check->field = "the archive";
+    return refuse(check, KEY_PLUGINS_UNCONSTRAINED, STR(""),
+                  "may hold any program, to run as root of the host, and "
+                  "plugins.unconstrained is false");
+}
+
+enum finding judge_plugin_operation(struct check *check)
+{
+    switch (check->request->route->op) {
+    case OP_PluginPull:
+        return judge_pull(check);
+    case OP_PluginCreate:
+        return judge_archive(check);
+    case OP_PluginPush:
+        return judge_push(check);
+    case OP_PluginEnable:
+    case OP_PluginDisable:
+    case OP_PluginUpgrade:
+    case OP_PluginSet:
+    case OP_PluginDelete:
+        return judge_named(check);
+    default:
+        return FINDING_PASS;
+    }
+}
+
+/* ---- bodies ---------------------------------------------------------------------------------- */
+
+static enum finding judge_grant(struct check *check, struct str name, struct str value)
+{
+    struct str pair = name;
+    if (value.p)
+        pair = text_join(check, text_join(check, name, STR("=")), value);
+    if (pair.p && key_passes(check, KEY_PLUGINS_PRIVILEGES, pair))
+        return FINDING_PASS;
+    SHOWN(shown, pair.p ? pair : value);
+    return refuse(check, KEY_PLUGINS_PRIVILEGES, pair.p ? pair : value,
+                  "grants \"%s\", which plugins.privileges does not allow", shown);
+}
+
+static enum finding judge_grants(struct check *check, const struct json_node *privilege)
+{
+    struct str name = member_text(check, privilege, "Name");
+    name = name.p ? name : STR("");
+    const struct json_node *list = json_get(check->body, privilege, STR("Value"));
+    const struct json_node *value = list ? json_child(check->body, list) : NULL;
+    check->at = privilege;
+    if (!value)
+        return judge_grant(check, name, (struct str){NULL, 0});
+    for (; value; value = json_next(check->body, value)) {
+        check->at = value;
+        if (judge_grant(check, name, value->text.p ? value->text : STR("")) != FINDING_PASS)
+            return FINDING_REFUSE;
+    }
+    return FINDING_PASS;
+}
+
+enum finding whole_grants(struct check *check)
+{
+    const struct json_node *list = check->body->nodes;
+    for (const struct json_node *n = json_child(check->body, list); n;
+         n = json_next(check->body, n))
+        if (judge_grants(check, n) != FINDING_PASS)
+            return FINDING_REFUSE;
+    return FINDING_PASS;
+}
+
+/* "NAME=VALUE"; the value may be a password, so it is not shown. */
+enum finding check_plugin_setting(struct check *check, const struct json_node *value)
+{
+    struct str name = str_head(value->text, str_find(value->text, '='));
+    if (key_passes(check, KEY_PLUGINS_SETTINGS, name) ||
+        key_passes(check, KEY_PLUGINS_SETTINGS, value->text))
+        return FINDING_PASS;
+    SHOWN(shown, name);
+    return refuse(check, KEY_PLUGINS_SETTINGS, name,
+                  "sets \"%s\", which plugins.settings does not allow", shown);
+}

@@ -1,0 +1,138 @@
+/* Which entry of `clients` somebody is: the first one whose every key holds for what the listener
+   knows of him. What is not known matches nothing. It looks nothing up and allocates nothing. */
+#include "client.h"
+
+/* Bytes of a name that is compared without regard to case; DNS names have 253, addresses 320. */
+enum { FOLDED_MAX = 1024 };
+
+char client_san_kind(struct str san, struct str *rest)
+{
+    static const char *const prefixes[] = {"DNS:", "URI:", "IP:", "email:"};
+    for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
+        if (str_starts(san, str_of(prefixes[i]))) {
+            *rest = str_skip(san, strlen(prefixes[i]));
+            return prefixes[i][0];
+        }
+    return 0;
+}
+
+/* ---- what is known of the peer, read once ---------------------------------------------------- */
+
+struct peer {
+    const struct client_identity *identity;
+    bool has_address;
+    struct cidr address; /* all bits */
+};
+
+static bool read_address(struct str text, struct cidr *out)
+{
+    out->bits = 128;
+    return text.n > 0 && ip_parse(text, out->ip);
+}
+
+/* ---- one value ------------------------------------------------------------------------------- */
+
+static bool text_matches(const struct client_value *value, struct str text)
+{
+    return text.p && glob_match(value->text, text);
+}
+
+/* The pattern is in lower case already. */
+static bool folded_matches(const struct client_value *value, struct str text)
+{
+    char lower[FOLDED_MAX];
+    if (!text.p || text.n > sizeof lower)
+        return false;
+    for (size_t i = 0; i < text.n; i++)
+        lower[i] = ascii_lower(text.p[i]);
+    return glob_match(value->text, (struct str){lower, text.n});
+}
+
+static bool san_matches(const struct client_value *value, struct str san)
+{
+    struct str rest = {NULL, 0};
+    struct cidr address;
+    if (client_san_kind(san, &rest) != value->san)
+        return false;
+    switch (value->san) {
+    case 'D':
+    case 'e':
+        return folded_matches(value, rest);
+    case 'I':
+        return read_address(rest, &address) && cidr_holds(&value->cidr, &address);
+    case 'U':
+        return text_matches(value, rest);
+    default:
+        return false;
+    }
+}
+
+static bool any_san_matches(const struct client_value *value,
+                            const struct client_identity *identity)
+{
+    for (size_t i = 0; i < identity->cert_san_count; i++)
+        if (san_matches(value, identity->cert_sans[i]))
+            return true;
+    return false;
+}
+
+static bool value_holds(enum client_key key, const struct client_value *value,
+                        const struct peer *peer)
+{
+    const struct client_identity *identity = peer->identity;
+    switch (key) {
+    case CLIENT_CERT_CN:
+        return text_matches(value, identity->cert_cn);
+    case CLIENT_CERT_OU:
+        return text_matches(value, identity->cert_ou);
+    case CLIENT_CERT_SAN:
+        return any_san_matches(value, identity);
+    case CLIENT_CERT_SPKI:
+        return identity->cert_spki.p && str_ieq(value->text, identity->cert_spki);
+    case CLIENT_UID:
+        return identity->unix_peer && identity->uid == value->id;
+    case CLIENT_GID:
+        return identity->unix_peer && identity->gid == value->id;
+    case CLIENT_ADDRESS:
+        return peer->has_address && cidr_holds(&value->cidr, &peer->address);
+    case CLIENT_LISTENER:
+        return text_matches(value, identity->listener);
+    case CLIENT_KEY_COUNT:
+        break;
+    }
+    return false;
+}
+
+/* ---- an entry -------------------------------------------------------------------------------- */
+
+static bool condition_holds(const struct client_condition *condition, const struct peer *peer)
+{
+    for (size_t i = 0; i < condition->count; i++)
+        if (value_holds(condition->key, &condition->values[i], peer))
+            return true;
+    return false;
+}
+
+static bool client_matches(const struct client *client, const struct peer *peer)
+{
+    for (size_t i = 0; i < client->condition_count; i++)
+        if (!condition_holds(&client->conditions[i], peer))
+            return false;
+    return client->condition_count > 0;
+}
+
+struct client_role policy_client(const struct policy *policy,
+                                 const struct client_identity *identity)
+{
+    struct peer peer = {.identity = identity};
+    peer.has_address = read_address(identity->address, &peer.address);
+    for (size_t i = 0; i < policy->client_count; i++)
+        if (client_matches(&policy->clients[i], &peer))
+            return (struct client_role){policy->clients[i].name, policy->clients[i].role};
+    return (struct client_role){NULL, policy->default_role};
+}
+
+size_t policy_client_count(const struct policy *policy)
+{
+    return policy->client_count;
+}

@@ -1,0 +1,185 @@
+/* sockwarden test: runs policy cases that a user has written for the own policy. */
+#include "cmd.h"
+
+#include "case_file.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct tally {
+    size_t passed, failed;
+    bool verbose;
+};
+
+enum { WHY_MAX = REASON_MAX + 512 };
+
+/* Why a case failed. Always false. */
+PRINTF_LIKE(2, 3)
+static bool differ(char why[WHY_MAX], const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(why, WHY_MAX, format, args);
+    va_end(args);
+    return false;
+}
+
+/* ---- field paths --------------------------------------------------------------------------- */
+
+/* The next byte of a path without its [indexes]; 0 at the end. */
+static char next_plain(struct str *path)
+{
+    while (path->n && path->p[0] == '[')
+        *path = str_skip(*path, str_find(*path, ']') + 1);
+    char c = path->n ? path->p[0] : '\0';
+    *path = str_skip(*path, 1);
+    return c;
+}
+
+/* Is field the wanted one or deeper in it? Indexes count for nothing. */
+static bool field_matches(struct str field, struct str wanted)
+{
+    for (;;) {
+        char want = next_plain(&wanted), got = next_plain(&field);
+        if (!want)
+            return !got || got == '.';
+        if (want != got)
+            return false;
+    }
+}
+
+/* ---- comparing ----------------------------------------------------------------------------- */
+
+/* Text behind `expected`: "deny of HostConfig.Binds by containers.binds". */
+static const char *verdict_text(char *dst, size_t cap, const char *verdict, struct str field,
+                                struct str rule)
+{
+    char shown_field[FIELD_MAX], shown_rule[96];
+    snprintf(dst, cap, "%s%s%s%s%s", verdict, field.n ? " of " : "",
+             field.n ? text_shorten(shown_field, sizeof(shown_field), field) : "",
+             rule.n ? " by " : "",
+             rule.n ? text_shorten(shown_rule, sizeof(shown_rule), rule) : "");
+    return dst;
+}
+
+static bool compare_text(const char *what, struct str wanted, const char *got, const char *reason,
+                         char why[WHY_MAX])
+{
+    char shown[FIELD_MAX];
+    if (!wanted.p || str_is(wanted, got ? got : ""))
+        return true;
+    return differ(why, "expected %s %s, got %s%s%s", what,
+                  text_shorten(shown, sizeof(shown), wanted), got && got[0] ? got : "none",
+                  reason[0] ? ": " : "", reason);
+}
+
+/* A request that is not one, or of an unknown path, says nothing of the policy: a slip in the case
+   would pass as a refusal. */
+static bool compare_refusal(const struct policy_case *one, const struct answer *answer,
+                            char why[WHY_MAX])
+{
+    const struct decision *got = &answer->decision;
+    const struct json_node *status = one->given[CASE_STATUS];
+    struct str field = case_text(one, CASE_FIELD);
+    int64_t wanted = 0;
+    int given = got->status ? got->status : 403;
+    char shown[FIELD_MAX];
+    if (!status && !field.p && !one->given[CASE_RULE] && (given != 403 || !answer->request))
+        return differ(why,
+                      "expected deny by the policy, got %d for the request itself: %s; if that is "
+                      "meant, write \"status\": %d",
+                      given, got->reason, given);
+    if (status && json_int(status, &wanted) && wanted != given)
+        return differ(why, "expected status %d, got %d: %s", (int)wanted, given, got->reason);
+    if (field.p && !field_matches(str_of(got->field), field))
+        return differ(why, "expected deny of %s, got deny of %s: %s",
+                      text_shorten(shown, sizeof(shown), field),
+                      got->field[0] ? got->field : "no field", got->reason);
+    return compare_text("rule", case_text(one, CASE_RULE), got->rule, got->reason, why);
+}
+
+static bool compare(const struct policy_case *one, const struct answer *answer, char why[WHY_MAX])
+{
+    const struct decision *got = &answer->decision;
+    bool allow = got->verdict == VERDICT_ALLOW,
+         wanted = str_is(case_text(one, CASE_EXPECT), "allow");
+    const char *role = answer->by.role ? role_name(answer->by.role) : NULL;
+    const char *operation = answer->request ? operation_name(answer->request->route->op) : NULL;
+    char text[512];
+    if (wanted && !allow)
+        return differ(
+            why, "expected allow, got %s: %s",
+            verdict_text(text, sizeof(text), "deny", str_of(got->field), str_of(got->rule)),
+            got->reason);
+    if (!wanted && allow)
+        return differ(why, "expected %s, got allow by role \"%s\"",
+                      verdict_text(text, sizeof(text), "deny", case_text(one, CASE_FIELD),
+                                   case_text(one, CASE_RULE)),
+                      role ? role : "");
+    return compare_text("role", case_text(one, CASE_EXPECT_ROLE), role, got->reason, why) &&
+           compare_text("client", case_text(one, CASE_EXPECT_CLIENT), answer->by.client,
+                        got->reason, why) &&
+           (allow || compare_refusal(one, answer, why)) &&
+           compare_text("operation", case_text(one, CASE_OPERATION), operation, got->reason, why);
+}
+
+/* ---- running ------------------------------------------------------------------------------- */
+
+static bool run_case(const struct case_file *file, const struct policy_case *one,
+                     struct arena *arena, char why[WHY_MAX])
+{
+    size_t n = 0;
+    struct answer answer;
+    char *bytes = case_bytes(file, one, &n);
+    if (!bytes)
+        return differ(why, "out of memory");
+    question_judge(&one->by, bytes, n, arena, &answer);
+    bool good = compare(one, &answer, why);
+    free(bytes);
+    return good;
+}
+
+/* A file with errors runs no case, and counts as one that failed. */
+static void run_file(const char *path, struct tally *tally)
+{
+    struct case_file file;
+    struct arena arena = {NULL, 0, 0};
+    char why[WHY_MAX], name[256];
+    bool readable = case_file_read(path, &file);
+    for (size_t i = 0; readable && i < file.count; i++) {
+        const struct policy_case *one = &file.cases[i];
+        bool good = run_case(&file, one, &arena, why);
+        text_shorten(name, sizeof(name), case_text(one, CASE_NAME));
+        tally->passed += good;
+        tally->failed += !good;
+        if (!good)
+            printf("%s:%d: %s: %s\n", path, one->line, name, why);
+        else if (tally->verbose)
+            printf("ok %s:%d: %s\n", path, one->line, name);
+    }
+    tally->failed += !readable;
+    arena_free(&arena);
+    case_file_free(&file);
+}
+
+int cmd_test(int argc, char **argv)
+{
+    struct tally tally = {0, 0, false};
+    int files = 0;
+    for (int i = 1; i < argc; i++) {
+        bool verbose = strcmp(argv[i], "-v") == 0 || strcmp(argv[i], "--verbose") == 0;
+        if (!verbose && argv[i][0] == '-' && argv[i][1])
+            return cmd_fail(EXIT_USAGE, "test has no option %s", argv[i]);
+        tally.verbose |= verbose;
+        files += !verbose;
+    }
+    if (files == 0)
+        return cmd_fail(EXIT_USAGE, "test wants at least one case file: sockwarden test "
+                                    "CASEFILE...");
+    for (int i = 1; i < argc; i++)
+        if (argv[i][0] != '-' || !argv[i][1])
+            run_file(argv[i], &tally);
+    printf("%zu passed, %zu failed\n", tally.passed, tally.failed);
+    return tally.failed ? EXIT_FAILED : EXIT_OK;
+}

@@ -1,0 +1,285 @@
+/* Judges raw HTTP bytes as the proxy does with what a connection brings: head, parse, body, policy.
+   See question.h. It opens no connection and asks no facts. */
+#include "question.h"
+
+#include "chunked.h"
+#include "http_request.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+
+enum { HEAD_LIMIT = 64 << 10, DROPPED_LIMIT = 64 << 10 }; /* bytes, the defaults of serve */
+
+/* ---- who asks ------------------------------------------------------------------------------ */
+
+/* The kernel gives this number to nobody, so it matches no entry. */
+static const uint32_t nobody = UINT32_MAX;
+
+static const char *set_number(uint32_t *out, struct asker *asker, struct str value)
+{
+    int64_t number = 0;
+    if (!str_to_int(value, &number) || number < 0 || number >= nobody)
+        return "is not a number from 0 to 4294967294";
+    struct client_identity *identity = &asker->identity;
+    if (!identity->unix_peer)
+        identity->uid = identity->gid = nobody;
+    identity->unix_peer = true;
+    *out = (uint32_t)number;
+    return NULL;
+}
+
+static const char *set_uid(struct asker *asker, struct str value)
+{
+    return set_number(&asker->identity.uid, asker, value);
+}
+
+static const char *set_gid(struct asker *asker, struct str value)
+{
+    return set_number(&asker->identity.gid, asker, value);
+}
+
+static const char *set_address(struct asker *asker, struct str value)
+{
+    char text[INET6_ADDRSTRLEN], bytes[sizeof(struct in6_addr)];
+    int length = snprintf(text, sizeof(text), "%.*s", STR_ARG(value));
+    if (length != (int)value.n || length >= (int)sizeof(text) ||
+        (inet_pton(AF_INET, text, bytes) != 1 && inet_pton(AF_INET6, text, bytes) != 1))
+        return "is not an IP address, such as 10.0.0.1 or fd00::1";
+    asker->identity.address = value;
+    return NULL;
+}
+
+static const char *set_text(struct str *out, struct str value)
+{
+    *out = value;
+    return value.n ? NULL : "is empty, and an empty text matches nothing";
+}
+
+static const char *set_listener(struct asker *asker, struct str value)
+{
+    return set_text(&asker->identity.listener, value);
+}
+
+static const char *set_cert_cn(struct asker *asker, struct str value)
+{
+    return set_text(&asker->identity.cert_cn, value);
+}
+
+static const char *set_cert_ou(struct asker *asker, struct str value)
+{
+    return set_text(&asker->identity.cert_ou, value);
+}
+
+static const char *set_cert_san(struct asker *asker, struct str value)
+{
+    static const char *const kinds[] = {"DNS:", "URI:", "IP:", "email:"};
+    struct client_identity *identity = &asker->identity;
+    if (identity->cert_san_count == ASKER_SANS_MAX)
+        return "is one name too many";
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        if (!str_starts(value, str_of(kinds[i])) || value.n == strlen(kinds[i]))
+            continue;
+        asker->sans[identity->cert_san_count++] = value;
+        identity->cert_sans = asker->sans;
+        return NULL;
+    }
+    return "is no alternative name: write DNS:name, URI:..., IP:address or email:...";
+}
+
+static const char *set_cert_spki(struct asker *asker, struct str value)
+{
+    struct str digits = str_skip(value, 7);
+    bool right = str_starts(value, STR("sha256:")) && digits.n == 64;
+    for (size_t i = 0; right && i < digits.n; i++)
+        right = ascii_hex(digits.p[i]);
+    asker->identity.cert_spki = value;
+    return right ? NULL : "is not sha256: and 64 hex digits";
+}
+
+static const struct {
+    const char *name, *option;
+    const char *(*set)(struct asker *asker, struct str value);
+} traits[] = {
+    {"uid", "uid", set_uid},
+    {"gid", "gid", set_gid},
+    {"address", "address", set_address},
+    {"listener", "listener", set_listener},
+    {"cert_cn", "cert-cn", set_cert_cn},
+    {"cert_ou", "cert-ou", set_cert_ou},
+    {"cert_san", "cert-san", set_cert_san},
+    {"cert_spki", "cert-spki", set_cert_spki},
+};
+
+const char *asker_trait(size_t index)
+{
+    return index < ARRAY_LEN(traits) ? traits[index].name : NULL;
+}
+
+static size_t find_trait(struct str name)
+{
+    size_t i = 0;
+    while (i < ARRAY_LEN(traits) && !str_is(name, traits[i].name) &&
+           !str_is(name, traits[i].option))
+        i++;
+    return i;
+}
+
+bool asker_is_trait(struct str name)
+{
+    return find_trait(name) < ARRAY_LEN(traits);
+}
+
+const char *asker_set(struct asker *asker, struct str name, struct str value)
+{
+    size_t i = find_trait(name);
+    return i < ARRAY_LEN(traits) ? traits[i].set(asker, value)
+                                 : "is nothing that is known of a "
+                                   "client";
+}
+
+bool asker_role(const struct asker *asker, const struct policy *policy, struct str role,
+                struct client_role *out)
+{
+    *out = role.p ? (struct client_role){NULL, policy_role(policy, role)}
+                  : policy_client(policy, &asker->identity);
+    return out->role || !role.p;
+}
+
+/* ---- one request --------------------------------------------------------------------------- */
+
+static bool malformed(struct answer *answer, int status, const char *why)
+{
+    answer->decision.verdict = VERDICT_DENY;
+    answer->decision.status = status;
+    answer->decision.close = true;
+    snprintf(answer->decision.reason, sizeof(answer->decision.reason), "sockwarden: %s", why);
+    return false;
+}
+
+/* The chunked body at the start of bytes, put together there; *used: bytes with the framing. */
+static bool take_chunks(char *bytes, size_t n, struct str *out, size_t *used)
+{
+    struct chunked walk = {.state = 0};
+    struct str rest = {bytes, n};
+    size_t length = 0;
+    enum chunked_status status = CHUNKED_MORE;
+    while (rest.n && status != CHUNKED_DONE) {
+        struct str data;
+        size_t taken = 0;
+        status = chunked_walk(&walk, rest, &taken, &data);
+        if (status == CHUNKED_BAD)
+            return false;
+        memmove(bytes + length, data.p ? data.p : bytes, data.n);
+        length += data.n;
+        rest = str_skip(rest, taken);
+    }
+    *out = (struct str){bytes, length};
+    *used = n - rest.n;
+    return status == CHUNKED_DONE;
+}
+
+/* The whole body of the request; *used: bytes that it took with its framing. */
+static bool take_body(char *bytes, size_t n, const struct http_request *http, struct answer *answer,
+                      struct str *out, size_t *used)
+{
+    *out = (struct str){NULL, 0};
+    *used = 0;
+    if (http->framing == FRAMING_CHUNKED)
+        return take_chunks(bytes, n, out, used) ||
+               malformed(answer, 400, "the chunked body is not framed as HTTP wants it");
+    if (http->framing != FRAMING_LENGTH)
+        return true;
+    if (http->length > n)
+        return malformed(answer, 400, "the body is shorter than its Content-Length");
+    *out = (struct str){bytes, (size_t)http->length};
+    *used = out->n;
+    return true;
+}
+
+static void decide(struct str body, struct request *request, struct arena *arena,
+                   struct answer *answer)
+{
+    enum body_kind kind = request_body_kind(request);
+    if (kind != BODY_OPAQUE && body.n > (kind == BODY_JSON ? QUESTION_BODY_MAX : DROPPED_LIMIT)) {
+        malformed(answer, 413, "the body is larger than the proxy inspects (--max-body)");
+        return;
+    }
+    if (kind != BODY_OPAQUE && body.n &&
+        (request->route->body == BODY_JSON || request->route->op == OP_ContainerStart))
+        request->body = body;
+    if (request->route->op == OP_PutContainerArchive &&
+        policy_precheck(answer->by.role, request, arena, &answer->decision) &&
+        !request_check_archive(answer->by.role, request, str_head(body, ARCHIVE_MARK_MAX),
+                               &answer->decision))
+        return;
+    policy_decide(answer->by.role, request, arena, &answer->decision);
+}
+
+bool question_ends_in_lf(struct str bytes)
+{
+    size_t at = str_find(bytes, '\n');
+    return at > 0 && at < bytes.n && bytes.p[at - 1] != '\r';
+}
+
+static bool read_head(struct str bytes, struct http_request *http, struct answer *answer,
+                      size_t *length)
+{
+    struct head_scan scan = {0, 0, 0};
+    struct http_refusal refusal = {400, "the request has no end: its head must close with an empty "
+                                        "line (CR LF CR LF)"};
+    enum head_status status = head_scan(&scan, bytes, true, HEAD_LIMIT, length, &refusal);
+    if (status == HEAD_DONE && http_request_read(str_head(bytes, *length), http, &refusal))
+        return true;
+    if (status == HEAD_BAD && question_ends_in_lf(bytes))
+        refusal.why = "the lines of the request's head end in LF alone, and HTTP wants CR LF";
+    return malformed(answer, refusal.status, refusal.why);
+}
+
+/* Judges the first request in bytes. Returns where the next one begins, n when there can be none.
+ */
+static size_t judge(char *bytes, size_t n, struct request *request, struct arena *arena,
+                    struct answer *answer)
+{
+    struct http_request *http = arena_alloc(arena, 1, sizeof(*http));
+    size_t length = 0, used = 0;
+    struct str body;
+    if (!http || !read_head((struct str){bytes, n}, http, answer, &length))
+        return n;
+    if (!request_parse(http->head.method, http->head.target, arena, request, &answer->decision)) {
+        answer->request = request->route ? request : NULL;
+        return n;
+    }
+    answer->request = request;
+    if (!request_check_content(request, http->content_type, http->framing != FRAMING_NONE,
+                               &answer->decision))
+        return n;
+    if (http->origin.p &&
+        !(request->route->follow == FOLLOW_WS && http_request_same_origin(http))) {
+        malformed(answer, 403,
+                  "a request with an Origin header comes from a web page, and no "
+                  "Docker client is one");
+        return n;
+    }
+    if (!take_body(bytes + length, n - length, http, answer, &body, &used))
+        return n;
+    decide(body, request, arena, answer);
+    bool last = !http->keep_alive || request->route->follow != FOLLOW_RESPONSE;
+    return last ? n : length + used;
+}
+
+void question_judge(const struct client_role *by, char *bytes, size_t n, struct arena *arena,
+                    struct answer *out)
+{
+    size_t at = 0;
+    do {
+        arena_reset(arena);
+        struct request *request = arena_alloc(arena, 1, sizeof(*request));
+        memset(out, 0, sizeof(*out));
+        out->by = *by;
+        if (!request) {
+            malformed(out, 503, "out of memory");
+            return;
+        }
+        at += judge(bytes + at, n - at, request, arena, out);
+    } while (at < n && out->decision.verdict == VERDICT_ALLOW);
+}

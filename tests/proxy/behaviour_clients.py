@@ -1,0 +1,105 @@
+"""Clients of one proxy with roles of their own: by listener, by user, by address."""
+import json
+import os
+import socket
+
+from harness import Client, Env, Suite, check, equal, wait_for
+
+suite = Suite()
+ROLES = {"reader": {"allow": ["@ping", "@read"]}, "pinger": {"allow": ["@ping"]}}
+BY_LISTENER = {"name": "by-listener", "match": {"listener": "unix://**/ci.sock"}, "role": "reader"}
+BY_UID = {"name": "by-uid", "match": {"uid": os.getuid()}, "role": "pinger"}
+
+
+class Proxy(Env):
+    """A proxy with these clients, and with a second listener at self.second."""
+
+    def __init__(self, *clients, options=(), roles=None):
+        super().__init__(start=False)
+        path = os.path.join(self.dir, "policy.json")
+        with open(path, "w", encoding="ascii") as file:
+            json.dump({"version": 1, "clients": clients, "roles": roles or ROLES}, file)
+        self.second = os.path.join(self.dir, "ci.sock")
+        at = self.args.index("--role")
+        self.args[at:at + 2] = ["--policy", path, "-H", "unix://" + self.second, *options]
+        self.start()
+
+
+def ask(address, target):
+    with Client(address) as client:
+        return client.ask("GET", target)
+
+
+@suite.test
+def two_roles():
+    """one listener, one user: each with a role of its own, and the audit line names the client"""
+    with Proxy(BY_LISTENER, BY_UID) as env:
+        equal(ask(env.second, "/info").status, 200, "reader")
+        equal(ask(env.socket, "/_ping").status, 200, "pinger")
+        answer = ask(env.socket, "/info")
+        equal(answer.status, 403, "pinger reads")
+        check("pinger" in answer.message(), answer.message())
+        reader, pinger, refused = env.wait_audit(3, record="request")
+        equal((reader["client"], reader["role"]), ("by-listener", "reader"), "first line")
+        check(reader["listener"].endswith("/ci.sock"), reader["listener"])
+        equal((pinger["client"], pinger["role"]), ("by-uid", "pinger"), "second line")
+        equal((refused["client"], refused["decision"]), ("by-uid", "deny"), "third line")
+        check('no role "default"' not in env.stderr(), env.stderr())
+
+
+@suite.test
+def for_the_whole_connection():
+    """the role is chosen once; every request of the connection has it, and its end line too"""
+    with Proxy(BY_UID, roles={"pinger": {"allow": ["@ping", "ContainerStop"]}}) as env:
+        client = env.client()
+        for _ in range(3):
+            equal(client.ask("GET", "/_ping").status, 200, "ping")
+            equal(client.ask("GET", "/info").status, 403, "info")
+        client.ask("POST", "/containers/x/stop")
+        env.wait_audit(7, record="request", client="by-uid", role="pinger")
+        env.wait_audit(1, record="end", client="by-uid", role="pinger")
+
+
+@suite.test
+def nobody():
+    """whom no entry matches is refused without a role default, and no client is named"""
+    other = {"name": "other", "match": {"uid": os.getuid() + 1}, "role": "pinger"}
+    with Proxy(other) as env:
+        equal(ask(env.socket, "/_ping").status, 403, "status")
+        line = env.wait_audit(decision="deny")[0]
+        check("client" not in line and "role" not in line, line)
+
+
+@suite.test
+def default():
+    """whom no entry matches gets the role default"""
+    roles = dict(ROLES, default={"allow": ["@ping"]})
+    with Proxy(BY_LISTENER, roles=roles) as env:
+        equal(ask(env.socket, "/_ping").status, 200, "default")
+        equal(ask(env.socket, "/info").status, 403, "default reads")
+        line = env.wait_audit(decision="allow")[0]
+        equal((line.get("client"), line["role"]), (None, "default"), "the line")
+
+
+@suite.test
+def role_for_everybody():
+    """--role is for everybody, whatever the clients say"""
+    with Proxy(BY_UID, options=["--role", "reader"]) as env:
+        equal(ask(env.socket, "/info").status, 200, "status")
+        line = env.wait_audit(decision="allow")[0]
+        equal((line.get("client"), line["role"]), (None, "reader"), "the line")
+
+
+@suite.test
+def by_address():
+    """a TCP peer by its address; uid matches none"""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    lan = {"name": "lan", "match": {"address": ["10.0.0.0/8", "127.0.0.0/8"]}, "role": "reader"}
+    tcp = ["-H", f"tcp://127.0.0.1:{port}", "--insecure-tcp"]
+    with Proxy(BY_UID, lan, options=tcp) as env:
+        equal(ask(("127.0.0.1", port), "/info").status, 200, "status")
+        line = env.wait_audit(decision="allow")[0]
+        equal((line["client"], line["role"]), ("lan", "reader"), "the line")
+        wait_for(lambda: "address is as good as the network" in env.stderr(), "the warning")

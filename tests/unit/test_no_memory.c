@@ -1,0 +1,224 @@
+/* Memory that runs out: each allocation of a load and of a decision fails once, alone and with all
+   that follow. A policy is then not loaded, a request not allowed, and nothing is leaked or read
+   that is not there. Linked with --wrap for the functions that are wrapped below. */
+#include "decide_helper.h"
+
+/* ---- allocations that fail ------------------------------------------------------------------- */
+
+static struct {
+    size_t at;    /* this one fails, counted from 1; 0: none */
+    bool onwards; /* and all after it */
+    size_t seen;
+} plan;
+
+static bool fails(void)
+{
+    plan.seen++;
+    return plan.at && (plan.seen == plan.at || (plan.onwards && plan.seen > plan.at));
+}
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *old, size_t size);
+void *__real_arena_alloc(struct arena *arena, size_t count, size_t size);
+struct str __real_arena_copy(struct arena *arena, struct str s);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+void *__wrap_arena_alloc(struct arena *arena, size_t count, size_t size);
+struct str __wrap_arena_copy(struct arena *arena, struct str s);
+
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *old, size_t size)
+{
+    return fails() ? NULL : __real_realloc(old, size);
+}
+
+void *__wrap_arena_alloc(struct arena *arena, size_t count, size_t size)
+{
+    return fails() ? NULL : __real_arena_alloc(arena, count, size);
+}
+
+struct str __wrap_arena_copy(struct arena *arena, struct str s)
+{
+    return fails() ? (struct str){NULL, 0} : __real_arena_copy(arena, s);
+}
+
+static void plan_set(size_t at, bool onwards)
+{
+    plan.at = at;
+    plan.onwards = onwards;
+    plan.seen = 0;
+}
+
+/* Runs step with its 1st, 2nd, ... allocation failing until it needs no more of them. */
+static size_t each_failing(void (*step)(const void *row, bool failing), const void *row)
+{
+    size_t count = 0;
+    step(row, false);
+    for (int onwards = 0; onwards < 2; onwards++)
+        for (count = 1;; count++) {
+            plan_set(count, onwards);
+            step(row, true);
+            bool reached = plan.seen >= count;
+            plan_set(0, false);
+            if (!reached)
+                break;
+        }
+    return count - 1;
+}
+
+/* ---- loading --------------------------------------------------------------------------------- */
+
+// clang-format off
+/* Without warnings: those may get lost. */
+static const char *const policies[] = {
+    "{\"version\":1,\"roles\":{\"default\":{\"extends\":\"builtin:read-only\"}}}",
+    "{\"version\":1,\"clients\":[{\"name\":\"people\",\"match\":{\"listener\":\"unix:///run/s\","
+    "\"uid\":[1001,1002]},\"role\":\"people\"},{\"name\":\"net\",\"match\":{\"gid\":5},"
+    "\"role\":\"net\"}],\"roles\":{\"default\":{\"extends\":\"builtin:read-only\"},"
+    "\"people\":{\"extends\":\"default\",\"allow\":[\"ContainerLogs\"]},\"net\":{\"allow\":[\"@ping\"]}}}",
+    "{\"version\":1,\"description\":\"all shapes\",\"roles\":{"
+    "\"base\":{\"extends\":\"builtin:default\",\"deny\":[\"ContainerRename\",\"ImageDelete\"]},"
+    "\"default\":{\"extends\":\"base\",\"allow\":[\"@ping\",\"ContainerTop\",\"ContainerCreate\"],"
+    "\"open\":[\"ContainerTop?ps_args\",\"ContainerCreate:HostConfig.Cgroup\"],"
+    "\"api\":{\"min\":\"1.40\",\"max\":\"1.48\"},\"unknown_fields\":\"allow\",\"archive\":true,"
+    "\"containers\":{\"binds\":[\"/srv/a\",{\"source\":\"/srv/ci/**\",\"read_only\":true}],"
+    "\"cap_add\":[\"net_admin\",\"CAP_SYS_TIME\"],\"cap_drop\":{\"require\":[\"ALL\"]},"
+    "\"ports\":[\"127.0.0.1:8000-8080/tcp\",\"[::1]:53/udp\"],\"mem_limit\":{\"max\":\"2g\"},"
+    "\"cpus\":{\"max\":1.5},\"pids_limit\":{\"max\":100},\"user\":{\"deny\":[\"root\"]},"
+    "\"labels\":{\"require\":{\"team\":\"*\",\"app\":\"web-?\"}},\"env\":{\"deny\":[\"LD_*\"]},"
+    "\"security_opt\":{\"allow\":[\"no-new-privileges\"]}},"
+    "\"exec\":{\"commands\":[\"ls\"]},"
+    "\"images\":{\"allow\":[\"nginx\",\"registry.example.com/**\"],\"deny\":[\"**/evil\"],\"import\":true},"
+    "\"networks\":{\"subnets\":[\"10.0.0.0/8\",\"fd00::/8\"],\"names\":[\"ci-*\"]}}}}",
+};
+/* Their errors and warnings are many; they must stay errors when they cannot be told. */
+static const char *const broken_policies[] = {
+    "", "{", "[]", "{\"version\":2,\"roles\":{}}",
+    "{\"version\":1,\"roles\":{\"default\":{\"alow\":[\"Nothing\"],\"containers\":{\"cap_ad\":[],"
+    "\"binds\":[\"srv\",5],\"ports\":[\"x\"]},\"extends\":\"nobody\",\"open\":[\"X?y\"]}}}",
+    "{\"version\":1,\"roles\":{\"a\":{\"extends\":\"b\"},\"b\":{\"extends\":\"a\"}}}",
+};
+// clang-format on
+
+static void load_step(const void *row, bool failing)
+{
+    struct err_list errors = {0};
+    struct policy *policy = policy_load(str_of(row), &errors);
+    bool failed = failing && plan.seen >= plan.at;
+    if (failed && policy)
+        fail_msg("loaded although allocation %zu failed", plan.at);
+    if (!failed && (!policy || errors.count))
+        fail_msg("loading says: %s", errors.count ? errors.items[0].err.text : "");
+    assert_true(policy || errors.errors > 0);
+    policy_free(policy);
+    err_list_free(&errors);
+}
+
+static void load_refused(const void *row, bool failing)
+{
+    (void)failing;
+    struct err_list errors = {0};
+    assert_null(policy_load(str_of(row), &errors));
+    assert_true(errors.errors > 0);
+    err_list_free(&errors);
+}
+
+static void test_load(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(policies); i++)
+        assert_true(each_failing(load_step, policies[i]) > 20);
+}
+
+static void test_load_broken(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(broken_policies); i++)
+        assert_true(each_failing(load_refused, broken_policies[i]) > 0);
+}
+
+static void builtin_step(const void *row, bool failing)
+{
+    (void)row;
+    struct policy *policy = policy_builtin();
+    if (!failing)
+        assert_non_null(policy);
+    if (policy)
+        assert_non_null(policy_default_role(policy));
+    policy_free(policy);
+}
+
+static void test_builtin(void **state)
+{
+    (void)state;
+    assert_true(each_failing(builtin_step, NULL) > 20);
+}
+
+/* ---- deciding -------------------------------------------------------------------------------- */
+
+static const struct request_row {
+    const char *method, *target, *body;
+} requests[] = {
+    // clang-format off
+    {CREATE, "{\"Image\":\"ngin\\u0078\",\"Labels\":{\"te\\u0061m\":\"a\",\"app\":\"web-1\"},"
+             "\"User\":\"1000\",\"HostConfig\":{\"Binds\":[\"/srv/ci/\\u0061:/a:ro\"],"
+             "\"CapDrop\":[\"ALL\"],\"SecurityOpt\":[\"no-new-privileges\"],\"CapAdd\":[\"net_admin\"],\"Memory\":1000,\"NanoCpus\":5,"
+             "\"PidsLimit\":5}}"},
+    {"POST", "/v1.41/images/create?fromImage=nginx&tag=1", NULL},
+    {"POST", "/v1.41/images/create?fromImage=registry.example.com%2Fa&tag=%31&platform=a+b", NULL},
+    {"POST", "/v1.41/images/nginx/tag?repo=registry.example.com/b&tag=%31", NULL},
+    {"GET", "/v1.41/containers/%61/json?size=%31", NULL},
+    {"POST", "/v1.41/networks/create", "{\"Name\":\"ci-1\",\"IPAM\":{\"Config\":[{\"Subnet\":\"10.1.0.0/16\"}]}}"},
+    // clang-format on
+};
+
+static const struct role *role;
+
+static void decide_step(const void *row, bool failing)
+{
+    const struct request_row *request = row;
+    struct arena arena = {0};
+    struct decision decision;
+    decide_with(role, request->method, request->target, str_of(request->body), &arena, &decision);
+    arena_free(&arena);
+    assert_true(decision_sound(&decision));
+    if (failing && plan.seen >= plan.at)
+        assert_int_equal(decision.verdict, VERDICT_DENY);
+    else if (decision.verdict != VERDICT_ALLOW)
+        fail_msg("%s %s: %s", request->method, request->target, decision.reason);
+}
+
+static void test_decide(void **state)
+{
+    (void)state;
+    struct err_list errors = {0};
+    struct policy *policy = policy_load(str_of(policies[ARRAY_LEN(policies) - 1]), &errors);
+    assert_non_null(policy);
+    role = policy_default_role(policy);
+    for (size_t i = 0; i < ARRAY_LEN(requests); i++)
+        assert_true(each_failing(decide_step, &requests[i]) > 0);
+    policy_free(policy);
+    err_list_free(&errors);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_load),
+        cmocka_unit_test(test_load_broken),
+        cmocka_unit_test(test_builtin),
+        cmocka_unit_test(test_decide),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
