@@ -219,7 +219,8 @@ enum finding judge_mount_templates(struct check *check, const struct json_node *
 struct str service_option(const struct check *check, size_t index);
 /* A restart policy in docker's words. */
 enum finding judge_restart_words(struct check *check, struct str words);
-/* A registry and repository against a list of these. */
+/* A registry and repository against a list of these; is it in the list? */
+bool reference_listed(const struct check *check, enum key key, struct str reference);
 enum finding judge_reference(struct check *check, enum key key, struct str reference);
 /* The text at a path of the body; absent counts as "". */
 enum finding judge_member(struct check *check, enum key key, const char *path);
@@ -244,7 +245,6 @@ enum finding whole_grants(struct check *check);
 enum finding param_plugin_name(struct check *check, struct str value);
 /* What the daemon would ask a registry about. */
 enum finding param_plugin_asked(struct check *check, struct str value);
-enum finding judge_plugin_name(struct check *check, struct str name);
 /* What an operation on plugins demands of its name and parameters together. */
 enum finding judge_plugin_operation(struct check *check);
 

@@ -114,16 +114,22 @@ struct remote {
     struct str rest; /* from the first '/', '?' or '#' on */
 };
 
-static bool remote_read(struct str text, struct remote *out)
+static bool scheme_known(struct str scheme)
 {
     static const char *const schemes[] = {"http", "https", "git", "ssh"};
+    for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
+        if (str_is(scheme, schemes[i]))
+            return true;
+    return false;
+}
+
+/* False: git's short form, a file, or what only looks like an address. */
+static bool remote_read(struct str text, struct remote *out)
+{
     out->scheme = str_head(text, str_find(text, ':'));
     struct str rest = str_skip(text, out->scheme.n);
-    bool known = false;
-    for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
-        known = known || str_is(out->scheme, schemes[i]);
-    if (!known || !str_starts(rest, STR("://")))
-        return false; /* git's short form, a file, or what only looks like an address */
+    if (!scheme_known(out->scheme) || !str_starts(rest, STR("://")))
+        return false;
     rest = str_skip(rest, 3);
     size_t end = 0;
     while (end < rest.n && !memchr("/?#", rest.p[end], 3))

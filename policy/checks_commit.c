@@ -48,31 +48,40 @@ static bool places_kernel(struct str text)
 }
 
 /* What is said of a change is never what it holds: it may be a password. */
+static const struct str nothing = {NULL, 0};
+
+/* The rule that would hold at the create of a container. */
+static enum finding judge_by_key(struct check *check, const struct instruction *known)
+{
+    if (known->key == KEY_COUNT)
+        return FINDING_PASS;
+    const struct constraint *constraint = check_key(check, known->key);
+    if (constraint->any && constraint->deny.count == 0)
+        return FINDING_PASS;
+    return refuse_unless_open(check, nothing, "holds %s, and %s restricts that", known->word,
+                              key_path(known->key));
+}
+
 static enum finding judge_change(struct check *check, struct str line)
 {
-    struct str none = {NULL, 0};
     size_t end = 0;
     while (end < line.n && line.p[end] != ' ' && line.p[end] != '\t')
         end++;
     const struct instruction *known = instruction_find(str_head(line, end));
+    /* A line that goes on could make another instruction of the next one. */
     if (!known || line.p[line.n - 1] == '\\')
-        return refuse_unless_open(check, none,
+        return refuse_unless_open(check, nothing,
                                   "holds a line that is not one of the plain instructions CMD, "
                                   "ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, USER, "
                                   "VOLUME and WORKDIR");
-    if (known->key != KEY_COUNT) {
-        const struct constraint *constraint = check_key(check, known->key);
-        if ((!constraint->any || constraint->deny.count > 0) &&
-            refuse_unless_open(check, none, "holds %s, and %s restricts that", known->word,
-                               key_path(known->key)) != FINDING_PASS)
-            return FINDING_REFUSE;
-    }
-    if (known->places && places_kernel(str_skip(line, end)))
-        return refuse_unless_open(check, none,
-                                  "holds %s with a path that may lie at /proc or /sys, which has "
-                                  "led out of containers",
-                                  known->word);
-    return FINDING_PASS;
+    if (judge_by_key(check, known) != FINDING_PASS)
+        return FINDING_REFUSE;
+    if (!known->places || !places_kernel(str_skip(line, end)))
+        return FINDING_PASS;
+    return refuse_unless_open(check, nothing,
+                              "holds %s with a path that may lie at /proc or /sys, which has led "
+                              "out of containers",
+                              known->word);
 }
 
 enum finding param_changes(struct check *check, struct str value)

@@ -2,7 +2,12 @@
    Confinement, mounts, modes, networks, images, logs and resources have files of their own. */
 #include "checks.h"
 
-enum { SYSCTL_MAX = 256, LABEL_COST = 8 /* units of work to pass one label by */ };
+enum {
+    ADDRESS_MAX = 64, /* bytes; an address has 45 at most */
+    HOST_MAX = 255,
+    SYSCTL_MAX = 256,
+    LABEL_COST = 8 /* units of work to pass one label by */
+};
 
 enum finding check_by_parent(struct check *check, const struct json_node *value)
 {
@@ -212,22 +217,30 @@ static bool line_plain(struct str line)
     return true;
 }
 
+static enum finding refuse_line(struct check *check, struct str line)
+{
+    SHOWN(shown, line);
+    return refuse_with(check, KEY_EXTRA_HOSTS, line, NULL,
+                       "is \"%s\", which is not ADDRESS NAME [NAME...]", shown);
+}
+
 /* "ADDRESS NAME [NAME...]": each name as name:address, which is how containers have it. */
 static enum finding judge_host_line(struct check *check, struct str line)
 {
     struct str rest = line;
     struct str address = next_word(&rest);
     struct str name = next_word(&rest);
-    if (!line_plain(line) || name.n == 0) {
-        SHOWN(shown, line);
-        return refuse_with(check, KEY_EXTRA_HOSTS, line, NULL,
-                           "is \"%s\", which is not ADDRESS NAME [NAME...]", shown);
-    }
+    if (!line_plain(line) || name.n == 0 || address.n > ADDRESS_MAX)
+        return refuse_line(check, line);
     for (; name.n > 0; name = next_word(&rest)) {
-        struct str pair = text_join(check, text_join(check, name, STR(":")), address);
-        if (!pair.p)
-            return FINDING_UNSURE;
-        if (judge(check, KEY_EXTRA_HOSTS, pair) != FINDING_PASS)
+        char pair[HOST_MAX + 1 + ADDRESS_MAX];
+        if (name.n > HOST_MAX)
+            return refuse_line(check, line);
+        memcpy(pair, name.p, name.n);
+        pair[name.n] = ':';
+        memcpy(pair + name.n + 1, address.p, address.n);
+        struct str whole = {pair, name.n + 1 + address.n};
+        if (judge(check, KEY_EXTRA_HOSTS, whole) != FINDING_PASS)
             return FINDING_REFUSE;
     }
     return FINDING_PASS;

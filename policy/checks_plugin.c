@@ -2,7 +2,12 @@
    as root of the host; what is in them is not known here. */
 #include "checks.h"
 
-enum { HUB = 10, LIBRARY = 8 /* bytes of these prefixes */ };
+enum {
+    HUB = 10, /* bytes of "docker.io/" and "library/" */
+    LIBRARY = 8,
+    GRANT_NAME_MAX = 256,
+    GRANT_VALUE_MAX = 4096 /* a path */
+};
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
@@ -21,7 +26,7 @@ static bool names_bound(const struct check *check)
     return !names->any || names->deny.count > 0;
 }
 
-enum finding judge_plugin_name(struct check *check, struct str name)
+static enum finding judge_plugin_name(struct check *check, struct str name)
 {
     struct image_ref ref;
     if (!names_bound(check))
@@ -51,11 +56,9 @@ enum finding param_plugin_name(struct check *check, struct str value)
 
 enum finding param_plugin_asked(struct check *check, struct str value)
 {
-    struct image_ref ref;
-    bool listed = !image_is_id(value) && image_parse(value, check->arena, &ref) &&
-                  !image_registry_by_address(ref.registry) &&
-                  key_passes(check, KEY_PLUGINS_ALLOW, ref.name);
-    return listed ? FINDING_PASS : judge_image(check, value, IMAGE_NAME);
+    return reference_listed(check, KEY_PLUGINS_ALLOW, value)
+               ? FINDING_PASS
+               : judge_image(check, value, IMAGE_NAME);
 }
 
 enum finding param_plugin_remote(struct check *check, struct str value)
@@ -121,13 +124,19 @@ enum finding judge_plugin_operation(struct check *check)
 
 static enum finding judge_grant(struct check *check, struct str name, struct str value)
 {
+    char buffer[GRANT_NAME_MAX + 1 + GRANT_VALUE_MAX];
     struct str pair = name;
-    if (value.p)
-        pair = text_join(check, text_join(check, name, STR("=")), value);
-    if (pair.p && key_passes(check, KEY_PLUGINS_PRIVILEGES, pair))
+    bool fits = name.n <= GRANT_NAME_MAX && value.n <= GRANT_VALUE_MAX;
+    if (fits && value.p) {
+        memcpy(buffer, name.p, name.n);
+        buffer[name.n] = '=';
+        memcpy(buffer + name.n + 1, value.p, value.n);
+        pair = (struct str){buffer, name.n + 1 + value.n};
+    }
+    if (fits && key_passes(check, KEY_PLUGINS_PRIVILEGES, pair))
         return FINDING_PASS;
-    SHOWN(shown, pair.p ? pair : value);
-    return refuse(check, KEY_PLUGINS_PRIVILEGES, pair.p ? pair : value,
+    SHOWN(shown, pair);
+    return refuse(check, KEY_PLUGINS_PRIVILEGES, pair,
                   "grants \"%s\", which plugins.privileges does not allow", shown);
 }
 

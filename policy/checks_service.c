@@ -57,16 +57,20 @@ static size_t template_plain(struct str text)
 
 struct str template_filled(const struct check *check, struct str text)
 {
-    struct str out = STR("");
-    while (template_at(text) < text.n) {
+    char *p = arena_alloc(check->arena, text.n + 1, 1);
+    size_t n = 0;
+    while (p && text.n > 0) {
         size_t at = template_at(text);
-        size_t skip = template_plain(str_skip(text, at));
-        if (skip == 0)
+        size_t skip = at < text.n ? template_plain(str_skip(text, at)) : 0;
+        if (at < text.n && skip == 0)
             return (struct str){NULL, 0};
-        out = text_join(check, text_join(check, out, str_head(text, at)), STR("0"));
+        memcpy(p + n, text.p, at);
+        n += at;
+        if (at < text.n)
+            p[n++] = '0';
         text = str_skip(text, at + skip);
     }
-    return text_join(check, out, text);
+    return (struct str){p, p ? n : 0};
 }
 
 static enum finding refuse_template(struct check *check, const struct json_node *at)
@@ -259,8 +263,8 @@ enum finding check_swap_bytes(struct check *check, const struct json_node *value
     int64_t bytes = 0, swap = -1, sum = 0;
     if (!limit->has_max)
         return FINDING_PASS;
-    if (memory && memory->kind != JSON_NULL && !json_int(memory, &bytes))
-        return FINDING_UNSURE;
+    if (memory && !json_int(memory, &bytes))
+        bytes = 0; /* null; another type is refused by its row */
     if (json_int(value, &swap) && swap >= 0 && !__builtin_add_overflow(bytes, swap, &sum) &&
         sum <= limit->max)
         return FINDING_PASS;

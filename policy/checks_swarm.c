@@ -19,7 +19,9 @@ enum finding judge_member(struct check *check, enum key key, const char *path)
 static enum finding judge_file(struct check *check, struct str name, struct str folder)
 {
     struct str path = str_starts(name, STR("/")) ? name : text_join(check, folder, name);
-    return path.p ? judge_target(check, path) : FINDING_UNSURE;
+    if (path.p)
+        return judge_target(check, path);
+    return refuse_plain(check, name, NULL, NULL, "is longer than any path");
 }
 
 enum finding check_secret_file(struct check *check, const struct json_node *value)

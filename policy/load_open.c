@@ -79,7 +79,7 @@ static bool asks_open(const struct field *field)
         check_isolation,      check_stop_timeout, check_target,         check_binds,
         check_mounts,         check_tmpfs,        check_volume_targets, check_network_scope,
         check_ipam_driver,    check_mount_type,   check_stop_grace,     check_service_runtime,
-        check_config_runtime, check_secret_refs,  check_config_refs,
+        check_config_runtime, check_secret_file,  check_config_file,
     };
     for (size_t i = 0; i < ARRAY_LEN(checks); i++)
         if (field->check == checks[i])

@@ -83,8 +83,8 @@ enum { API_MINOR_ANY = 99 }; /* api.max of this says nothing */
 
 struct role {
     const char *name;    /* "ci", "builtin:default" */
-    bool unrestricted;   /* builtin:all and its heirs: the written-out rule is lifted and
-                            operations without a field table are inspected as JSON only */
+    bool unrestricted;   /* builtin:all and its heirs: the written-out rule is lifted, and all that
+                            `open` could name is open */
     bool unknown_fields; /* "allow" */
     enum archive_mode archive;
     int api_min, api_max;   /* minor versions of major 1; 24..API_MINOR_ANY by default */

@@ -105,8 +105,8 @@ static const char *const policies[] = {
 /* Their errors and warnings are many; they must stay errors when they cannot be told. */
 static const char *const broken_policies[] = {
     "", "{", "[]", "{\"version\":2,\"roles\":{}}",
-    "{\"version\":1,\"roles\":{\"default\":{\"alow\":[\"Nothing\"],\"containers\":{\"cap_ad\":[],"
-    "\"binds\":[\"srv\",5],\"ports\":[\"x\"]},\"extends\":\"nobody\",\"open\":[\"X?y\"]}}}",
+    ("{\"version\":1,\"roles\":{\"default\":{\"alow\":[\"Nothing\"],\"containers\":{\"cap_ad\":[],"
+    "\"binds\":[\"srv\",5],\"ports\":[\"x\"]},\"extends\":\"nobody\",\"open\":[\"X?y\"]}}}"),
     "{\"version\":1,\"roles\":{\"a\":{\"extends\":\"b\"},\"b\":{\"extends\":\"a\"}}}",
 };
 // clang-format on
