@@ -134,7 +134,7 @@ $(BUILD)/gen/builtin_roles.c: $(BUILTINS)
 	  echo '{0, 0}};'; } > $@
 
 # ---- tests -----------------------------------------------------------------------------------
-WRAP_test_no_memory := $(foreach f,malloc calloc realloc arena_alloc arena_copy,-Wl$(comma)--wrap=$(f))
+WRAP_test_no_memory := $(foreach f,malloc calloc realloc arena_alloc arena_copy arena_join,-Wl$(comma)--wrap=$(f))
 $(BUILD)/unit/%: tests/unit/%.c $(LIBPROXY) $(LIBPOLICY) $(LLHTTP_OBJS) $(FLAGS_STAMP)
 	@echo "  LD      $@"
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) $(PKG_CFLAGS) -iquote policy -iquote proxy -MMD -MP -o $@ $< $(LIBPROXY) $(LIBPOLICY) $(LLHTTP_OBJS) \

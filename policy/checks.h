@@ -206,16 +206,15 @@ enum finding whole_auth(struct check *check);
 
 /* Does the body describe a service of a swarm? */
 bool check_is_service(const struct check *check);
-/* a and b in the arena; p NULL: one of them is, or it would be too long. */
-struct str text_join(const struct check *check, struct str a, struct str b);
 /* Would the swarm expand the text before a task starts? */
 bool text_is_template(const struct check *check, struct str text);
 /* The text as it could become, where its templates are plain ones; else p NULL. */
 struct str template_filled(const struct check *check, struct str text);
 /* Templates in a mount of a service. */
 enum finding judge_mount_templates(struct check *check, const struct json_node *mount);
-/* The security options that a service's Privileges stand for, by index; "" is none, p NULL the
-   end. */
+/* The security options that a service's Privileges can stand for, by index. Empty: this one is not
+   given; p NULL: it cannot be told. */
+size_t service_options_count(void);
 struct str service_option(const struct check *check, size_t index);
 /* A restart policy in docker's words. */
 enum finding judge_restart_words(struct check *check, struct str words);

@@ -156,31 +156,15 @@ static bool remote_plain(const struct remote *remote)
     return true;
 }
 
-static struct str concatenate(struct check *check, const struct str parts[4])
-{
-    size_t n = 0;
-    for (size_t i = 0; i < 4; i++)
-        n += parts[i].n;
-    char *p = arena_alloc(check->arena, n + 1, 1);
-    struct str out = {p, 0};
-    for (size_t i = 0; p && i < 4; i++) {
-        if (parts[i].n)
-            memcpy(p + out.n, parts[i].p, parts[i].n);
-        out.n += parts[i].n;
-    }
-    return out;
-}
-
 static enum finding refuse_remote(struct check *check, const struct remote *remote)
 {
     char allow_with[ALLOW_WITH_MAX];
-    struct str parts[4] = {remote->scheme, STR("://"), remote->host, STR("")};
-    struct str shown_part = concatenate(check, parts);
-    parts[3] = STR("/**");
-    suggest_entry(check, KEY_BUILDS_REMOTE, concatenate(check, parts), allow_with,
-                  sizeof(allow_with));
-    SHOWN(shown, shown_part);
-    return refuse_with(check, KEY_BUILDS_REMOTE, shown_part, allow_with,
+    const struct str parts[] = {remote->scheme, STR("://"), remote->host, STR("/**")};
+    struct str entry = arena_join(check->arena, parts, ARRAY_LEN(parts));
+    struct str site = entry.p ? str_head(entry, entry.n - parts[3].n) : STR("");
+    suggest_entry(check, KEY_BUILDS_REMOTE, entry, allow_with, sizeof(allow_with));
+    SHOWN(shown, site);
+    return refuse_with(check, KEY_BUILDS_REMOTE, site, allow_with,
                        "makes the daemon fetch from %s, which builds.remote does not allow", shown);
 }
 
@@ -195,9 +179,9 @@ enum finding param_build_remote(struct check *check, struct str value)
         return refuse_with(check, KEY_BUILDS_REMOTE, STR(""), "\"builds\": {\"remote\": true}",
                            "is no plain address such as https://HOST/PATH, so no entry of "
                            "builds.remote names it");
-    const struct str parts[4] = {remote.scheme, STR("://"), remote.host, remote.rest};
-    struct str address = concatenate(check, parts);
-    if (address.n > 0 && key_passes(check, KEY_BUILDS_REMOTE, address))
+    const struct str parts[] = {remote.scheme, STR("://"), remote.host, remote.rest};
+    struct str address = arena_join(check->arena, parts, ARRAY_LEN(parts));
+    if (address.p && key_passes(check, KEY_BUILDS_REMOTE, address))
         return FINDING_PASS;
     return refuse_remote(check, &remote);
 }

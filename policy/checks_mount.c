@@ -281,6 +281,8 @@ static enum finding mount_volume(struct check *check, const struct json_node *mo
     struct str source = member_text(check, mount, "Source");
     if (text_is_template(check, source)) { /* judge_mount_templates has let it pass */
         struct str filled = template_filled(check, source);
+        if (!filled.p && !check->role->unrestricted)
+            return FINDING_UNSURE;
         source = filled.p ? filled : STR("0");
     }
     return judge_volume(check, source, member_text(check, driver, "Name"),

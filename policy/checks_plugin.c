@@ -40,8 +40,8 @@ static enum finding judge_plugin_name(struct check *check, struct str name)
     if (!image_parse(name, check->arena, &ref))
         return refuse_with(check, KEY_PLUGINS_NAMES, name, NULL,
                            "is \"%s\", which is not the name of a plugin", shown);
-    struct str tag = text_join(check, STR(":"), ref.tag.n > 0 ? ref.tag : STR("latest"));
-    struct str whole = text_join(check, familiar(&ref), tag);
+    const struct str parts[] = {familiar(&ref), STR(":"), ref.tag.n > 0 ? ref.tag : STR("latest")};
+    struct str whole = arena_join(check->arena, parts, ARRAY_LEN(parts));
     if (key_passes(check, KEY_PLUGINS_NAMES, familiar(&ref)) ||
         (whole.p && key_passes(check, KEY_PLUGINS_NAMES, whole)))
         return FINDING_PASS;

@@ -170,10 +170,9 @@ static bool option_same(const struct option *a, const struct option *b)
 
 static bool service_gives(const struct check *check, const struct option *want)
 {
-    struct str text = service_option(check, 0);
-    for (size_t i = 0; text.p; text = service_option(check, ++i)) {
+    for (size_t i = 0; i < service_options_count(); i++) {
         struct option option;
-        option_read(text, &option);
+        option_read(service_option(check, i), &option);
         if (option_same(&option, want))
             return true;
     }

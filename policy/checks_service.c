@@ -4,7 +4,6 @@
 
 enum {
     GRACE_SECONDS_MAX = 600,
-    PAIR_MAX = 4096, /* bytes of a text that is put together */
     API_LIMITS = 41, /* minor API versions: for older clients the daemon drops what came with it */
     API_CONFINE = 44,
     API_OLDEST = 41 /* of the oldest daemon, 20.10: what a request without a version may mean */
@@ -14,18 +13,6 @@ bool check_is_service(const struct check *check)
 {
     enum operation op = check->request->route->op;
     return op == OP_ServiceCreate || op == OP_ServiceUpdate;
-}
-
-struct str text_join(const struct check *check, struct str a, struct str b)
-{
-    if (!a.p || !b.p || a.n > PAIR_MAX || b.n > PAIR_MAX)
-        return (struct str){NULL, 0};
-    char *p = arena_alloc(check->arena, a.n + b.n + 1, 1);
-    if (!p)
-        return (struct str){NULL, 0};
-    memcpy(p, a.p, a.n);
-    memcpy(p + a.n, b.p, b.n);
-    return (struct str){p, a.n + b.n};
 }
 
 /* ---- templates ------------------------------------------------------------------------------- */
@@ -133,10 +120,13 @@ enum finding judge_mount_templates(struct check *check, const struct json_node *
 
 /* What the daemon makes of Privileges, as security options. */
 static const struct {
-    const char *object, *member; /* member NULL: the object stands for itself */
-    const char *word; /* the value that gives the option; NULL: any text, put behind it */
+    const char *object; /* in Privileges; NULL: Privileges itself */
+    const char *member;
+    const char *word; /* the text that gives the option; "": true does; NULL: any, put behind it */
     const char *option;
 } confinement[] = {
+    {"SELinuxContext", "Disable", "", "label=disable"},
+    {NULL, "NoNewPrivileges", "", "no-new-privileges=true"},
     {"SELinuxContext", "User", NULL, "label=user:"},
     {"SELinuxContext", "Role", NULL, "label=role:"},
     {"SELinuxContext", "Type", NULL, "label=type:"},
@@ -148,31 +138,34 @@ static const struct {
     {"AppArmor", "Mode", "disabled", "apparmor=unconfined"},
 };
 
+size_t service_options_count(void)
+{
+    return ARRAY_LEN(confinement);
+}
+
 struct str service_option(const struct check *check, size_t index)
 {
-    const struct json_node *all = place_node(check, PLACE_SECURITY_OPT);
-    if (index == 0) {
-        const struct json_node *label = json_get(check->body, all, STR("SELinuxContext"));
-        return member_true(check, label, "Disable") ? STR("label=disable") : STR("");
-    }
-    if (index == 1)
-        return member_true(check, all, "NoNewPrivileges") ? STR("no-new-privileges=true") : STR("");
-    const size_t row = index - 2;
-    if (row >= ARRAY_LEN(confinement))
-        return (struct str){NULL, 0};
-    const struct json_node *object = json_get(check->body, all, str_of(confinement[row].object));
-    struct str value = member_text(check, object, confinement[row].member);
-    if (confinement[row].word)
-        return str_is(value, confinement[row].word) ? str_of(confinement[row].option) : STR("");
-    return value.n > 0 ? text_join(check, str_of(confinement[row].option), value) : STR("");
+    const char *name = confinement[index].object, *member = confinement[index].member;
+    const char *word = confinement[index].word, *option = confinement[index].option;
+    const struct json_node *object = place_node(check, PLACE_SECURITY_OPT);
+    if (name)
+        object = json_get(check->body, object, str_of(name));
+    struct str text = member_text(check, object, member);
+    bool given = word && !word[0] ? member_true(check, object, member)
+                                  : text.n > 0 && (!word || str_is(text, word));
+    const struct str parts[] = {str_of(option), text};
+    if (!given)
+        return STR("");
+    return word ? parts[0] : arena_join(check->arena, parts, ARRAY_LEN(parts));
 }
 
 enum finding check_selinux(struct check *check, const struct json_node *value)
 {
-    const struct str label = STR("label=");
-    struct str option = service_option(check, 0);
-    for (size_t i = 0; option.p; option = service_option(check, ++i)) {
-        if (!str_starts(option, label))
+    for (size_t i = 0; i < service_options_count(); i++) {
+        struct str option = service_option(check, i);
+        if (!option.p)
+            return FINDING_UNSURE;
+        if (!str_starts(option, STR("label=")))
             continue;
         check->at = value;
         if (judge_security_option(check, KEY_SECURITY_OPT, option) != FINDING_PASS)

@@ -18,10 +18,12 @@ enum finding judge_member(struct check *check, enum key key, const char *path)
 /* Where the daemon puts the file: names that are not absolute stand below folder. */
 static enum finding judge_file(struct check *check, struct str name, struct str folder)
 {
-    struct str path = str_starts(name, STR("/")) ? name : text_join(check, folder, name);
-    if (path.p)
-        return judge_target(check, path);
-    return refuse_plain(check, name, NULL, NULL, "is longer than any path");
+    enum { FILE_NAME_MAX = 4096 };
+    const struct str parts[] = {str_starts(name, STR("/")) ? STR("") : folder, name};
+    if (name.n > FILE_NAME_MAX)
+        return refuse_plain(check, name, NULL, NULL, "is longer than any path");
+    struct str path = arena_join(check->arena, parts, ARRAY_LEN(parts));
+    return path.p ? judge_target(check, path) : FINDING_UNSURE;
 }
 
 enum finding check_secret_file(struct check *check, const struct json_node *value)

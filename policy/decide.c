@@ -236,8 +236,7 @@ static bool precheck(struct check *check)
     if (!check->role || !check->request->route) {
         refuse_plain(check, (struct str){NULL, 0}, NULL, NULL,
                      "no entry of \"clients\" matches this client and the policy has no role "
-                     "\"default\"; add "
-                     "one of them, or start the proxy with --role NAME");
+                     "\"default\"; add one of them, or start the proxy with --role NAME");
         return false;
     }
     return version_passes(check) && operation_passes(check) && archive_passes(check) &&
@@ -340,13 +339,10 @@ static struct str image_of_pull(const struct request *request, struct arena *are
     struct str tag = request_param(request, "tag");
     if (image.n == 0 || tag.n == 0)
         return image;
-    char *p = arena_alloc(arena, image.n + 1 + tag.n, 1);
-    if (!p)
-        return image;
-    memcpy(p, image.p, image.n);
-    p[image.n] = str_find(tag, ':') < tag.n ? '@' : ':';
-    memcpy(p + image.n + 1, tag.p, tag.n);
-    return (struct str){p, image.n + 1 + tag.n};
+    bool digest = str_find(tag, ':') < tag.n;
+    const struct str parts[] = {image, digest ? STR("@") : STR(":"), tag};
+    struct str whole = arena_join(arena, parts, ARRAY_LEN(parts));
+    return whole.p ? whole : image;
 }
 
 struct str request_image(const struct request *request, struct arena *arena)
