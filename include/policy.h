@@ -208,6 +208,10 @@ struct client_identity {
     struct str cert_spki; /* "sha256:" and 64 hex digits */
 };
 
+/* The kind of an alternative name by its prefix, with what stands behind that in *rest: 'D' "DNS:",
+   'U' "URI:", 'I' "IP:", 'e' "email:"; 0: none of them. */
+char client_san_kind(struct str san, struct str *rest);
+
 /* What `clients` says of who asks. */
 struct client_role {
     const char *client;      /* name of the entry that matched; NULL: none did */

@@ -82,13 +82,16 @@ bool container_restarts(const struct check *check)
     return (policy.n > 0 && !str_is(policy, "no")) || (top.n > 0 && !str_is(top, "no"));
 }
 
+const char *restart_phrase(const struct check *check)
+{
+    return check_is_service(check) ? "cannot be a service's, whose tasks start at any time"
+                                   : "goes only with restart policy \"no\"";
+}
+
 /* The daemon resolves sources again at each restart: what lies below a path that containers can
    write may be a link by then. */
 static enum finding judge_restart(struct check *check, struct str source)
 {
-    const char *when = check_is_service(check)
-                           ? "cannot be a service's, whose tasks start at any time"
-                           : "goes only with restart policy \"no\"";
     int depth = 0;
     for (struct str p = path_parent(source); p.n > 0; p = path_parent(p)) {
         if (++depth <= DEPTH_MAX && !writable(check, p))
@@ -99,7 +102,7 @@ static enum finding judge_restart(struct check *check, struct str source)
                            "and so %s; to allow it, name such folders one by one in "
                            "containers.binds in place of the glob above them, or give that entry "
                            "\"read_only\": true",
-                           shown, when);
+                           shown, restart_phrase(check));
     }
     return FINDING_PASS;
 }

@@ -84,17 +84,6 @@ enum finding check_subnet(struct check *check, const struct json_node *value)
     return judge_subnet(check, value->text);
 }
 
-enum finding check_aux_addresses(struct check *check, const struct json_node *value)
-{
-    for (const struct json_node *n = json_child(check->body, value); n;
-         n = json_next(check->body, n)) {
-        check->at = n;
-        if (judge_subnet(check, n->text) != FINDING_PASS)
-            return FINDING_REFUSE;
-    }
-    return FINDING_PASS;
-}
-
 enum finding check_subnets(struct check *check, const struct json_node *value)
 {
     for (const struct json_node *item = json_child(check->body, value); item;

@@ -1,18 +1,6 @@
 /* Secrets, configs, nodes and the swarm itself: their names, drivers, roles and peers. */
 #include "checks.h"
 
-enum finding judge_member(struct check *check, enum key key, const char *path)
-{
-    struct str value = text_at(check, path);
-    check->at = body_at(check, path);
-    check->field = path;
-    if (value.n > 0)
-        return judge(check, key, value);
-    if (absent_passes(check, key))
-        return FINDING_PASS;
-    return refuse(check, key, value, "is not given, and %s has no \"\"", key_path(key));
-}
-
 /* ---- references of services ------------------------------------------------------------------ */
 
 /* Where the daemon puts the file: names that are not absolute stand below folder. */

@@ -4,10 +4,10 @@
 
 #include "checks.h"
 
-/* Defines schema_NAME from the rows NAME_fields. */
-#define SCHEMA(name, op, root, optional, places, whole) \
-    const struct body_schema schema_##name = {          \
-        OP_##op, name##_fields, ARRAY_LEN(name##_fields), root, optional, places, whole}
+/* Defines schema_NAME from the table of rows. */
+#define SCHEMA(name, rows, op, root, optional, places, whole)                                 \
+    const struct body_schema schema_##name = {OP_##op, rows, ARRAY_LEN(rows), root, optional, \
+                                              places,  whole}
 
 extern const struct body_schema schema_container_create, schema_container_update,
     schema_container_exec, schema_exec_start;

@@ -187,7 +187,10 @@ static const char *const update_places[PLACE_COUNT] = {
 
 static const char *const exec_places[PLACE_COUNT] = {[PLACE_USER] = "User"};
 
-SCHEMA(container_create, ContainerCreate, T_OBJECT, false, create_places, whole_container);
-SCHEMA(container_update, ContainerUpdate, T_OBJECT, false, update_places, whole_update);
-SCHEMA(container_exec, ContainerExec, T_OBJECT, false, exec_places, whole_exec);
-SCHEMA(exec_start, ExecStart, T_OBJECT, false, NULL, NULL);
+SCHEMA(container_create, container_create_fields, ContainerCreate, T_OBJECT, false, create_places,
+       whole_container);
+SCHEMA(container_update, container_update_fields, ContainerUpdate, T_OBJECT, false, update_places,
+       whole_update);
+SCHEMA(container_exec, container_exec_fields, ContainerExec, T_OBJECT, false, exec_places,
+       whole_exec);
+SCHEMA(exec_start, exec_start_fields, ExecStart, T_OBJECT, false, NULL, NULL);

@@ -55,6 +55,6 @@ static const struct field checkpoint_create_fields[] = {
 };
 // clang-format on
 
-SCHEMA(image_commit, ImageCommit, T_OBJECT, true, NULL, NULL);
-SCHEMA(system_auth, SystemAuth, T_OBJECT, false, NULL, whole_auth);
-SCHEMA(checkpoint_create, CheckpointCreate, T_OBJECT, false, NULL, NULL);
+SCHEMA(image_commit, image_commit_fields, ImageCommit, T_OBJECT, true, NULL, NULL);
+SCHEMA(system_auth, system_auth_fields, SystemAuth, T_OBJECT, false, NULL, whole_auth);
+SCHEMA(checkpoint_create, checkpoint_create_fields, CheckpointCreate, T_OBJECT, false, NULL, NULL);

@@ -26,6 +26,7 @@
 
 /* A secret or config in a file of the container. */
 #define FILE_ROWS(d, check)                                                                        \
+    HOLD(d, "File", T_OBJECT, "where it appears"),                                                 \
     RULE((d) + 1, "Name", T_STRING, check, "below /proc it has led out of containers"),            \
     HARM((d) + 1, "UID", T_STRING, "owner of that file"),                                          \
     HARM((d) + 1, "GID", T_STRING, "group of that file"),                                          \
@@ -65,14 +66,12 @@
     RULE((d) + 1, "Search", T_STRINGS, check_dns, "search domains inside"),                        \
     RULE((d) + 1, "Options", T_STRINGS, check_dns, "resolver options inside"),                     \
     RULE(d, "Secrets", T_OBJECTS, check_secret_refs, "secrets of others"),                         \
-    HOLD((d) + 1, "File", T_OBJECT, "where it appears"),                                           \
-    FILE_ROWS((d) + 1, check_secret_file),                                                                            \
+    FILE_ROWS((d) + 1, check_secret_file),                                                         \
     HARM((d) + 1, "SecretID", T_STRING,                                                            \
          "swarmkit refuses an ID that does not belong to SecretName (controlapi: checkSecretExistence)"), \
     RULE((d) + 1, "SecretName", T_STRING, check_by_parent, "which secret"),                        \
     RULE(d, "Configs", T_OBJECTS, check_config_refs, "configs of others"),                         \
-    HOLD((d) + 1, "File", T_OBJECT, "where it appears"),                                           \
-    FILE_ROWS((d) + 1, check_config_file),                                                                            \
+    FILE_ROWS((d) + 1, check_config_file),                                                         \
     FULL((d) + 1, "Runtime", T_OBJECT, check_config_runtime,                                       \
          "read by the daemon itself, for a credential spec"),                                      \
     HARM((d) + 1, "ConfigID", T_STRING,                                                            \
@@ -158,38 +157,32 @@
     HARM((d) + 1, "MaxFailureRatio", T_NUMBER, "how many may fail"),                               \
     HARM((d) + 1, "Order", T_STRING, "which goes first, the old task or the new")
 
-#define SERVICE_ROWS                                                                               \
-    RULE(1, "Name", T_STRING, check_by_parent, "another's service, judged with the whole"),        \
-    RULE(1, "Labels", T_MAP_STRING, check_labels, "other programs act by labels"),                 \
-    HOLD(1, "TaskTemplate", T_OBJECT, "what its tasks are"),                                       \
-    TASK_ROWS(2),                                                                                  \
-    HOLD(1, "Mode", T_OBJECT, "how many tasks"),                                                   \
-    HOLD(2, "Replicated", T_OBJECT, "a number of tasks"),                                          \
-    HARM(3, "Replicas", T_INT, "how many; limits hold for each task"),                             \
-    HARM(2, "Global", T_OBJECT, "one on each node"),                                               \
-    HOLD(2, "ReplicatedJob", T_OBJECT, "tasks that end"),                                          \
-    HARM(3, "MaxConcurrent", T_INT, "how many; limits hold for each task"),                        \
-    HARM(3, "TotalCompletions", T_INT, "how many; limits hold for each task"),                     \
-    HARM(2, "GlobalJob", T_OBJECT, "one on each node, that ends"),                                 \
-    UPDATE_CONFIG_ROWS(1, "UpdateConfig"),                                                         \
-    UPDATE_CONFIG_ROWS(1, "RollbackConfig"),                                                       \
-    ATTACHMENT_ROWS(1),                                                                            \
-    HOLD(1, "EndpointSpec", T_OBJECT, "how it is reached"),                                        \
-    HARM(2, "Mode", T_STRING, "how its name is resolved inside networks"),                         \
-    RULE(2, "Ports", T_OBJECTS, check_service_ports, "takes a port of every node"),                \
-    HARM(3, "Name", T_STRING, "a name for people"),                                                \
-    RULE(3, "Protocol", T_STRING, check_by_parent, "TCP, UDP or SCTP"),                            \
-    HARM(3, "TargetPort", T_INT, "a port of the container"),                                       \
-    RULE(3, "PublishedPort", T_INT, check_by_parent, "the port of the nodes"),                     \
-    RULE(3, "PublishMode", T_STRING, check_by_parent, "every node's port, or that of one")
-
-static const struct field service_create_fields[] = {
-    SERVICE_ROWS,
+static const struct field service_fields[] = {
+    RULE(1, "Name", T_STRING, check_by_parent, "another's service, judged with the whole"),
+    RULE(1, "Labels", T_MAP_STRING, check_labels, "other programs act by labels"),
+    HOLD(1, "TaskTemplate", T_OBJECT, "what its tasks are"),
+    TASK_ROWS(2),
+    HOLD(1, "Mode", T_OBJECT, "how many tasks"),
+    HOLD(2, "Replicated", T_OBJECT, "a number of tasks"),
+    HARM(3, "Replicas", T_INT, "how many; limits hold for each task"),
+    HARM(2, "Global", T_OBJECT, "one on each node"),
+    HOLD(2, "ReplicatedJob", T_OBJECT, "tasks that end"),
+    HARM(3, "MaxConcurrent", T_INT, "how many; limits hold for each task"),
+    HARM(3, "TotalCompletions", T_INT, "how many; limits hold for each task"),
+    HARM(2, "GlobalJob", T_OBJECT, "one on each node, that ends"),
+    UPDATE_CONFIG_ROWS(1, "UpdateConfig"),
+    UPDATE_CONFIG_ROWS(1, "RollbackConfig"),
+    ATTACHMENT_ROWS(1),
+    HOLD(1, "EndpointSpec", T_OBJECT, "how it is reached"),
+    HARM(2, "Mode", T_STRING, "how its name is resolved inside networks"),
+    RULE(2, "Ports", T_OBJECTS, check_service_ports, "takes a port of every node"),
+    HARM(3, "Name", T_STRING, "a name for people"),
+    RULE(3, "Protocol", T_STRING, check_by_parent, "TCP, UDP or SCTP"),
+    HARM(3, "TargetPort", T_INT, "a port of the container"),
+    RULE(3, "PublishedPort", T_INT, check_by_parent, "the port of the nodes"),
+    RULE(3, "PublishMode", T_STRING, check_by_parent, "every node's port, or that of one"),
 };
 
-static const struct field service_update_fields[] = {
-    SERVICE_ROWS,
-};
 // clang-format on
 
 static const char *const service_places[PLACE_COUNT] = {
@@ -207,5 +200,7 @@ static const char *const service_places[PLACE_COUNT] = {
     [PLACE_PIDS_LIMIT] = "TaskTemplate.Resources.Limits.Pids",
 };
 
-SCHEMA(service_create, ServiceCreate, T_OBJECT, false, service_places, whole_service);
-SCHEMA(service_update, ServiceUpdate, T_OBJECT, false, service_places, whole_service);
+SCHEMA(service_create, service_fields, ServiceCreate, T_OBJECT, false, service_places,
+       whole_service);
+SCHEMA(service_update, service_fields, ServiceUpdate, T_OBJECT, false, service_places,
+       whole_service);

@@ -362,42 +362,53 @@ static void take_cases(struct reader *reader, const struct json_node *root,
         take_case(reader, c);
 }
 
-static void take_document(struct reader *reader)
+/* What stands in the file beside its cases. */
+enum file_key { FILE_POLICY, FILE_ROLE, FILE_DESCRIPTION, FILE_CASES, FILE_KEYS };
+
+static bool take_file_keys(struct reader *reader, const struct json_node *root,
+                           const struct json_node *given[FILE_KEYS])
 {
     static const struct {
         const char *name;
         int kind;
-    } keys[] = {{"policy", JSON_STRING},
-                {"role", JSON_STRING},
-                {"description", JSON_STRING},
-                {"cases", JSON_ARRAY}};
-    const struct json_node *given[ARRAY_LEN(keys)] = {NULL};
+    } keys[FILE_KEYS] = {[FILE_POLICY] = {"policy", JSON_STRING},
+                         [FILE_ROLE] = {"role", JSON_STRING},
+                         [FILE_DESCRIPTION] = {"description", JSON_STRING},
+                         [FILE_CASES] = {"cases", JSON_ARRAY}};
     const struct json *doc = &reader->file->doc;
-    const struct json_node *root = &doc->nodes[0];
-    if (root->kind != JSON_OBJECT) {
-        fault(reader, root->offset, "a case file is an object with \"policy\" and \"cases\"");
-        return;
-    }
     for (const struct json_node *m = json_child(doc, root); m; m = json_next(doc, m)) {
         struct nearest nearest = nearest_to(m->key);
         size_t i = 0;
-        for (size_t k = 0; k < ARRAY_LEN(keys); k++)
+        for (size_t k = 0; k < FILE_KEYS; k++)
             nearest_offer(&nearest, str_of(keys[k].name));
-        while (i < ARRAY_LEN(keys) && !str_is(m->key, keys[i].name))
+        while (i < FILE_KEYS && !str_is(m->key, keys[i].name))
             i++;
-        if (i == ARRAY_LEN(keys))
+        if (i == FILE_KEYS)
             unknown_key(reader, m, "a case file", &nearest);
         else if (expect_kind(reader, m, keys[i].name, keys[i].kind))
             given[i] = m;
         else
-            return;
+            return false;
     }
+    return true;
+}
+
+static void take_document(struct reader *reader)
+{
+    const struct json_node *given[FILE_KEYS] = {NULL};
+    const struct json_node *root = &reader->file->doc.nodes[0];
     struct client_role role;
-    reader->role = given[1];
-    take_policy(reader, root, given[0]);
-    if (given[1] && reader->file->policy && !take_role(reader, given[1], &role))
+    if (root->kind != JSON_OBJECT) {
+        fault(reader, root->offset, "a case file is an object with \"policy\" and \"cases\"");
         return;
-    take_cases(reader, root, given[3]);
+    }
+    if (!take_file_keys(reader, root, given))
+        return;
+    reader->role = given[FILE_ROLE];
+    take_policy(reader, root, given[FILE_POLICY]);
+    if (reader->role && reader->file->policy && !take_role(reader, reader->role, &role))
+        return;
+    take_cases(reader, root, given[FILE_CASES]);
 }
 
 bool case_file_read(const char *path, struct case_file *out)
