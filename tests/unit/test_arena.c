@@ -80,6 +80,23 @@ static void test_copy(void **state)
 }
 
 /* Chunks of many sizes, in both orders, are freed or kept; what is kept is used again. */
+static void test_join(void **state)
+{
+    (void)state;
+    struct arena arena = {0};
+    const struct str parts[] = {STR("a"), {NULL, 0}, STR(""), STR("b\0c")};
+    const struct str huge[] = {STR("a"), {"", SIZE_MAX - 1}};
+    struct str whole = arena_join(&arena, parts, ARRAY_LEN(parts));
+    assert_int_equal(whole.n, 4);
+    assert_memory_equal(whole.p, "ab\0c", 5);
+    whole = arena_join(&arena, parts, 0);
+    assert_true(whole.p && whole.n == 0 && whole.p[0] == '\0');
+    assert_null(arena_join(&arena, huge, ARRAY_LEN(huge)).p);
+    arena.limit = arena.used;
+    assert_null(arena_join(&arena, parts, ARRAY_LEN(parts)).p);
+    arena_free(&arena);
+}
+
 static void test_reset(void **state)
 {
     (void)state;
@@ -106,7 +123,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_zeroed), cmocka_unit_test(test_limit), cmocka_unit_test(test_sums),
-        cmocka_unit_test(test_copy),   cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_copy),   cmocka_unit_test(test_join),  cmocka_unit_test(test_reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

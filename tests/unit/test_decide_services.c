@@ -16,6 +16,7 @@
 #define MOUNT(members) SPEC("\"Mounts\":[{" members "}]")
 #define PRIVILEGES(members) SPEC("\"Privileges\":{" members "}")
 #define LIMITS(limits, more) TASK("\"ContainerSpec\":{\"Image\":\"img\"},\"Resources\":{\"Limits\":{" limits "}," more "}")
+#define PORT(number) "{\"Name\":\"s\",\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"img\"}},\"EndpointSpec\":{\"Ports\":[{\"TargetPort\":80,\"PublishedPort\":" number "}]}}"
 
 static const struct row confinement[] = {
     {ALL, SERVICE, PRIVILEGES("\"Seccomp\":{\"Mode\":\"other\"}"), YES, NULL},
@@ -28,6 +29,7 @@ static const struct row confinement[] = {
     {GROUP("\"security_opt\":{\"allow\":[\"label=level:s0\"],\"require\":[\"label=level:s0\"]}"), OLD_SERVICE, PRIVILEGES("\"SELinuxContext\":{\"Level\":\"s0\"}"), YES, NULL},
     {GROUP("\"security_opt\":{\"allow\":[\"**\"],\"require\":[\"no-new-privileges\"]}"), OLD_SERVICE, PRIVILEGES("\"NoNewPrivileges\":true"), NO, "containers.security_opt"},
     {GROUP("\"user\":{\"deny\":[\"root\"]}"), OLD_SERVICE, SPEC("\"User\":\"5\",\"Privileges\":{\"NoNewPrivileges\":true}"), NO, "containers.user"},
+    {GROUP("\"user\":{\"deny\":[\"root\"]}"), SERVICE, SPEC("\"User\":\"5\""), NO, "containers.user"},
     {GROUP("\"user\":{\"deny\":[\"root\"]}"), SERVICE, SPEC("\"User\":\"5\",\"Privileges\":{\"NoNewPrivileges\":true}"), YES, NULL},
 };
 
@@ -48,6 +50,12 @@ static const struct row tasks[] = {
     {OPEN_ROLE, SERVICE, SPEC("\"Hosts\":[\"10.0.0.1 db\"]"), YES, NULL},
     {GROUP("\"extra_hosts\":[\"db:10.*\"]"), SERVICE, SPEC("\"Hosts\":[\"10.0.0.1\\tdb\"]"), YES, NULL},
     {GROUP("\"extra_hosts\":[\"db:10.*\"]"), SERVICE, SPEC("\"Hosts\":[\"10.0.0.1\\ndb\"]"), NO, "containers.extra_hosts"},
+    {OPEN_ROLE, SERVICE, PORT("80"), NO, "containers.ports"},
+    {OPEN_ROLE, SERVICE, PORT("8080"), YES, NULL},
+    {OPEN_ROLE, SERVICE, PORT("4294967376"), NO, "containers.ports"},
+    {OPEN_ROLE, SERVICE, PORT("99999999999999999999"), NO, NULL},
+    {GROUP("\"ports\":true"), SERVICE, PORT("80"), YES, NULL},
+    {ALL, SERVICE, TASK("\"ContainerSpec\":{\"Image\":\"NOT A NAME\"}"), YES, NULL},
     /* tasks of a plugin have no container */
     {ROLE("\"open\":[\"ServiceCreate:TaskTemplate.Runtime\",\"ServiceCreate:TaskTemplate.PluginSpec\"],\"containers\":{\"cap_drop\":{\"require\":[\"ALL\"]}}"),
      SERVICE, TASK("\"Runtime\":\"plugin\",\"PluginSpec\":{\"name\":\"p\"}"), YES, NULL},
