@@ -410,7 +410,8 @@ bool case_file_read(const char *path, struct case_file *out)
     if (!out->text)
         return cmd_fail(false, "%s", err.text);
     if (!json_scan((struct str){out->text, length}, &out->arena, &out->doc, &err)) {
-        fprintf(stderr, "%s:%d:%d: %s\n", path, err.line, err.column, err.text);
+        fprintf(stderr, "%s:%d:%d: %s%s\n", path, err.line, err.column, err.text,
+                policy_syntax_remedy((struct str){out->text, length}, &err));
         return false;
     }
     take_document(&reader);
