@@ -229,10 +229,15 @@ struct client_role policy_client(const struct policy *policy,
                                  const struct client_identity *identity);
 /* How many entries `clients` has. */
 size_t policy_client_count(const struct policy *policy);
+/* Its names in order; NULL behind the last. */
+const char *policy_client_name(const struct policy *policy, size_t index);
 /* The name of that entry when its `listener` holds for none of these, so that it never matches;
    else NULL. */
 const char *policy_client_unheard(const struct policy *policy, size_t index,
                                   const struct str *listeners, size_t count);
+
+/* What may stand in struct decision as the rule, in order until NULL. */
+const char *policy_rule(size_t index);
 
 /* Does the role allow the operation as such? */
 bool role_allows(const struct role *role, enum operation op);

@@ -137,6 +137,11 @@ size_t policy_client_count(const struct policy *policy)
     return policy->client_count;
 }
 
+const char *policy_client_name(const struct policy *policy, size_t index)
+{
+    return index < policy->client_count ? policy->clients[index].name : NULL;
+}
+
 static bool hears(const struct client_condition *condition, const struct str *listeners,
                   size_t count)
 {

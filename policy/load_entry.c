@@ -274,6 +274,8 @@ static const struct json_node *read_bind_object(struct loader *loader, const str
                                                 struct entry *out)
 {
     static const char *const known[] = {"source", "read_only", "description"};
+    static const struct nearest_word words[] = {
+        {"path", "source"}, {"src", "source"}, {"host", "source"}, {"ro", "read_only"}};
     const struct json_node *source = NULL;
     for (const struct json_node *m = json_child(loader->doc, node); m;
          m = json_next(loader->doc, m)) {
@@ -291,6 +293,7 @@ static const struct json_node *read_bind_object(struct loader *loader, const str
             struct nearest nearest = nearest_to(m->key);
             for (size_t i = 0; i < ARRAY_LEN(known); i++)
                 nearest_offer(&nearest, str_of(known[i]));
+            nearest_offer_words(&nearest, words, ARRAY_LEN(words));
             load_error(loader, m->key_offset, "unknown key %s in an entry of containers.binds%s",
                        quoted(name, m->key), hint_of(hint, &nearest));
         }
