@@ -9,13 +9,14 @@ static const struct instruction {
     const char *word;
     enum key key; /* KEY_COUNT: none */
     bool places;  /* names places in the container */
+    bool expands; /* the daemon puts the values of variables in */
 } instructions[] = {
-    {"CMD", KEY_COUNT, false},     {"ENTRYPOINT", KEY_COUNT, false},
-    {"EXPOSE", KEY_COUNT, false},  {"ONBUILD", KEY_COUNT, false},
-    {"USER", KEY_COUNT, false},    {"STOPSIGNAL", KEY_COUNT, false},
-    {"SHELL", KEY_COUNT, false},   {"ENV", KEY_ENV, false},
-    {"LABEL", KEY_LABELS, false},  {"HEALTHCHECK", KEY_HEALTHCHECK, false},
-    {"VOLUME", KEY_VOLUMES, true}, {"WORKDIR", KEY_COUNT, true},
+    {"CMD", KEY_COUNT, false, false},    {"ENTRYPOINT", KEY_COUNT, false, false},
+    {"EXPOSE", KEY_COUNT, false, true},  {"ONBUILD", KEY_COUNT, false, false},
+    {"USER", KEY_COUNT, false, true},    {"STOPSIGNAL", KEY_COUNT, false, true},
+    {"SHELL", KEY_COUNT, false, false},  {"ENV", KEY_ENV, false, true},
+    {"LABEL", KEY_LABELS, false, true},  {"HEALTHCHECK", KEY_HEALTHCHECK, false, false},
+    {"VOLUME", KEY_VOLUMES, true, true}, {"WORKDIR", KEY_COUNT, true, true},
 };
 
 static const struct instruction *instruction_find(struct str word)
@@ -62,6 +63,14 @@ static enum finding judge_by_key(struct check *check, const struct instruction *
                               key_path(known->key));
 }
 
+/* A line that names two variables can double what it makes of them, line by line. */
+static bool grows(struct str line)
+{
+    size_t first = str_find(line, '$');
+    struct str rest = str_skip(line, first + 1);
+    return first < line.n && str_find(rest, '$') < rest.n;
+}
+
 static enum finding judge_change(struct check *check, struct str line)
 {
     size_t end = 0;
@@ -76,6 +85,11 @@ static enum finding judge_change(struct check *check, struct str line)
                                   "VOLUME and WORKDIR");
     if (judge_by_key(check, known) != FINDING_PASS)
         return FINDING_REFUSE;
+    if (known->expands && grows(line))
+        return refuse_unless_open(check, nothing,
+                                  "holds %s with more than one '$' in a line: such lines can keep "
+                                  "the daemon busy without end",
+                                  known->word);
     if (!known->places || !places_kernel(str_skip(line, end)))
         return FINDING_PASS;
     return refuse_unless_open(check, nothing,

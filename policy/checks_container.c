@@ -107,15 +107,32 @@ static bool sysctl_name(struct str text, char dst[SYSCTL_MAX], struct str *out)
     return !dot;
 }
 
+/* Newer daemons put those of one interface into a list with commas (handleSysctlBC). */
+static bool sysctl_spreads(const struct check *check, struct str name, struct str value)
+{
+    static const char *const trees[] = {"net.ipv4.conf.", "net.ipv4.neigh.", "net.ipv6.conf.",
+                                        "net.ipv6.neigh.", "net.mpls.conf."};
+    bool interface = false;
+    for (size_t i = 0; i < ARRAY_LEN(trees); i++)
+        interface = interface || str_starts(name, str_of(trees[i]));
+    return interface && str_find(value, ',') < value.n && !check_key(check, KEY_SYSCTLS)->any;
+}
+
 enum finding check_sysctls(struct check *check, const struct json_node *value)
 {
     for (const struct json_node *n = json_child(check->body, value); n;
          n = json_next(check->body, n)) {
         char buffer[SYSCTL_MAX];
         struct str name = n->key;
-        if (sysctl_name(n->key, buffer, &name) && key_passes(check, KEY_SYSCTLS, name))
+        bool listed = sysctl_name(n->key, buffer, &name) && key_passes(check, KEY_SYSCTLS, name);
+        if (listed && !sysctl_spreads(check, name, n->text))
             continue;
         SHOWN(shown, n->key);
+        if (listed)
+            return refuse_with(check, KEY_SYSCTLS, name, "\"containers\": {\"sysctls\": true}",
+                               "sets \"%s\" to a value with a comma, behind which daemons read "
+                               "another name",
+                               shown);
         return refuse(check, KEY_SYSCTLS, name,
                       "sets \"%s\", which containers.sysctls does not allow", shown);
     }

@@ -241,8 +241,12 @@ static size_t count_at(const struct check *check, const char *path)
 
 static enum finding judge_count(struct check *check)
 {
-    static const char *const lists[] = {"HostConfig.Binds", "HostConfig.Mounts", "Binds", "Mounts",
-                                        "TaskTemplate.ContainerSpec.Mounts"};
+    static const char *const lists[] = {"HostConfig.Binds",
+                                        "HostConfig.Mounts",
+                                        "Binds",
+                                        "Mounts",
+                                        "TaskTemplate.ContainerSpec.Mounts",
+                                        "Volumes"};
     size_t count = 0;
     for (size_t i = 0; i < ARRAY_LEN(lists); i++)
         count += count_at(check, lists[i]);
@@ -360,6 +364,8 @@ enum finding check_mounts(struct check *check, const struct json_node *value)
 enum finding check_volume_targets(struct check *check, const struct json_node *value)
 {
     struct str driver = place_text(check, PLACE_VOLUME_DRIVER);
+    if (judge_count(check) != FINDING_PASS)
+        return FINDING_REFUSE;
     for (const struct json_node *n = json_child(check->body, value); n;
          n = json_next(check->body, n))
         if (judge_target(check, n->key) != FINDING_PASS)

@@ -240,14 +240,55 @@ static enum finding judge_binding(struct check *check, struct str key,
                   read ? "containers.ports does not allow" : "is not a plain address and port");
 }
 
+/* Each published port is a process of the host, which no limit of the container holds. */
+static enum finding judge_port_count(struct check *check, size_t count)
+{
+    enum { PORTS_MAX = 256 };
+    if (count <= PORTS_MAX)
+        return FINDING_PASS;
+    return refuse_unless_open(check, STR(""),
+                              "publishes %zu ports: more than %d cost the host more than the "
+                              "container's limits say",
+                              count, (int)PORTS_MAX);
+}
+
+static size_t count_bindings(const struct check *check, const struct json_node *ports)
+{
+    size_t count = 0;
+    for (const struct json_node *n = json_child(check->body, ports); n;
+         n = json_next(check->body, n))
+        count += n->count > 0 ? n->count : 1;
+    return count;
+}
+
+/* Newer daemons publish a port without bindings, too, and pick one (handlePortBindingsBC). */
+static enum finding judge_unbound(struct check *check, const struct json_node *port)
+{
+    struct wanted_ports wanted = {.any_ip = true,
+                                  .first = EPHEMERAL_FIRST,
+                                  .last = EPHEMERAL_LAST,
+                                  .proto = port_protocol(port->key)};
+    if (port->count > 0 || (wanted.proto != 0 && ports_allowed(check, &wanted)))
+        return FINDING_PASS;
+    check->at = port;
+    return refuse(check, KEY_PORTS, STR("32768-60999"),
+                  "has no binding, so newer daemons pick a port, and containers.ports holds no "
+                  "range for that");
+}
+
 enum finding check_ports(struct check *check, const struct json_node *value)
 {
+    if (judge_port_count(check, count_bindings(check, value)) != FINDING_PASS)
+        return FINDING_REFUSE;
     for (const struct json_node *port = json_child(check->body, value); port;
-         port = json_next(check->body, port))
+         port = json_next(check->body, port)) {
+        if (judge_unbound(check, port) != FINDING_PASS)
+            return FINDING_REFUSE;
         for (const struct json_node *binding = json_child(check->body, port); binding;
              binding = json_next(check->body, binding))
             if (judge_binding(check, port->key, binding) != FINDING_PASS)
                 return FINDING_REFUSE;
+    }
     return FINDING_PASS;
 }
 
@@ -256,6 +297,9 @@ enum finding check_publish_all(struct check *check, const struct json_node *valu
     (void)value;
     struct wanted_ports wanted = {
         .any_ip = true, .first = EPHEMERAL_FIRST, .last = EPHEMERAL_LAST, .proto = 0};
+    const struct json_node *exposed = body_at(check, "ExposedPorts");
+    if (judge_port_count(check, exposed ? exposed->count : 0) != FINDING_PASS)
+        return FINDING_REFUSE;
     if (ports_allowed(check, &wanted))
         return FINDING_PASS;
     return refuse(check, KEY_PORTS, STR("32768-60999"),
@@ -314,6 +358,8 @@ static enum finding judge_service_port(struct check *check, const struct json_no
 
 enum finding check_service_ports(struct check *check, const struct json_node *value)
 {
+    if (judge_port_count(check, value->count) != FINDING_PASS)
+        return FINDING_REFUSE;
     for (const struct json_node *port = json_child(check->body, value); port;
          port = json_next(check->body, port))
         if (judge_service_port(check, port) != FINDING_PASS)

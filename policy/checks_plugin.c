@@ -122,6 +122,16 @@ enum finding judge_plugin_operation(struct check *check)
 
 /* ---- bodies ---------------------------------------------------------------------------------- */
 
+/* Where the value is a path, "..", "." and "//" in it match no glob. */
+static bool value_listed(const struct check *check, enum key key, struct str pair)
+{
+    struct str value = str_skip(pair, str_find(pair, '=') + 1);
+    bool path = str_starts(value, STR("/"));
+    return path && !path_is_normal(value)
+               ? constraint_names(check_key(check, key), pair, check->work)
+               : key_passes(check, key, pair);
+}
+
 static enum finding judge_grant(struct check *check, struct str name, struct str value)
 {
     char buffer[GRANT_NAME_MAX + 1 + GRANT_VALUE_MAX];
@@ -133,7 +143,7 @@ static enum finding judge_grant(struct check *check, struct str name, struct str
         memcpy(buffer + name.n + 1, value.p, value.n);
         pair = (struct str){buffer, name.n + 1 + value.n};
     }
-    if (fits && key_passes(check, KEY_PLUGINS_PRIVILEGES, pair))
+    if (fits && value_listed(check, KEY_PLUGINS_PRIVILEGES, pair))
         return FINDING_PASS;
     SHOWN(shown, pair);
     return refuse(check, KEY_PLUGINS_PRIVILEGES, pair,
@@ -157,6 +167,19 @@ static enum finding judge_grants(struct check *check, const struct json_node *pr
     return FINDING_PASS;
 }
 
+/* Daemons before 29.3.1 do not compare the first of the privileges that are granted with what the
+   plugin asks for (plugin/manager_linux.go, isEqual; CVE-2026-33997). */
+static enum finding judge_any_grant(struct check *check, const struct json_node *list)
+{
+    if (list->count == 0 || check_key(check, KEY_PLUGINS_UNCONSTRAINED)->any)
+        return FINDING_PASS;
+    check->at = NULL;
+    check->field = "the body";
+    return refuse(check, KEY_PLUGINS_UNCONSTRAINED, STR(""),
+                  "grants privileges, and daemons before 29.3.1 do not compare the first of them "
+                  "with what the plugin gets, and plugins.unconstrained is false");
+}
+
 enum finding whole_grants(struct check *check)
 {
     const struct json_node *list = check->body->nodes;
@@ -164,7 +187,7 @@ enum finding whole_grants(struct check *check)
          n = json_next(check->body, n))
         if (judge_grants(check, n) != FINDING_PASS)
             return FINDING_REFUSE;
-    return FINDING_PASS;
+    return judge_any_grant(check, list);
 }
 
 /* "NAME=VALUE"; the value may be a password, so it is not shown. */
@@ -172,7 +195,7 @@ enum finding check_plugin_setting(struct check *check, const struct json_node *v
 {
     struct str name = str_head(value->text, str_find(value->text, '='));
     if (key_passes(check, KEY_PLUGINS_SETTINGS, name) ||
-        key_passes(check, KEY_PLUGINS_SETTINGS, value->text))
+        value_listed(check, KEY_PLUGINS_SETTINGS, value->text))
         return FINDING_PASS;
     SHOWN(shown, name);
     return refuse(check, KEY_PLUGINS_SETTINGS, name,

@@ -31,15 +31,68 @@ bool text_is_template(const struct check *check, struct str text)
     return check_is_service(check) && template_at(text) < text.n;
 }
 
-/* The length of a template that becomes letters, digits, '-', '_' and '.'; 0: another one. */
-static size_t template_plain(struct str text)
+/* What a plain template may say. The first ones become letters, digits, '-', '_' and '.'. */
+static const char *const plain_words[] = {
+    ".Service.ID",    ".Service.Name",     ".Node.ID",
+    ".Task.ID",       ".Task.Name",        ".Task.Slot",
+    ".Node.Hostname", ".Node.Platform.OS", ".Node.Platform.Architecture",
+};
+enum { WORDS_OF_NAMES = 6, WORDS_ALL = 9 };
+
+/* The length of the template that text begins with, when it says one of the first count words; 0:
+   another one. */
+static size_t template_plain(struct str text, size_t count)
 {
-    static const char *const plain[] = {"{{.Service.ID}}", "{{.Service.Name}}", "{{.Node.ID}}",
-                                        "{{.Task.ID}}",    "{{.Task.Name}}",    "{{.Task.Slot}}"};
-    for (size_t i = 0; i < ARRAY_LEN(plain); i++)
-        if (str_starts(text, str_of(plain[i])))
-            return strlen(plain[i]);
+    struct str inner = str_skip(text, 2);
+    size_t end = str_find(inner, '}');
+    struct str word = str_trim(str_head(inner, end));
+    if (!str_starts(str_skip(inner, end), STR("}}")))
+        return 0;
+    for (size_t i = 0; i < count; i++)
+        if (str_is(word, plain_words[i]))
+            return 2 + end + 2;
     return 0;
+}
+
+static bool templates_plain(struct str text)
+{
+    for (size_t at = template_at(text); at < text.n; at = template_at(text)) {
+        size_t length = template_plain(str_skip(text, at), WORDS_ALL);
+        if (length == 0)
+            return false;
+        text = str_skip(text, at + length);
+    }
+    return true;
+}
+
+static enum finding judge_template(struct check *check, const struct json_node *at)
+{
+    if (!check_is_service(check) || templates_plain(at->text))
+        return FINDING_PASS;
+    SHOWN(shown, at->text);
+    check->at = at;
+    return refuse_unless_open(check, at->text,
+                              "is \"%s\": a template is a program that the daemon runs, and may "
+                              "never end; only plain ones such as {{.Node.Hostname}} pass",
+                              shown);
+}
+
+enum finding check_template(struct check *check, const struct json_node *value)
+{
+    if (value->kind == JSON_STRING)
+        return judge_template(check, value);
+    for (const struct json_node *n = json_child(check->body, value); n;
+         n = json_next(check->body, n))
+        if (judge_template(check, n) != FINDING_PASS)
+            return FINDING_REFUSE;
+    return FINDING_PASS;
+}
+
+enum finding check_service_env(struct check *check, const struct json_node *value)
+{
+    if (check_env(check, value) != FINDING_PASS)
+        return FINDING_REFUSE;
+    return check_template(check, value);
 }
 
 struct str template_filled(const struct check *check, struct str text)
@@ -48,7 +101,7 @@ struct str template_filled(const struct check *check, struct str text)
     size_t n = 0;
     while (p && text.n > 0) {
         size_t at = template_at(text);
-        size_t skip = at < text.n ? template_plain(str_skip(text, at)) : 0;
+        size_t skip = at < text.n ? template_plain(str_skip(text, at), WORDS_OF_NAMES) : 0;
         if (at < text.n && skip == 0)
             return (struct str){NULL, 0};
         memcpy(p + n, text.p, at);
@@ -213,6 +266,19 @@ enum finding check_service_runtime(struct check *check, const struct json_node *
     return refuse_unless_open(check, value->text,
                               "is \"%s\": tasks that are no containers run as root of the host",
                               shown);
+}
+
+/* The manager makes a record of each task, whether nodes have room for it or not. */
+enum finding check_replicas(struct check *check, const struct json_node *value)
+{
+    enum { REPLICAS_MAX = 1000 };
+    int64_t count = -1;
+    if (json_int(value, &count) && count >= 0 && count <= REPLICAS_MAX)
+        return FINDING_PASS;
+    SHOWN(shown, value->text);
+    return refuse_unless_open(check, value->text,
+                              "is %s: more than %d tasks can fill the manager's memory", shown,
+                              (int)REPLICAS_MAX);
 }
 
 enum finding check_stop_grace(struct check *check, const struct json_node *value)

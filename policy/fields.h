@@ -114,8 +114,8 @@ extern const struct body_schema schema_plugin_pull, schema_plugin_upgrade, schem
     HARM(d, "DNSNames", T_STRINGS, "the daemon fills it in and ignores it here"),                  \
     HARM(d, "GwPriority", T_INT, "which of its networks is its way out")
 
-/* What Go calls mount.Mount, in a list of them. */
-#define MOUNT_ROWS(d)                                                                              \
+/* What Go calls mount.Mount, in a list of them. labels: the row of a volume's labels. */
+#define MOUNT_ROWS(d, labels)                                                                      \
     RULE(d, "Type", T_STRING, check_mount_type, "what it is"),                                     \
     RULE(d, "Source", T_STRING, check_by_parent, "path, volume or image"),                         \
     RULE(d, "Target", T_STRING, check_target, "below /proc it has led out of containers"),         \
@@ -130,7 +130,7 @@ extern const struct body_schema schema_plugin_pull, schema_plugin_upgrade, schem
     HARM((d) + 1, "ReadOnlyForceRecursive", T_BOOL, "less than without it"),                       \
     HOLD(d, "VolumeOptions", T_OBJECT, "of a volume"),                                             \
     HARM((d) + 1, "NoCopy", T_BOOL, "starts empty"),                                               \
-    HARM((d) + 1, "Labels", T_MAP_STRING, "labels of the volume"),                                 \
+    labels,                                                                                        \
     HARM((d) + 1, "Subpath", T_STRING, "a part of a volume that is judged whole"),                 \
     HOLD((d) + 1, "DriverConfig", T_OBJECT, "how the volume is made"),                             \
     RULE((d) + 2, "Name", T_STRING, check_by_parent, "the driver"),                                \

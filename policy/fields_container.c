@@ -87,7 +87,7 @@ static const struct field container_create_fields[] = {
     RULE(2, "Isolation", T_STRING, check_isolation, "Windows only"),
     RESOURCE_ROWS(2),
     RULE(2, "Mounts", T_OBJECTS, check_mounts, "paths of the host, volumes, and more"),
-    MOUNT_ROWS(3),
+    MOUNT_ROWS(3, HARM(4, "Labels", T_MAP_STRING, "labels of the volume")),
     FULL(2, "MaskedPaths", T_STRINGS, check_masked_paths, "even an empty list unmasks /proc"),
     FULL(2, "ReadonlyPaths", T_STRINGS, check_masked_paths, "even an empty list makes /proc/sys writable"),
     HARM(2, "Init", T_BOOL, "the daemon's own init"),

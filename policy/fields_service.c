@@ -37,8 +37,8 @@
     RULE(d, "Labels", T_MAP_STRING, check_labels, "other programs act by labels"),                 \
     HARM(d, "Command", T_STRINGS, "runs inside the container, with what it is given"),             \
     HARM(d, "Args", T_STRINGS, "runs inside the container, with what it is given"),                \
-    HARM(d, "Hostname", T_STRING, "a name inside the container"),                                  \
-    RULE(d, "Env", T_STRINGS, check_env, "settings of what runs inside"),                          \
+    RULE(d, "Hostname", T_STRING, check_template, "a template runs in the daemon"),                \
+    RULE(d, "Env", T_STRINGS, check_service_env, "settings of what runs inside; templates"),       \
     RULE(d, "Dir", T_STRING, check_target, "below /proc it has led out of containers"),            \
     RULE(d, "User", T_STRING, check_by_parent, "root of the container, judged with the whole"),    \
     RULE(d, "Groups", T_STRINGS, check_group_add,                                                  \
@@ -51,7 +51,8 @@
     HARM(d, "OpenStdin", T_BOOL, "input, which nobody can send to a task"),                        \
     HARM(d, "ReadOnly", T_BOOL, "less than without it; read_only may require it"),                 \
     RULE(d, "Mounts", T_OBJECTS, check_mounts, "paths of the host, volumes, and more"),            \
-    MOUNT_ROWS((d) + 1),                                                                           \
+    MOUNT_ROWS((d) + 1, RULE((d) + 2, "Labels", T_MAP_STRING, check_template,                      \
+                             "a template runs in the daemon")),                                    \
     RULE(d, "StopGracePeriod", T_INT, check_stop_grace, "without an end the daemon cannot stop"),  \
     RULE(d, "Healthcheck", T_OBJECT, check_healthcheck, "a command that the daemon repeats inside"), \
     HARM((d) + 1, "Test", T_STRINGS, "runs inside the container"),                                 \
@@ -111,7 +112,7 @@
 #define ATTACHMENT_ROWS(d)                                                                         \
     RULE(d, "Networks", T_OBJECTS, check_service_networks, "the host's network, or another's"),    \
     RULE((d) + 1, "Target", T_STRING, check_by_parent, "which network, by name or ID"),            \
-    HARM((d) + 1, "Aliases", T_STRINGS, "names inside networks that the role may join"),           \
+    RULE((d) + 1, "Aliases", T_STRINGS, check_template, "a template runs in the daemon"),          \
     OPEN((d) + 1, "DriverOpts", T_MAP_STRING, "kernel parameters and more, by driver")
 
 #define TASK_ROWS(d)                                                                               \
@@ -164,11 +165,11 @@ static const struct field service_fields[] = {
     TASK_ROWS(2),
     HOLD(1, "Mode", T_OBJECT, "how many tasks"),
     HOLD(2, "Replicated", T_OBJECT, "a number of tasks"),
-    HARM(3, "Replicas", T_INT, "how many; limits hold for each task"),
+    RULE(3, "Replicas", T_INT, check_replicas, "fills the manager's memory"),
     HARM(2, "Global", T_OBJECT, "one on each node"),
     HOLD(2, "ReplicatedJob", T_OBJECT, "tasks that end"),
-    HARM(3, "MaxConcurrent", T_INT, "how many; limits hold for each task"),
-    HARM(3, "TotalCompletions", T_INT, "how many; limits hold for each task"),
+    RULE(3, "MaxConcurrent", T_INT, check_replicas, "fills the manager's memory"),
+    RULE(3, "TotalCompletions", T_INT, check_replicas, "fills the manager's memory"),
     HARM(2, "GlobalJob", T_OBJECT, "one on each node, that ends"),
     UPDATE_CONFIG_ROWS(1, "UpdateConfig"),
     UPDATE_CONFIG_ROWS(1, "RollbackConfig"),
