@@ -95,9 +95,13 @@ struct str path_trim(struct str path);
 bool path_is_within(struct str path, struct str root);
 /* The parent of a normal, trimmed path; the root's is empty. */
 struct str path_parent(struct str path);
-/* Is or holds the daemon's or the proxy's sockets, state or settings, or leads there (/proc, /sys,
+/* Is or holds the daemon's sockets, state or settings, or leads there (/proc, /sys,
    /dev). */
 bool path_is_vital(struct str path);
+/* Is or holds a socket, the policy or an audit log of the proxy itself (own.c). */
+bool path_is_own(const struct role *role, struct str path);
+/* Does the proxy itself listen on one of these TCP ports? */
+bool port_is_own(const struct role *role, unsigned first, unsigned last);
 /* At or below /proc or /sys once cleaned, as the daemon cleans it. */
 bool path_is_kernel(struct str path);
 

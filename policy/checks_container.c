@@ -85,8 +85,9 @@ static enum finding require_labels(struct check *check)
         SHOWN(wanted, pattern);
         return refuse_with(check, KEY_LABELS, name, NULL,
                            "lacks \"%s\" with a value like \"%s\", which containers.labels "
-                           "requires",
-                           shown, wanted);
+                           "requires; docker: --%s %s=VALUE",
+                           shown, wanted, check_is_service(check) ? "container-label" : "label",
+                           shown);
     }
     return FINDING_PASS;
 }

@@ -107,7 +107,9 @@ static enum finding judge_version(struct check *check, const struct image_ref *r
     if (!digest)
         return refuse_with(
             check, KEY_IMAGES_REQUIRE_DIGEST, ref->name, "\"images\": {\"require_digest\": false}",
-            "names \"%s\" without the digest that images.require_digest demands", shown);
+            "names \"%s\" without the digest that images.require_digest demands; name it as "
+            "IMAGE@sha256:...",
+            shown);
     if (every)
         return refuse_with(check, KEY_IMAGES_ALLOW, ref->name, NULL,
                            "names \"%s\" with neither tag nor digest, which would pull every "

@@ -107,8 +107,7 @@ static enum finding judge_restart(struct check *check, struct str source)
     return FINDING_PASS;
 }
 
-static enum finding refuse_source(struct check *check, struct str source, bool vital,
-                                  bool only_read_only)
+static enum finding refuse_source(struct check *check, struct str source, bool only_read_only)
 {
     SHOWN(shown, source);
     if (only_read_only)
@@ -116,13 +115,18 @@ static enum finding refuse_source(struct check *check, struct str source, bool v
                       "mounts the host path \"%s\", which containers.binds allows read-only, "
                       "without relabelling and with all mounts below it",
                       shown);
-    if (vital)
+    if (path_is_vital(source))
         return refuse(
             check, KEY_BINDS, source,
             "mounts the host path \"%s\", which is or holds what rules the host (the "
             "daemon's sockets, state and settings, /proc, /sys, /dev) and must be written "
             "out in containers.binds",
             shown);
+    if (path_is_own(check->role, source))
+        return refuse(check, KEY_BINDS, source,
+                      "mounts the host path \"%s\", which is or holds a socket, the policy or an "
+                      "audit log of sockwarden itself and must be written out in containers.binds",
+                      shown);
     return refuse(check, KEY_BINDS, source,
                   "mounts the host path \"%s\", which is not in containers.binds", shown);
 }
@@ -140,12 +144,12 @@ enum finding judge_bind(struct check *check, const struct bind *bind)
                            shown);
     }
     struct str source = path_trim(bind->source);
-    bool vital = path_is_vital(source);
+    bool vital = path_is_vital(source) || path_is_own(check->role, source);
     bool only_read_only = false;
     if (binds->any && !vital && key_passes(check, KEY_BINDS, source))
         return FINDING_PASS;
     if (!source_listed(check, bind, source, vital, &only_read_only))
-        return refuse_source(check, source, vital, only_read_only);
+        return refuse_source(check, source, only_read_only);
     return bind->restarts ? judge_restart(check, source) : FINDING_PASS;
 }
 

@@ -108,7 +108,7 @@ enum finding whole_network(struct check *check)
         return FINDING_PASS;
     check->field = "Internal";
     return refuse_with(check, KEY_NETWORKS_INTERNAL, STR("false"), NULL,
-                       "is not true, and networks.internal requires it");
+                       "is not true, and networks.internal requires it; docker: --internal");
 }
 
 /* ---- ports ----------------------------------------------------------------------------------- */
@@ -196,12 +196,35 @@ static bool wanted_read(struct str ip, struct str port, struct wanted_ports *out
            (port_number(str_skip(port, dash + 1), &out->last) && out->last >= out->first);
 }
 
+/* A port that the proxy itself listens on is nobody's, whatever the role says. port: "8080" or
+   "8000-8010"; what cannot be read could be one. proto: 0 when it is not known. */
+static enum finding judge_own_port(struct check *check, const struct json_node *at, char proto,
+                                   struct str port)
+{
+    const struct own *own = check->role->own;
+    struct wanted_ports wanted;
+    if (!own || !own->ports || proto == 'u' || proto == 's')
+        return FINDING_PASS;
+    if (wanted_read(STR(""), port, &wanted) && !port_is_own(check->role, wanted.first, wanted.last))
+        return FINDING_PASS;
+    check->at = at;
+    SHOWN(shown, port);
+    return refuse_with(check, KEY_PORTS, port, NULL,
+                       "takes the host's port \"%s\", and sockwarden itself listens there, or "
+                       "cannot tell that it does not",
+                       shown);
+}
+
 static enum finding judge_binding(struct check *check, struct str key,
                                   const struct json_node *binding)
 {
     struct str ip = member_text(check, binding, "HostIp");
     struct str port = member_text(check, binding, "HostPort");
     struct wanted_ports wanted = {.proto = port_protocol(key)};
+    if (judge_own_port(check, binding, wanted.proto, port) != FINDING_PASS)
+        return FINDING_REFUSE;
+    if (check_key(check, KEY_PORTS)->any)
+        return FINDING_PASS;
     bool read = wanted.proto != 0 && wanted_read(ip, port, &wanted);
     if (read && wanted.last == 0) { /* the daemon picks one */
         wanted.first = EPHEMERAL_FIRST;
@@ -219,8 +242,6 @@ static enum finding judge_binding(struct check *check, struct str key,
 
 enum finding check_ports(struct check *check, const struct json_node *value)
 {
-    if (check_key(check, KEY_PORTS)->any)
-        return FINDING_PASS;
     for (const struct json_node *port = json_child(check->body, value); port;
          port = json_next(check->body, port))
         for (const struct json_node *binding = json_child(check->body, port); binding;
@@ -272,10 +293,13 @@ static enum finding judge_service_port(struct check *check, const struct json_no
 {
     struct wanted_ports wanted;
     bool read = service_wants(check, port, &wanted);
-    if (read && ports_allowed(check, &wanted))
-        return FINDING_PASS;
     const struct json_node *published = json_get(check->body, port, STR("PublishedPort"));
-    struct str value = published ? published->text : STR("");
+    struct str value = published && published->kind != JSON_NULL ? published->text : STR("");
+    char proto = protocol_letter(member_text(check, port, "Protocol"));
+    if (judge_own_port(check, published, proto, value) != FINDING_PASS)
+        return FINDING_REFUSE;
+    if (check_key(check, KEY_PORTS)->any || (read && ports_allowed(check, &wanted)))
+        return FINDING_PASS;
     check->at = published ? published : port;
     if (!read)
         return refuse_with(check, KEY_PORTS, value, NULL,
@@ -290,8 +314,6 @@ static enum finding judge_service_port(struct check *check, const struct json_no
 
 enum finding check_service_ports(struct check *check, const struct json_node *value)
 {
-    if (check_key(check, KEY_PORTS)->any)
-        return FINDING_PASS;
     for (const struct json_node *port = json_child(check->body, value); port;
          port = json_next(check->body, port))
         if (judge_service_port(check, port) != FINDING_PASS)

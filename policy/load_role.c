@@ -37,6 +37,14 @@ static void glob_ops(struct loader *loader, const struct json_node *node, struct
         load_warning(loader, node->offset, "%s matches no operation", quoted(shown, node->text));
 }
 
+/* "; the classes are @ping, @read ..." in dst. */
+static void list_classes(char dst[HINT_MAX])
+{
+    size_t at = (size_t)snprintf(dst, HINT_MAX, "; the classes are ");
+    for (enum op_class c = 0; c < CLASS_COUNT && at < HINT_MAX; c++)
+        at += (size_t)snprintf(dst + at, HINT_MAX - at, "%s%s", c > 0 ? ", " : "", class_name(c));
+}
+
 static void unknown_op(struct loader *loader, const struct json_node *node)
 {
     char shown[QUOTED_MAX], hint[HINT_MAX];
@@ -47,8 +55,11 @@ static void unknown_op(struct loader *loader, const struct json_node *node)
             nearest_offer(&nearest, str_of(class_name(c)));
     else if (load_errors_shown(loader))
         operation_offer_all(&nearest);
+    hint_of(hint, &nearest);
+    if (class && !nearest.best.p)
+        list_classes(hint);
     load_error(loader, node->offset, "unknown %s %s%s", class ? "class" : "operation",
-               quoted(shown, node->text), hint_of(hint, &nearest));
+               quoted(shown, node->text), hint);
 }
 
 static void load_ops(struct loader *loader, const struct json_node *list, struct role *role,
@@ -204,6 +215,14 @@ static bool unenforced(struct loader *loader, const struct json_node *member, co
     return true;
 }
 
+/* What docker, compose or Kubernetes call what a key of containers governs. */
+static const struct nearest_word container_words[] = {
+    {"memory", "mem_limit"}, {"mem", "mem_limit"},        {"cpu", "cpus"},
+    {"pids", "pids_limit"},  {"capabilities", "cap_add"}, {"caps", "cap_add"},
+    {"mounts", "binds"},     {"network", "network_mode"}, {"networks", "network_mode"},
+    {"environment", "env"},  {"publish", "ports"},        {"readonly", "read_only"},
+};
+
 static void unknown_key(struct loader *loader, const struct json_node *member, struct str group)
 {
     char shown[QUOTED_MAX], hint[HINT_MAX];
@@ -215,6 +234,8 @@ static void unknown_key(struct loader *loader, const struct json_node *member, s
         else if (!elsewhere && str_ieq(member->key, str_of(key_rows[key].name)))
             elsewhere = key_path(key);
     }
+    if (str_is(group, "containers"))
+        nearest_offer_words(&nearest, container_words, ARRAY_LEN(container_words));
     hint_of(hint, &nearest);
     if (!nearest.best.p && elsewhere)
         snprintf(hint, sizeof hint, "; did you mean %s?", elsewhere);

@@ -166,6 +166,7 @@ static void warn_of_role(const struct warner *warner, size_t at)
     warn_of_denials(warner, draft, view);
     warn_of_denied(warner, draft);
     warn_of_groups(warner, draft, view);
+    load_warn_values(warner->loader, draft);
 }
 
 /* ---- parents and heirs ----------------------------------------------------------------------- */
@@ -286,6 +287,14 @@ static bool client_covers(const struct client *a, const struct client *b)
     return true;
 }
 
+static void warn_of_ranges(struct loader *loader, const struct json_node *address)
+{
+    bool list = address->kind == JSON_ARRAY;
+    const struct json_node *n = list ? json_child(loader->doc, address) : address;
+    for (; n; n = list ? json_next(loader->doc, n) : NULL)
+        load_warn_range(loader, n, "address");
+}
+
 static void warn_of_client(const struct warner *warner, size_t at, const struct json_node *node)
 {
     const struct json *doc = warner->loader->doc;
@@ -297,6 +306,8 @@ static void warn_of_client(const struct warner *warner, size_t at, const struct 
         load_warning(warner->loader, address->key_offset,
                      "address is as good as the network is: on plain TCP, who can take the address "
                      "gets the role");
+    if (address)
+        warn_of_ranges(warner->loader, address);
     for (size_t i = 0; i < at && i < SHADOWS_MAX; i++)
         if (client_covers(&clients[i], &clients[at])) {
             load_warning(warner->loader, node->offset,

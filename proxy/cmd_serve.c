@@ -3,6 +3,7 @@
 
 #include "address.h"
 #include "listener.h"
+#include "own_places.h"
 #include "upstream.h"
 
 #include <errno.h>
@@ -30,6 +31,21 @@ struct daemon {
 
 /* ---- the policy ---------------------------------------------------------------------------- */
 
+/* A listener's name is matched as it was given, to the byte. */
+static void warn_of_unheard(const struct config *config, const struct policy *policy)
+{
+    struct str hosts[CONFIG_HOSTS_MAX];
+    for (size_t i = 0; i < config->host_count; i++)
+        hosts[i] = str_of(config->hosts[i]);
+    for (size_t i = 0; i < policy_client_count(policy); i++) {
+        const char *name = policy_client_unheard(policy, i, hosts, config->host_count);
+        if (name)
+            log_warn("the client \"%s\" is never met: its \"listener\" matches none of the --host "
+                     "addresses; write one as it is given there, such as \"%s\"",
+                     name, config->hosts[0]);
+    }
+}
+
 static bool load_snapshot(struct daemon *daemon)
 {
     const struct config *config = &daemon->config;
@@ -43,7 +59,13 @@ static bool load_snapshot(struct daemon *daemon)
     }
     if (!config->policy)
         snprintf(snapshot->hash, sizeof(snapshot->hash), "builtin");
+    struct err err = {.set = false};
+    if (!own_places_tell(config, snapshot->policy, &err)) {
+        log_error("%s", err.text);
+        return false;
+    }
     if (!config->role) {
+        warn_of_unheard(config, snapshot->policy);
         if (policy_client_count(snapshot->policy) == 0 && !policy_default_role(snapshot->policy))
             log_warn("the policy %s has no role \"default\" and no --role is given, so every "
                      "request is refused",
