@@ -89,65 +89,67 @@ static bool asks_open(const struct field *field)
     return false;
 }
 
+/* Which key a check asks, where it is one. */
+static const struct {
+    enum finding (*check)(struct check *check, const struct json_node *value);
+    enum key key;
+} governors[] = {
+    {check_privileged, KEY_PRIVILEGED},
+    {check_cap_add, KEY_CAP_ADD},
+    {check_security_opt, KEY_SECURITY_OPT},
+    {check_masked_paths, KEY_MASKED_PATHS},
+    {check_env, KEY_ENV},
+    {check_exec_env, KEY_EXEC_ENV},
+    {check_labels, KEY_LABELS},
+    {check_runtime, KEY_RUNTIMES},
+    {check_log_type, KEY_LOG_DRIVERS},
+    {check_log_config, KEY_LOG_OPTIONS},
+    {check_cgroup_parent, KEY_CGROUP_PARENT},
+    {check_links, KEY_LINKS},
+    {check_storage_opt, KEY_STORAGE_OPT},
+    {check_blkio, KEY_BLKIO},
+    {check_oom_kill, KEY_OOM},
+    {check_oom_score, KEY_OOM},
+    {check_ulimits, KEY_ULIMITS},
+    {check_restart, KEY_RESTART},
+    {check_dns, KEY_DNS},
+    {check_extra_hosts, KEY_EXTRA_HOSTS},
+    {check_group_add, KEY_GROUP_ADD},
+    {check_healthcheck, KEY_HEALTHCHECK},
+    {check_volumes_from, KEY_VOLUMES_FROM},
+    {check_devices, KEY_DEVICES},
+    {check_device_requests, KEY_DEVICE_REQUESTS},
+    {check_device_rules, KEY_DEVICE_CGROUP_RULES},
+    {check_network_mode, KEY_NETWORK_MODE},
+    {check_pid_mode, KEY_PID_MODE},
+    {check_ipc_mode, KEY_IPC_MODE},
+    {check_uts_mode, KEY_UTS_MODE},
+    {check_userns_mode, KEY_USERNS_MODE},
+    {check_cgroupns_mode, KEY_CGROUPNS_MODE},
+    {check_ports, KEY_PORTS},
+    {check_publish_all, KEY_PORTS},
+    {check_memory, KEY_MEM_LIMIT},
+    {check_memory_swap, KEY_MEM_LIMIT},
+    {check_nano_cpus, KEY_CPUS},
+    {check_cpu_quota, KEY_CPUS},
+    {check_pids_limit, KEY_PIDS_LIMIT},
+    {check_shm_size, KEY_SHM_SIZE},
+    {check_image, KEY_IMAGES_ALLOW},
+    {check_sysctls, KEY_SYSCTLS},
+    {check_annotations, KEY_ANNOTATIONS},
+    {check_exec_privileged, KEY_EXEC_PRIVILEGED},
+    {check_network_driver, KEY_NETWORKS_DRIVERS},
+    {check_network_options, KEY_NETWORKS_OPTIONS},
+    {check_subnet, KEY_NETWORKS_SUBNETS},
+    {check_subnets, KEY_NETWORKS_SUBNETS},
+};
+
 /* The key by which a check judges, where it is one; KEY_COUNT: not told here. */
 static enum key key_of(const struct field *field)
 {
-    static const struct {
-        enum finding (*check)(struct check *check, const struct json_node *value);
-        enum key key;
-    } rows[] = {
-        {check_privileged, KEY_PRIVILEGED},
-        {check_cap_add, KEY_CAP_ADD},
-        {check_security_opt, KEY_SECURITY_OPT},
-        {check_masked_paths, KEY_MASKED_PATHS},
-        {check_env, KEY_ENV},
-        {check_exec_env, KEY_EXEC_ENV},
-        {check_labels, KEY_LABELS},
-        {check_runtime, KEY_RUNTIMES},
-        {check_log_type, KEY_LOG_DRIVERS},
-        {check_log_config, KEY_LOG_OPTIONS},
-        {check_cgroup_parent, KEY_CGROUP_PARENT},
-        {check_links, KEY_LINKS},
-        {check_storage_opt, KEY_STORAGE_OPT},
-        {check_blkio, KEY_BLKIO},
-        {check_oom_kill, KEY_OOM},
-        {check_oom_score, KEY_OOM},
-        {check_ulimits, KEY_ULIMITS},
-        {check_restart, KEY_RESTART},
-        {check_dns, KEY_DNS},
-        {check_extra_hosts, KEY_EXTRA_HOSTS},
-        {check_group_add, KEY_GROUP_ADD},
-        {check_healthcheck, KEY_HEALTHCHECK},
-        {check_volumes_from, KEY_VOLUMES_FROM},
-        {check_devices, KEY_DEVICES},
-        {check_device_requests, KEY_DEVICE_REQUESTS},
-        {check_device_rules, KEY_DEVICE_CGROUP_RULES},
-        {check_network_mode, KEY_NETWORK_MODE},
-        {check_pid_mode, KEY_PID_MODE},
-        {check_ipc_mode, KEY_IPC_MODE},
-        {check_uts_mode, KEY_UTS_MODE},
-        {check_userns_mode, KEY_USERNS_MODE},
-        {check_cgroupns_mode, KEY_CGROUPNS_MODE},
-        {check_ports, KEY_PORTS},
-        {check_publish_all, KEY_PORTS},
-        {check_memory, KEY_MEM_LIMIT},
-        {check_memory_swap, KEY_MEM_LIMIT},
-        {check_nano_cpus, KEY_CPUS},
-        {check_cpu_quota, KEY_CPUS},
-        {check_pids_limit, KEY_PIDS_LIMIT},
-        {check_shm_size, KEY_SHM_SIZE},
-        {check_image, KEY_IMAGES_ALLOW},
-        {check_sysctls, KEY_SYSCTLS},
-        {check_annotations, KEY_ANNOTATIONS},
-        {check_exec_privileged, KEY_EXEC_PRIVILEGED},
-        {check_network_driver, KEY_NETWORKS_DRIVERS},
-        {check_network_options, KEY_NETWORKS_OPTIONS},
-        {check_subnet, KEY_NETWORKS_SUBNETS},
-        {check_aux_addresses, KEY_NETWORKS_SUBNETS},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        if (field->check == rows[i].check)
-            return rows[i].key;
+    for (size_t i = 0; i < ARRAY_LEN(governors); i++)
+        if (field->check == governors[i].check)
+            return governors[i].key;
     return KEY_COUNT;
 }
 
