@@ -254,8 +254,9 @@ static void announce(const struct daemon *daemon)
     describe_roles(&daemon->snapshot, served, sizeof(served));
     log_info("sockwarden %s serves %s (%s) in front of %s", SOCKWARDEN_VERSION, served,
              config->policy ? config->policy : "built in", config->upstream);
-    log_info("existing containers, volumes and networks, and host paths of binds, are judged by "
-             "name only in this version");
+    log_info(
+        "existing objects are not judged in this version: the operation alone decides, not which "
+        "object it names; host paths of binds are compared as they are written");
     for (size_t i = 0; i < config->host_count; i++)
         log_info("listening on %s; for the docker CLI: export DOCKER_HOST=%s", config->hosts[i],
                  config->hosts[i]);
