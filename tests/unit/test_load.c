@@ -222,7 +222,7 @@ static const struct {
      ROLE("{\"allow\":[\"@create\"],"
           "\"containers\":{\"binds\":[\"/\",\"/srv/ci/**\",\"/a/..b\"]}}"),
      "W1:77: containers.binds: \"/\" opens /etc, /root, /usr for writing, which gives the host "
-     "away"},
+     "away\n"},
     {"bind object key",
      ROLE("{\"containers\":{\"binds\":[{\"source\":\"/a\",\"readonly\":true}]}}"),
      "1:72: unknown key \"readonly\" in an entry of containers.binds; did you mean "
