@@ -3,8 +3,6 @@
  */
 #include "checks.h"
 
-#include <stdio.h>
-
 /* ---- what constrains containers -------------------------------------------------------------- */
 
 /* A rule that holds for containers and that no build would obey, or KEY_COUNT. */
@@ -195,15 +193,7 @@ enum finding param_build_hosts(struct check *check, struct str value)
 
 enum finding param_build_cgroup(struct check *check, struct str value)
 {
-    bool climbs = false;
-    for (size_t i = 0; i + 1 < value.n; i++)
-        climbs = climbs || (value.p[i] == '.' && value.p[i + 1] == '.');
-    if (!climbs || check_key(check, KEY_BUILDS_CGROUP_PARENT)->any)
-        return judge(check, KEY_BUILDS_CGROUP_PARENT, value);
-    SHOWN(shown, value);
-    return refuse_with(check, KEY_BUILDS_CGROUP_PARENT, value,
-                       "\"builds\": {\"cgroup_parent\": true}",
-                       "is \"%s\", which climbs out with '..'", shown);
+    return judge_cgroup_parent(check, KEY_BUILDS_CGROUP_PARENT, value);
 }
 
 enum finding param_build_security(struct check *check, struct str value)

@@ -2,6 +2,8 @@
    Confinement, mounts, modes, networks, images, logs and resources have files of their own. */
 #include "checks.h"
 
+#include <stdio.h>
+
 enum {
     ADDRESS_MAX = 64, /* bytes; an address has 45 at most */
     HOST_MAX = 255,
@@ -146,17 +148,24 @@ enum finding check_runtime(struct check *check, const struct json_node *value)
     return judge(check, KEY_RUNTIMES, value->text);
 }
 
-enum finding check_cgroup_parent(struct check *check, const struct json_node *value)
+enum finding judge_cgroup_parent(struct check *check, enum key key, struct str text)
 {
-    struct str text = value->text;
+    char allow_with[ALLOW_WITH_MAX];
     bool climbs = false;
     for (size_t i = 0; i + 1 < text.n; i++)
         climbs = climbs || (text.p[i] == '.' && text.p[i + 1] == '.');
-    if (!climbs || check_key(check, KEY_CGROUP_PARENT)->any)
-        return judge(check, KEY_CGROUP_PARENT, text);
+    if (!climbs || check_key(check, key)->any)
+        return judge(check, key, text);
+    snprintf(allow_with, sizeof(allow_with), "\"%s\": {\"%s\": true}", key_rows[key].group,
+             key_rows[key].name);
     SHOWN(shown, text);
-    return refuse_with(check, KEY_CGROUP_PARENT, text, "\"containers\": {\"cgroup_parent\": true}",
-                       "is \"%s\", which climbs out with '..'", shown);
+    return refuse_with(check, key, text, allow_with, "is \"%s\", which climbs out with '..'",
+                       shown);
+}
+
+enum finding check_cgroup_parent(struct check *check, const struct json_node *value)
+{
+    return judge_cgroup_parent(check, KEY_CGROUP_PARENT, value->text);
 }
 
 enum finding check_links(struct check *check, const struct json_node *value)

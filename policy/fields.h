@@ -40,6 +40,12 @@ extern const struct body_schema schema_plugin_pull, schema_plugin_upgrade, schem
     RULE((d) + 1, "Path", T_STRING, check_by_parent, "a device of the host"),                      \
     HARM((d) + 1, value, T_INT, "its weight or limit")
 
+#define ULIMIT_ROWS(d)                                                                             \
+    RULE(d, "Ulimits", T_OBJECTS, check_ulimits, "limits of each process"),                        \
+    RULE((d) + 1, "Name", T_STRING, check_by_parent, "which limit"),                               \
+    HARM((d) + 1, "Hard", T_INT, "its value; the daemon has the capability to set any"),           \
+    HARM((d) + 1, "Soft", T_INT, "its value, below the hard one")
+
 /* What Go calls container.Resources: part of HostConfig, and the body of an update. */
 #define RESOURCE_ROWS(d)                                                                           \
     HARM(d, "CpuShares", T_INT, "a weight among containers"),                                      \
@@ -79,14 +85,19 @@ extern const struct body_schema schema_plugin_pull, schema_plugin_upgrade, schem
     HARM(d, "MemorySwappiness", T_INT, "swaps this container's pages sooner or later"),            \
     RULE(d, "OomKillDisable", T_BOOL, check_oom_kill, "starves the host of memory"),               \
     RULE(d, "PidsLimit", T_INT, check_pids_limit, "takes the host's processes"),                   \
-    RULE(d, "Ulimits", T_OBJECTS, check_ulimits, "limits of each process"),                        \
-    RULE((d) + 1, "Name", T_STRING, check_by_parent, "which limit"),                               \
-    HARM((d) + 1, "Hard", T_INT, "its value; the daemon has the capability to set any"),           \
-    HARM((d) + 1, "Soft", T_INT, "its value, below the hard one"),                                 \
+    ULIMIT_ROWS(d),                                                                                \
     HARM(d, "CpuCount", T_INT, "Windows only"),                                                    \
     HARM(d, "CpuPercent", T_INT, "Windows only"),                                                  \
     HARM(d, "IOMaximumIOps", T_INT, "Windows only"),                                               \
     HARM(d, "IOMaximumBandwidth", T_INT, "Windows only")
+
+#define HEALTHCHECK_ROWS(d)                                                                        \
+    HARM(d, "Test", T_STRINGS, "runs inside a container"),                                         \
+    HARM(d, "Interval", T_INT, "how often"),                                                       \
+    HARM(d, "Timeout", T_INT, "how long"),                                                         \
+    HARM(d, "StartPeriod", T_INT, "when first"),                                                   \
+    HARM(d, "StartInterval", T_INT, "how often at first"),                                         \
+    HARM(d, "Retries", T_INT, "how often it may fail")
 
 #define RESTART_ROWS(d)                                                                            \
     HOLD(d, "RestartPolicy", T_OBJECT, "when the daemon starts it again"),                         \

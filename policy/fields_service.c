@@ -55,12 +55,7 @@
                              "a template runs in the daemon")),                                    \
     RULE(d, "StopGracePeriod", T_INT, check_stop_grace, "without an end the daemon cannot stop"),  \
     RULE(d, "Healthcheck", T_OBJECT, check_healthcheck, "a command that the daemon repeats inside"), \
-    HARM((d) + 1, "Test", T_STRINGS, "runs inside the container"),                                 \
-    HARM((d) + 1, "Interval", T_INT, "how often"),                                                 \
-    HARM((d) + 1, "Timeout", T_INT, "how long"),                                                   \
-    HARM((d) + 1, "StartPeriod", T_INT, "when first"),                                             \
-    HARM((d) + 1, "StartInterval", T_INT, "how often at first"),                                   \
-    HARM((d) + 1, "Retries", T_INT, "how often it may fail"),                                      \
+    HEALTHCHECK_ROWS((d) + 1),                                                                     \
     RULE(d, "Hosts", T_STRINGS, check_hosts, "names inside, also for the host itself"),            \
     HOLD(d, "DNSConfig", T_OBJECT, "how it finds names"),                                          \
     RULE((d) + 1, "Nameservers", T_STRINGS, check_dns, "name servers inside"),                     \
@@ -83,10 +78,7 @@
          "kernel parameters, some of them not only the container's"),                              \
     RULE(d, "CapabilityAdd", T_STRINGS, check_cap_add, "powers of root over the host"),            \
     HARM(d, "CapabilityDrop", T_STRINGS, "less than without it; cap_drop may require it"),         \
-    RULE(d, "Ulimits", T_OBJECTS, check_ulimits, "limits of each process"),                        \
-    RULE((d) + 1, "Name", T_STRING, check_by_parent, "which limit"),                               \
-    HARM((d) + 1, "Hard", T_INT, "its value; the daemon has the capability to set any"),           \
-    HARM((d) + 1, "Soft", T_INT, "its value, below the hard one"),                                 \
+    ULIMIT_ROWS(d),                                                                                \
     RULE(d, "OomScoreAdj", T_INT, check_oom_score, "the host's processes are killed first")
 
 #define GENERIC_NOTE "claims what nodes offer by that name; it is given as a variable alone"

@@ -183,16 +183,20 @@ static void load_archive(struct loader *loader, const struct json_node *node, st
 
 /* ---- groups ---------------------------------------------------------------------------------- */
 
-static const char *const groups[] = {"containers", "exec",     "images",  "networks",
-                                     "builds",     "services", "secrets", "configs",
-                                     "plugins",    "nodes",    "swarm"};
-
 static bool is_group(struct str name)
 {
-    for (size_t i = 0; i < ARRAY_LEN(groups); i++)
-        if (str_is(name, groups[i]))
+    for (enum key key = 0; key < KEY_COUNT; key++)
+        if (str_is(name, key_rows[key].group))
             return true;
     return false;
+}
+
+/* Rows of one group stand together. */
+static void offer_groups(struct nearest *nearest)
+{
+    for (enum key key = 0; key < KEY_COUNT; key++)
+        if (key == 0 || strcmp(key_rows[key].group, key_rows[key - 1].group) != 0)
+            nearest_offer(nearest, str_of(key_rows[key].group));
 }
 
 /* Keys of the format that no code of this version enforces. */
@@ -276,8 +280,7 @@ static void unknown_role_key(struct loader *loader, const struct json_node *memb
     struct nearest nearest = nearest_to(member->key);
     for (size_t i = 0; i < ARRAY_LEN(known); i++)
         nearest_offer(&nearest, str_of(known[i]));
-    for (size_t i = 0; i < ARRAY_LEN(groups); i++)
-        nearest_offer(&nearest, str_of(groups[i]));
+    offer_groups(&nearest);
     hint_of(hint, &nearest);
     for (enum key key = 0; key < KEY_COUNT && !nearest.best.p; key++)
         if (str_ieq(member->key, str_of(key_rows[key].name))) {
