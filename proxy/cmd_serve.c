@@ -2,7 +2,7 @@
 #include "cmd.h"
 
 #include "address.h"
-#include "listener.h"
+#include "confine.h"
 #include "upstream.h"
 
 #include <errno.h>
@@ -24,6 +24,9 @@ struct daemon {
     struct server server;
     struct event *signals[3];
     struct event *deadline; /* of a stop */
+    struct drop drop;
+    struct systemd_notifier notifier;
+    struct event *watchdog; /* NULL: nobody wants to hear */
     int stopping;           /* how many times it was asked for */
     uint64_t stop_ms;       /* monotonic: when what still runs is cut */
 };
@@ -34,6 +37,11 @@ static bool load_snapshot(struct daemon *daemon)
 {
     const struct config *config = &daemon->config;
     struct snapshot *snapshot = &daemon->snapshot;
+    struct err err = {.set = false};
+    if (config->policy && !file_private_enough(config->policy, daemon->drop.uid, &err)) {
+        log_error("the policy %s", err.text);
+        return false;
+    }
     snapshot->policy =
         config->policy ? policy_read(config->policy, snapshot->hash) : policy_builtin();
     if (!snapshot->policy) {
@@ -86,6 +94,7 @@ static void on_stop_signal(evutil_socket_t number, short what, void *arg)
     }
     log_info("%s: no new connections; what runs may finish within %u s",
              number == SIGINT ? "SIGINT" : "SIGTERM", daemon->config.stop_timeout);
+    systemd_notify(&daemon->notifier, "STOPPING=1\nSTATUS=stopping; what runs may finish");
     listeners_close(&daemon->server);
     for (size_t i = 0; i < daemon->worker_count; i++)
         worker_tell(&daemon->workers[i], true, false);
@@ -117,6 +126,29 @@ static bool watch_signals(struct daemon *daemon)
         if (!daemon->signals[i] || event_add(daemon->signals[i], NULL) != 0)
             return false;
     return daemon->deadline != NULL;
+}
+
+/* ---- systemd ------------------------------------------------------------------------------- */
+
+/* Silence while a loop hangs: systemd then restarts the service. */
+static void on_watchdog(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct daemon *daemon = arg;
+    if (workers_answer(daemon->workers, daemon->worker_count))
+        systemd_notify(&daemon->notifier, "WATCHDOG=1");
+}
+
+static bool watch_loops(struct daemon *daemon)
+{
+    uint64_t ms = daemon->notifier.watchdog_ms / 4;
+    if (ms == 0)
+        return true;
+    struct timeval tick = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (long)(ms % 1000) * 1000};
+    daemon->watchdog =
+        event_new(daemon->workers[0].context.loop.base, -1, EV_PERSIST, on_watchdog, daemon);
+    return daemon->watchdog && event_add(daemon->watchdog, &tick) == 0;
 }
 
 /* ---- start --------------------------------------------------------------------------------- */
@@ -234,26 +266,19 @@ static void announce(const struct daemon *daemon)
              config->policy ? config->policy : "built in", config->upstream);
     log_info("existing containers, volumes and networks, and host paths of binds, are judged by "
              "name only in this version");
-    for (size_t i = 0; i < config->host_count; i++)
-        log_info("listening on %s; for the docker CLI: export DOCKER_HOST=%s", config->hosts[i],
-                 config->hosts[i]);
+    for (size_t i = 0; i < daemon->server.count; i++) {
+        const struct listener *listener = &daemon->server.listeners[i];
+        bool unix = listener->path[0] != '\0';
+        log_info("listening on %s; for the docker CLI: export DOCKER_HOST=%s%s", listener->name,
+                 unix ? "unix://" : "", unix ? listener->path : listener->name);
+    }
+    char state[160 + POLICY_NAME_MAX];
+    snprintf(state, sizeof(state), "READY=1\nSTATUS=serves %s", served);
+    systemd_notify(&daemon->notifier, state);
 }
 
-static bool start(struct daemon *daemon)
+static bool start_threads(struct daemon *daemon)
 {
-    struct err err = {.set = false};
-    const struct config *config = &daemon->config;
-    raise_descriptor_limit(config);
-    if (!load_snapshot(daemon))
-        return false;
-    daemon->sink = audit_open(config->audit_logs, config->audit_count, &err);
-    if (!daemon->sink) {
-        log_error("%s", err.text);
-        return false;
-    }
-    if (!open_workers(daemon) || !watch_signals(daemon) || !open_listeners(daemon))
-        return false;
-    probe_upstream(daemon);
     /* Signals belong to the main thread. */
     sigset_t all, old;
     sigfillset(&all);
@@ -267,6 +292,38 @@ static bool start(struct daemon *daemon)
     return ok;
 }
 
+/* What has to be known before anything is opened. */
+static bool prepare(struct daemon *daemon)
+{
+    struct err err = {.set = false};
+    const struct config *config = &daemon->config;
+    bool ok = systemd_read_sockets(&daemon->server.inherited, &err) &&
+              drop_find(config->user, address_unix_path(config->upstream), &daemon->drop, &err);
+    if (!ok)
+        log_error("%s", err.text);
+    systemd_open_notifier(&daemon->notifier);
+    raise_descriptor_limit(config);
+    return ok;
+}
+
+static bool start(struct daemon *daemon)
+{
+    struct err err = {.set = false};
+    const struct config *config = &daemon->config;
+    if (!prepare(daemon) || !load_snapshot(daemon))
+        return false;
+    daemon->sink = audit_open(config->audit_logs, config->audit_count, &err);
+    if (!daemon->sink) {
+        log_error("%s", err.text);
+        return false;
+    }
+    if (!open_workers(daemon) || !watch_signals(daemon) || !watch_loops(daemon) ||
+        !open_listeners(daemon) || !confine(config, &daemon->server, daemon->sink, &daemon->drop))
+        return false;
+    probe_upstream(daemon);
+    return start_threads(daemon);
+}
+
 static void take_down(struct daemon *daemon)
 {
     listeners_close(&daemon->server);
@@ -275,6 +332,8 @@ static void take_down(struct daemon *daemon)
             event_free(daemon->signals[i]);
     if (daemon->deadline)
         event_free(daemon->deadline);
+    if (daemon->watchdog)
+        event_free(daemon->watchdog);
     stop_loops(daemon);
     for (size_t i = daemon->worker_count; i > 0; i--)
         worker_close(&daemon->workers[i - 1]);
@@ -282,11 +341,12 @@ static void take_down(struct daemon *daemon)
     EVP_MD_free(daemon->sha256);
     audit_close(daemon->sink);
     policy_free(daemon->snapshot.policy);
+    systemd_close_notifier(&daemon->notifier);
 }
 
 int cmd_serve(int argc, char **argv)
 {
-    static struct daemon daemon;
+    static struct daemon daemon = {.notifier.fd = -1};
     struct err err = {.set = false};
     if (!config_read(argc, argv, &daemon.config, &err))
         return cmd_fail(EXIT_USAGE, "%s", err.text);
