@@ -42,14 +42,16 @@ static void give(const struct server *server, struct audit_sink *sink, const str
 
 static void grant(struct sandbox *sandbox, const struct config *config, const struct server *server)
 {
-    if (config->policy)
+    if (config->policy && strcmp(config->policy, "-") != 0)
         sandbox_grant_folder_of(sandbox, config->policy, SANDBOX_READ);
     for (size_t i = 0; i < config->audit_count; i++) {
         const char *target = config->audit_logs[i];
+        if (strcmp(target, "-") == 0 || strcmp(target, "none") == 0)
+            continue;
         /* A pipe or a terminal is not replaced, and its folder (/dev, say) is nobody's to write. */
         if (is_regular(target))
             sandbox_grant_folder_of(sandbox, target, SANDBOX_APPEND);
-        else if (strcmp(target, "-") != 0 && strcmp(target, "none") != 0)
+        else
             sandbox_grant(sandbox, target, SANDBOX_APPEND);
     }
     for (size_t i = 0; i < server->count; i++)

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 int cmd_fail(int status, const char *format, ...)
 {
@@ -65,18 +66,21 @@ char *file_read(const char *path, size_t max, size_t *length, struct err *err)
     return NULL;
 }
 
-/* Files of a folder that everybody may write can be exchanged, unless its sticky bit is set. */
+/* Files of a folder that everybody may write can be exchanged, unless its sticky bit is set, or it
+   is mounted read-only, as Kubernetes does with its ConfigMaps. */
 static bool folder_private_enough(const char *path, struct err *err)
 {
     char folder[PATH_MAX];
     struct stat st;
+    struct statvfs mount;
     snprintf(folder, sizeof(folder), "%s", path);
     char *slash = strrchr(folder, '/');
     if (!slash)
         snprintf(folder, sizeof(folder), ".");
     else
         slash[slash == folder ? 1 : 0] = '\0';
-    if (stat(folder, &st) != 0 || !(st.st_mode & S_IWOTH) || st.st_mode & S_ISVTX)
+    if (stat(folder, &st) != 0 || !(st.st_mode & S_IWOTH) || st.st_mode & S_ISVTX ||
+        (statvfs(folder, &mount) == 0 && mount.f_flag & ST_RDONLY))
         return true;
     return err_set(err, 0, 0,
                    "%s may be replaced by everybody, since everybody may write in %s; "

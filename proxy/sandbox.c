@@ -1,6 +1,5 @@
 /* seccomp and Landlock; see sandbox.h. The table of system calls is the whole policy: what has no
-   row fails with EPERM, and the kernel logs it. What runs no program and opens no way out, but
-   would only do so in a process that somebody else controls, ends the process at once. */
+   row fails with EPERM, and the kernel logs it; what only a hijacked process would try ends it. */
 #include "sandbox.h"
 
 #include "log.h"
@@ -82,6 +81,8 @@ static const struct call calls[] = {
     /* Files: opened for reading, or for writing at their end. Where, Landlock says. */
     {"openat", ALLOW, {{IF(2, O_ACCMODE | O_CREAT | O_TRUNC | NAMELESS), IS O_RDONLY}}},
     {"openat", ALLOW, {{IF(2, O_ACCMODE | O_TRUNC | O_APPEND | NAMELESS), IS (O_WRONLY | O_APPEND)}}},
+    {"open", ALLOW, {{IF(1, O_ACCMODE | O_CREAT | O_TRUNC | NAMELESS), IS O_RDONLY}}},
+    {"open", ALLOW, {{IF(1, O_ACCMODE | O_TRUNC | O_APPEND | NAMELESS), IS (O_WRONLY | O_APPEND)}}},
     {"fstat", ALLOW, {{0}}}, {"newfstatat", ALLOW, {{0}}}, {"statx", ALLOW, {{0}}},
     {"stat", ALLOW, {{0}}}, {"lstat", ALLOW, {{0}}}, {"lseek", ALLOW, {{0}}},
     {"ftruncate", ALLOW, {{0}}},                /* takes half an audit line back */

@@ -210,6 +210,32 @@ def files_of_others():
 
 
 @suite.test
+def config_map():
+    """a policy as Kubernetes mounts it: links in a folder of mode 0777 that is mounted read-only"""
+    if not root() or not shutil.which("unshare"):
+        return
+    with Env(start=False) as env:
+        volume = os.path.join(env.dir, "volume")
+        os.makedirs(os.path.join(volume, "..2026_01"))
+        shutil.copy(os.path.join(CASES, "open.json"), os.path.join(volume, "..2026_01", "p.json"))
+        os.chmod(os.path.join(volume, "..2026_01", "p.json"), 0o644)
+        os.symlink("..2026_01", os.path.join(volume, "..data"))
+        os.symlink("..data/p.json", os.path.join(volume, "p.json"))
+        os.chmod(volume, 0o777)
+        at = env.args.index("--role")
+        env.args[at:at + 2] = ["--policy", os.path.join(volume, "p.json")]
+        result = run_bin("serve", *env.args, timeout=5)
+        equal((result.returncode, b"chmod o-w" in result.stderr), (1, True), "not read-only")
+        mount = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
+        with open(env.stderr_path, "ab") as stderr:
+            env.process = subprocess.Popen(
+                ["unshare", "-m", "sh", "-c", mount, volume, settings["bin"], "serve"] + env.args,
+                stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr)
+        wait_for(env.is_ready, "the proxy listens", 10)
+        equal(env.ask("GET", "/_ping").status, 200, "status")
+
+
+@suite.test
 def seccomp_missing():
     """without seccomp nothing is served, and --sandbox off is named; without Landlock it is said"""
     if settings["sanitized"] or not root() or os.uname().machine != "x86_64":
@@ -269,7 +295,7 @@ def tcp():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    with Env("-H", f"tcp://127.0.0.1:{port}", "--insecure-tcp") as env:
+    with Env("-H", f"tcp://127.0.0.1:{port}", "--insecure-tcp"):
         with Client(("127.0.0.1", port)) as client:
             for _ in range(3):
                 equal(client.ask("GET", "/_ping").status, 200, "status")

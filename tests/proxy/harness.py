@@ -234,7 +234,7 @@ class Env:
                      "--stop-timeout", "2"]
         if audit:
             self.args += ["--audit-log", self.audit_path]
-        self.args += ["--policy", os.path.join(CASES, policy)] if policy else ["--role", role]
+        self.args += ["--policy", self.own_copy(policy)] if policy else ["--role", role]
         self.args += options
         self.clients = []
         self.process = None
@@ -260,6 +260,13 @@ class Env:
                 self.process.wait()
             self.fake.stop()
             shutil.rmtree(self.dir, ignore_errors=True)
+
+    def own_copy(self, policy):
+        """A policy of the cases that nobody else may write, whoever owns the sources."""
+        path = os.path.join(self.dir, policy)
+        shutil.copyfile(os.path.join(CASES, policy), path)
+        os.chmod(path, 0o644)
+        return path
 
     def start(self, ready=True):
         with open(self.stderr_path, "ab") as stderr:

@@ -69,6 +69,7 @@ def main():
     parser.add_argument("--skip-cases", action="store_true", help="only the behaviour tests")
     options = parser.parse_args()
     settings["bin"] = os.path.abspath(options.bin)
+    os.umask(0o022)     # what others may write, the program refuses
     if not os.access(settings["bin"], os.X_OK):
         sys.exit(f"run.py: {settings['bin']} is not there: build it first (make)")
     with open(settings["bin"], "rb") as file:
