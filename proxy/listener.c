@@ -201,7 +201,8 @@ static bool is_loopback(const struct sockaddr_storage *address)
 /* The socket keeps the owner and mode that systemd gave it, and its file stays when we stop. */
 static bool adopt(struct listener *listener, const struct config *config, struct err *err)
 {
-    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+    struct sockaddr_storage address;
+    memset(&address, 0, sizeof(address));
     const struct sockaddr_un *un = (const struct sockaddr_un *)(const void *)&address;
     socklen_t length = sizeof(address);
     int flags = fcntl(listener->fd, F_GETFL);
