@@ -268,9 +268,9 @@ static void announce(const struct daemon *daemon)
              "name only in this version");
     for (size_t i = 0; i < daemon->server.count; i++) {
         const struct listener *listener = &daemon->server.listeners[i];
-        bool unix = listener->path[0] != '\0';
+        bool is_unix = listener->path[0] != '\0';
         log_info("listening on %s; for the docker CLI: export DOCKER_HOST=%s%s", listener->name,
-                 unix ? "unix://" : "", unix ? listener->path : listener->name);
+                 is_unix ? "unix://" : "", is_unix ? listener->path : listener->name);
     }
     char state[160 + POLICY_NAME_MAX];
     snprintf(state, sizeof(state), "READY=1\nSTATUS=serves %s", served);
