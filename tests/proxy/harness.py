@@ -334,8 +334,10 @@ class Env:
         """The audit lines so far, parsed."""
         if not os.path.exists(self.audit_path):
             return []
-        with open(self.audit_path, encoding="utf-8") as file:
-            return [json.loads(line) for line in file if line.endswith("\n")]
+        with open(self.audit_path, "rb") as file:
+            # What is written meanwhile is left out: a flood writes faster than this reads.
+            text = file.read(os.fstat(file.fileno()).st_size)
+        return [json.loads(line) for line in text.splitlines(True) if line.endswith(b"\n")]
 
     def wait_audit(self, count=1, **fields):
         """The audit lines with these fields, once there are count of them."""
