@@ -14,7 +14,7 @@ SHELL := /bin/bash
 .SUFFIXES:
 
 # ---- what is needed --------------------------------------------------------------------------
-DEPS_BUILD := gcc libc6-dev make pkg-config libevent-dev libcjson-dev libssl-dev node-llhttp
+DEPS_BUILD := gcc libc6-dev make pkg-config libevent-dev libcjson-dev libssl-dev libseccomp-dev node-llhttp
 DEPS_TEST  := $(DEPS_BUILD) clang libclang-rt-14-dev clang-tidy clang-format cppcheck libcmocka-dev \
               python3 docker.io docker-compose docker-registry busybox-static iptables iproute2 util-linux \
               ca-certificates procps openssl curl
@@ -24,7 +24,7 @@ NO_LIBS := deps deps-test help clean distclean run test format format-check cppc
 NEED_LIBS := $(filter-out $(NO_LIBS),$(or $(MAKECMDGOALS),all))
 
 # ---- libraries -------------------------------------------------------------------------------
-PKGS := libevent_core openssl libcjson
+PKGS := libevent_core openssl libcjson libseccomp
 LLHTTP_SHARE ?= /usr/share
 ifneq ($(NEED_LIBS),)
   ifeq ($(shell command -v pkg-config),)
@@ -50,6 +50,7 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(LLHTTP_CFLAGS)
 EVENT_LIBS := $(shell pkg-config --libs libevent_core 2>/dev/null)
 CJSON_LIBS := $(shell pkg-config --libs libcjson 2>/dev/null)
 SSL_LIBS   := $(shell pkg-config --libs libcrypto 2>/dev/null)
+SECCOMP_LIBS := $(shell pkg-config --libs libseccomp 2>/dev/null)
 
 # ---- flags -----------------------------------------------------------------------------------
 comma := ,
@@ -94,7 +95,7 @@ all: $(BIN) ## build the program at build/sockwarden
 
 $(BIN): $(BUILD)/proxy/main.o $(LIBPROXY) $(LIBPOLICY) $(LLHTTP_OBJS)
 	@echo "  LD      $@"
-	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) $(EVENT_LIBS) $(CJSON_LIBS) $(SSL_LIBS) $(LLHTTP_LIBS)
+	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) $(EVENT_LIBS) $(CJSON_LIBS) $(SSL_LIBS) $(SECCOMP_LIBS) $(LLHTTP_LIBS)
 
 $(LIBPOLICY): $(POLICY_OBJS)
 	@echo "  AR      $@"
@@ -138,7 +139,7 @@ WRAP_test_no_memory := $(foreach f,malloc calloc realloc arena_alloc arena_copy 
 $(BUILD)/unit/%: tests/unit/%.c $(LIBPROXY) $(LIBPOLICY) $(LLHTTP_OBJS) $(FLAGS_STAMP)
 	@echo "  LD      $@"
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) $(PKG_CFLAGS) -iquote policy -iquote proxy -MMD -MP -o $@ $< $(LIBPROXY) $(LIBPOLICY) $(LLHTTP_OBJS) \
-	  $(LDFLAGS_ALL) $(WRAP_$*) -lcmocka $(if $(filter test_proxy_%,$*),$(EVENT_LIBS) $(SSL_LIBS)) $(CJSON_LIBS) $(LLHTTP_LIBS)
+	  $(LDFLAGS_ALL) $(WRAP_$*) -lcmocka $(if $(filter test_proxy_%,$*),$(EVENT_LIBS) $(SSL_LIBS) $(SECCOMP_LIBS)) $(CJSON_LIBS) $(LLHTTP_LIBS)
 
 $(BUILD)/bench/%: tests/bench/%.c $(LIBPOLICY) $(FLAGS_STAMP)
 	@echo "  LD      $@"
@@ -160,7 +161,7 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h) $(FUZZ_LIBS)
 	@echo "  FUZZ    $@"
 	$(Q)mkdir -p $(@D) && clang -std=c17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer $(FUZZ_SAN) -iquote include -iquote policy -iquote proxy \
 	  $(PKG_CFLAGS) -o $@ $< $(BUILD)/fuzzlib/libproxy.a $(BUILD)/fuzzlib/libpolicy.a \
-	  $(wildcard $(BUILD)/fuzzlib/llhttp/*.o) -pthread $(EVENT_LIBS) $(SSL_LIBS) $(CJSON_LIBS) $(LLHTTP_LIBS)
+	  $(wildcard $(BUILD)/fuzzlib/llhttp/*.o) -pthread $(EVENT_LIBS) $(SSL_LIBS) $(SECCOMP_LIBS) $(CJSON_LIBS) $(LLHTTP_LIBS)
 .PHONY: libs
 libs: $(LIBPOLICY) $(LIBPROXY) $(LLHTTP_OBJS)
 

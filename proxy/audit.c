@@ -79,6 +79,18 @@ void audit_close(struct audit_sink *sink)
     free(sink);
 }
 
+void audit_give(struct audit_sink *sink, uid_t uid, gid_t gid)
+{
+    struct stat st;
+    for (size_t i = 0; i < sink->count; i++) {
+        const struct output *output = &sink->outputs[i];
+        if (output->fd > STDERR_FILENO && output->regular && fstat(output->fd, &st) == 0 &&
+            st.st_uid == 0 && st.st_nlink == 1 && fchown(output->fd, uid, gid) != 0)
+            log_warn("cannot give the audit log %s to uid %u: %s", output->name, (unsigned)uid,
+                     strerror(errno));
+    }
+}
+
 /* A request does not go on before its line is written, so a full pipe or terminal is waited for;
    one that nobody reads for WAIT_MS counts as broken, and is not waited for until it takes lines
    again. */

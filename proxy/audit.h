@@ -6,6 +6,8 @@
 #include "err.h"
 #include "json.h"
 
+#include <sys/types.h>
+
 struct audit_sink; /* shared by all loops; has its own lock */
 
 enum { AUDIT_TARGETS_MAX = 8 };
@@ -14,6 +16,8 @@ enum { AUDIT_TARGETS_MAX = 8 };
    err set when one cannot be opened. */
 struct audit_sink *audit_open(const char *const *targets, size_t count, struct err *err);
 void audit_close(struct audit_sink *sink);
+/* Gives files that belong to root alone to another user, who may then open them again. */
+void audit_give(struct audit_sink *sink, uid_t uid, gid_t gid);
 /* Writes whole lines to every target. False: they are not all in each (the reason has been logged
    once); no half line is left behind where a target is a file. */
 bool audit_write(struct audit_sink *sink, struct str lines);

@@ -6,6 +6,8 @@
 #include "err.h"
 #include "policy.h"
 
+#include <sys/types.h>
+
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_REFUSED = 3 };
 
 int cmd_serve(int argc, char **argv);
@@ -18,6 +20,9 @@ int cmd_roles(int argc, char **argv);
 /* A whole file, or standard input for "-"; *length is set. NULL with err set when it cannot be read
    or is larger than max bytes. The caller frees it. */
 char *file_read(const char *path, size_t max, size_t *length, struct err *err);
+/* May nobody but root and self write this file? False: err names the file and the remedy. A file
+   that is not there passes: who reads it says so. */
+bool file_private_enough(const char *path, uid_t self, struct err *err);
 /* Reads and loads a policy. All errors and warnings go to standard error as FILE:LINE:COLUMN:
    sentence; NULL when there was an error. */
 struct policy *policy_read(const char *path, char hash[65]);

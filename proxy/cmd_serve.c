@@ -2,7 +2,7 @@
 #include "cmd.h"
 
 #include "address.h"
-#include "listener.h"
+#include "confine.h"
 #include "own_places.h"
 #include "upstream.h"
 
@@ -25,31 +25,24 @@ struct daemon {
     struct server server;
     struct event *signals[3];
     struct event *deadline; /* of a stop */
+    struct drop drop;
+    struct systemd_notifier notifier;
+    struct event *watchdog; /* NULL: nobody wants to hear */
     int stopping;           /* how many times it was asked for */
     uint64_t stop_ms;       /* monotonic: when what still runs is cut */
 };
 
 /* ---- the policy ---------------------------------------------------------------------------- */
 
-/* A listener's name is matched as it was given, to the byte. */
-static void warn_of_unheard(const struct config *config, const struct policy *policy)
-{
-    struct str hosts[CONFIG_HOSTS_MAX];
-    for (size_t i = 0; i < config->host_count; i++)
-        hosts[i] = str_of(config->hosts[i]);
-    for (size_t i = 0; i < policy_client_count(policy); i++) {
-        const char *name = policy_client_unheard(policy, i, hosts, config->host_count);
-        if (name)
-            log_warn("the client \"%s\" is never met: its \"listener\" matches none of the --host "
-                     "addresses; write one as it is given there, such as \"%s\"",
-                     name, config->hosts[0]);
-    }
-}
-
 static bool load_snapshot(struct daemon *daemon)
 {
     const struct config *config = &daemon->config;
     struct snapshot *snapshot = &daemon->snapshot;
+    struct err err = {.set = false};
+    if (config->policy && !file_private_enough(config->policy, daemon->drop.uid, &err)) {
+        log_error("the policy %s", err.text);
+        return false;
+    }
     snapshot->policy =
         config->policy ? policy_read(config->policy, snapshot->hash) : policy_builtin();
     if (!snapshot->policy) {
@@ -59,13 +52,11 @@ static bool load_snapshot(struct daemon *daemon)
     }
     if (!config->policy)
         snprintf(snapshot->hash, sizeof(snapshot->hash), "builtin");
-    struct err err = {.set = false};
     if (!own_places_tell(config, snapshot->policy, &err)) {
         log_error("%s", err.text);
         return false;
     }
     if (!config->role) {
-        warn_of_unheard(config, snapshot->policy);
         if (policy_client_count(snapshot->policy) == 0 && !policy_default_role(snapshot->policy))
             log_warn("the policy %s has no role \"default\" and no --role is given, so every "
                      "request is refused",
@@ -108,6 +99,7 @@ static void on_stop_signal(evutil_socket_t number, short what, void *arg)
     }
     log_info("%s: no new connections; what runs may finish within %u s",
              number == SIGINT ? "SIGINT" : "SIGTERM", daemon->config.stop_timeout);
+    systemd_notify(&daemon->notifier, "STOPPING=1\nSTATUS=stopping; what runs may finish");
     listeners_close(&daemon->server);
     for (size_t i = 0; i < daemon->worker_count; i++)
         worker_tell(&daemon->workers[i], true, false);
@@ -139,6 +131,29 @@ static bool watch_signals(struct daemon *daemon)
         if (!daemon->signals[i] || event_add(daemon->signals[i], NULL) != 0)
             return false;
     return daemon->deadline != NULL;
+}
+
+/* ---- systemd ------------------------------------------------------------------------------- */
+
+/* Silence while a loop hangs: systemd then restarts the service. */
+static void on_watchdog(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct daemon *daemon = arg;
+    if (workers_answer(daemon->workers, daemon->worker_count))
+        systemd_notify(&daemon->notifier, "WATCHDOG=1");
+}
+
+static bool watch_loops(struct daemon *daemon)
+{
+    uint64_t ms = daemon->notifier.watchdog_ms / 4;
+    if (ms == 0)
+        return true;
+    struct timeval tick = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (long)(ms % 1000) * 1000};
+    daemon->watchdog =
+        event_new(daemon->workers[0].context.loop.base, -1, EV_PERSIST, on_watchdog, daemon);
+    return daemon->watchdog && event_add(daemon->watchdog, &tick) == 0;
 }
 
 /* ---- start --------------------------------------------------------------------------------- */
@@ -208,6 +223,36 @@ static bool upstream_is_own(const struct daemon *daemon)
     return false;
 }
 
+/* A listener's name is matched as it was given, to the byte. */
+static void warn_of_unheard(const struct server *server, const struct policy *policy)
+{
+    struct str names[LISTENERS_MAX];
+    for (size_t i = 0; i < server->count; i++)
+        names[i] = str_of(server->listeners[i].name);
+    for (size_t i = 0; i < policy_client_count(policy); i++) {
+        const char *name = policy_client_unheard(policy, i, names, server->count);
+        if (name)
+            log_warn("the client \"%s\" is never met: its \"listener\" matches none of the --host "
+                     "addresses; write one as it is given there, such as \"%s\"",
+                     name, server->listeners[0].name);
+    }
+}
+
+/* Own sockets and ports are kept from containers; clients are told by the listeners' names. */
+static bool tell_listeners(struct daemon *daemon)
+{
+    struct err err = {.set = false};
+    for (size_t i = 0; i < daemon->server.count; i++)
+        if (!own_places_tell_socket(daemon->snapshot.policy, daemon->server.listeners[i].fd,
+                                    &err)) {
+            log_error("%s", err.text);
+            return false;
+        }
+    if (!daemon->snapshot.role)
+        warn_of_unheard(&daemon->server, daemon->snapshot.policy);
+    return true;
+}
+
 static bool open_listeners(struct daemon *daemon)
 {
     struct err err = {.set = false};
@@ -225,6 +270,8 @@ static bool open_listeners(struct daemon *daemon)
                   daemon->config.upstream);
         return false;
     }
+    if (!tell_listeners(daemon))
+        return false;
     if (!listeners_start(&daemon->server, &err)) {
         log_error("%s", err.text);
         return false;
@@ -257,26 +304,19 @@ static void announce(const struct daemon *daemon)
     log_info(
         "existing objects are not judged in this version: the operation alone decides, not which "
         "object it names; host paths of binds are compared as they are written");
-    for (size_t i = 0; i < config->host_count; i++)
-        log_info("listening on %s; for the docker CLI: export DOCKER_HOST=%s", config->hosts[i],
-                 config->hosts[i]);
+    for (size_t i = 0; i < daemon->server.count; i++) {
+        const struct listener *listener = &daemon->server.listeners[i];
+        bool is_unix = listener->path[0] != '\0';
+        log_info("listening on %s; for the docker CLI: export DOCKER_HOST=%s%s", listener->name,
+                 is_unix ? "unix://" : "", is_unix ? listener->path : listener->name);
+    }
+    char state[160 + POLICY_NAME_MAX];
+    snprintf(state, sizeof(state), "READY=1\nSTATUS=serves %s", served);
+    systemd_notify(&daemon->notifier, state);
 }
 
-static bool start(struct daemon *daemon)
+static bool start_threads(struct daemon *daemon)
 {
-    struct err err = {.set = false};
-    const struct config *config = &daemon->config;
-    raise_descriptor_limit(config);
-    if (!load_snapshot(daemon))
-        return false;
-    daemon->sink = audit_open(config->audit_logs, config->audit_count, &err);
-    if (!daemon->sink) {
-        log_error("%s", err.text);
-        return false;
-    }
-    if (!open_workers(daemon) || !watch_signals(daemon) || !open_listeners(daemon))
-        return false;
-    probe_upstream(daemon);
     /* Signals belong to the main thread. */
     sigset_t all, old;
     sigfillset(&all);
@@ -290,6 +330,38 @@ static bool start(struct daemon *daemon)
     return ok;
 }
 
+/* What has to be known before anything is opened. */
+static bool prepare(struct daemon *daemon)
+{
+    struct err err = {.set = false};
+    const struct config *config = &daemon->config;
+    bool ok = systemd_read_sockets(&daemon->server.inherited, &err) &&
+              drop_find(config->user, address_unix_path(config->upstream), &daemon->drop, &err);
+    if (!ok)
+        log_error("%s", err.text);
+    systemd_open_notifier(&daemon->notifier);
+    raise_descriptor_limit(config);
+    return ok;
+}
+
+static bool start(struct daemon *daemon)
+{
+    struct err err = {.set = false};
+    const struct config *config = &daemon->config;
+    if (!prepare(daemon) || !load_snapshot(daemon))
+        return false;
+    daemon->sink = audit_open(config->audit_logs, config->audit_count, &err);
+    if (!daemon->sink) {
+        log_error("%s", err.text);
+        return false;
+    }
+    if (!open_workers(daemon) || !watch_signals(daemon) || !watch_loops(daemon) ||
+        !open_listeners(daemon) || !confine(config, &daemon->server, daemon->sink, &daemon->drop))
+        return false;
+    probe_upstream(daemon);
+    return start_threads(daemon);
+}
+
 static void take_down(struct daemon *daemon)
 {
     listeners_close(&daemon->server);
@@ -298,6 +370,8 @@ static void take_down(struct daemon *daemon)
             event_free(daemon->signals[i]);
     if (daemon->deadline)
         event_free(daemon->deadline);
+    if (daemon->watchdog)
+        event_free(daemon->watchdog);
     stop_loops(daemon);
     for (size_t i = daemon->worker_count; i > 0; i--)
         worker_close(&daemon->workers[i - 1]);
@@ -305,11 +379,12 @@ static void take_down(struct daemon *daemon)
     EVP_MD_free(daemon->sha256);
     audit_close(daemon->sink);
     policy_free(daemon->snapshot.policy);
+    systemd_close_notifier(&daemon->notifier);
 }
 
 int cmd_serve(int argc, char **argv)
 {
-    static struct daemon daemon;
+    static struct daemon daemon = {.notifier.fd = -1};
     struct err err = {.set = false};
     if (!config_read(argc, argv, &daemon.config, &err))
         return cmd_fail(EXIT_USAGE, "%s", err.text);

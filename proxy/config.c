@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum kind { TEXT, LIST, SWITCH, COUNT, SECONDS, BYTES, MODE, LEVEL, FORMAT, FAILURE };
+enum kind { TEXT, LIST, SWITCH, COUNT, SECONDS, BYTES, MODE, LEVEL, FORMAT, FAILURE, ON_OFF };
 
 struct option {
     const char *name;
@@ -30,7 +30,7 @@ struct option {
 // clang-format off
 static const struct option options[] = {
     {"host", 'H', LIST, AT(hosts), AT(host_count), CONFIG_HOSTS_MAX, 0, 0, "unix:///run/sockwarden/docker.sock", "ADDRESS",
-     "listen on unix:///path or tcp://IP:PORT; repeatable"},
+     "listen on unix:///path, tcp://IP:PORT or fd://[NAME] (systemd's sockets); repeatable"},
     {"upstream", 0, TEXT, AT(upstream), 0, 0, 0, 0, "unix:///var/run/docker.sock", "ADDRESS",
      "the real Docker daemon, unix:///path"},
     {"policy", 0, TEXT, AT(policy), 0, 0, 0, 0, NULL, "FILE",
@@ -55,6 +55,10 @@ static const struct option options[] = {
      "of that log; text on a terminal, else json"},
     {"workers", 0, COUNT, AT(workers), 0, 0, 1, 64, NULL, "N",
      "event loops; default: the number of CPUs, at most 4"},
+    {"user", 0, TEXT, AT(user), 0, 0, 0, 0, NULL, "NAME[:GROUP]",
+     "become this user once all is open, keeping the group of the daemon's socket"},
+    {"sandbox", 0, ON_OFF, AT(sandbox), 0, 0, 0, 0, "on", "on|off",
+     "limit system calls (seccomp) and files (Landlock) to what serving needs"},
     {"max-connections", 0, COUNT, AT(max_connections), 0, 0, 1, 1000000, "4096", "N",
      "client connections at a time; more wait"},
     {"max-body", 0, BYTES, AT(max_body), 0, 0, 1024, 256 << 20, "1m", "BYTES",
@@ -153,6 +157,9 @@ static bool set_word(const struct option *option, void *slot, struct str value, 
     } else if (option->kind == FAILURE) {
         ok = str_is(value, "deny") || str_is(value, "continue");
         *(bool *)slot = str_is(value, "continue");
+    } else if (option->kind == ON_OFF) {
+        ok = str_is(value, "on") || str_is(value, "off");
+        *(bool *)slot = str_is(value, "on");
     }
     return ok || err_set(err, 0, 0, "--%s takes %s, not %.*s", option->name,
                          option->kind == LEVEL ? "error, warn, info or debug" : option->argument,
@@ -194,6 +201,7 @@ static bool set_value(const struct option *option, struct config *config, const 
     case LEVEL:
     case FORMAT:
     case FAILURE:
+    case ON_OFF:
         return set_word(option, slot, str_of(value), err);
     }
     return false;
@@ -211,8 +219,8 @@ static const struct option *find_option(struct str name)
 
 /* Part of the contract of the command line, and not served yet. */
 static const char *const later[] = {
-    "tlsverify", "tlscacert", "tlscert", "tlskey",    "tlscrl",  "admin",
-    "mode",      "user",      "sandbox", "host-root", "bare-lf",
+    "tlsverify", "tlscacert", "tlscert",   "tlskey",  "tlscrl",
+    "admin",     "mode",      "host-root", "bare-lf",
 };
 
 static bool unknown_option(const char *argument, struct str name, struct err *err)
@@ -368,8 +376,9 @@ static bool check_host(const char *host, struct err *err)
         return address_parse_tcp(host + 6, &address, &length, &loopback) ||
                err_set(err, 0, 0, "--host %s: expected tcp://IP:PORT, for IPv6 tcp://[IP]:PORT",
                        host);
-    return address_unix_path(host) ||
-           err_set(err, 0, 0, "--host %s: expected unix:///path or tcp://IP:PORT", host);
+    return address_unix_path(host) || strncmp(host, "fd://", 5) == 0 ||
+           err_set(err, 0, 0, "--host %s: expected unix:///path, tcp://IP:PORT or fd://[NAME]",
+                   host);
 }
 
 void config_free(struct config *config)

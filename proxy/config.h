@@ -20,6 +20,8 @@ struct config {
     const char *audit_logs[AUDIT_TARGETS_MAX];
     size_t audit_count;
     bool audit_continue; /* go on when a line cannot be written */
+    const char *user;    /* to become; NULL: stays who it is */
+    bool sandbox;
     enum log_level log_level;
     enum log_format log_format;
     unsigned workers;

@@ -51,6 +51,8 @@ struct context {
     bool audit_failed;           /* the last batch could not be written whole */
     struct sockaddr_un upstream; /* the real daemon */
     const char *upstream_name;   /* for messages */
+    gid_t upstream_gid;          /* of its socket at start */
+    char upstream_group[64];     /* its name; "" when unknown */
     struct arena scratch;        /* of one decision at a time */
     struct inquiry *inquiries;   /* free ones */
     size_t inquiry_count;

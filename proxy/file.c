@@ -4,10 +4,13 @@
 #include "nearest.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <openssl/evp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 
 int cmd_fail(int status, const char *format, ...)
 {
@@ -61,6 +64,47 @@ char *file_read(const char *path, size_t max, size_t *length, struct err *err)
         err_set(err, 0, 0, "out of memory");
     free(text);
     return NULL;
+}
+
+/* Files of a folder that everybody may write can be exchanged, unless its sticky bit is set, or it
+   is mounted read-only, as Kubernetes does with its ConfigMaps. */
+static bool folder_private_enough(const char *path, struct err *err)
+{
+    char folder[PATH_MAX];
+    struct stat st;
+    struct statvfs mount;
+    snprintf(folder, sizeof(folder), "%s", path);
+    char *slash = strrchr(folder, '/');
+    if (!slash)
+        snprintf(folder, sizeof(folder), ".");
+    else
+        slash[slash == folder ? 1 : 0] = '\0';
+    if (stat(folder, &st) != 0 || !(st.st_mode & S_IWOTH) || st.st_mode & S_ISVTX ||
+        (statvfs(folder, &mount) == 0 && mount.f_flag & ST_RDONLY))
+        return true;
+    return err_set(err, 0, 0,
+                   "%s may be replaced by everybody, since everybody may write in %s; "
+                   "`chmod o-w %s`",
+                   path, folder, folder);
+}
+
+bool file_private_enough(const char *path, uid_t self, struct err *err)
+{
+    struct stat st;
+    char target[PATH_MAX];
+    if (stat(path, &st) != 0)
+        return true;
+    if (st.st_uid != 0 && st.st_uid != self)
+        return err_set(err, 0, 0,
+                       "%s belongs to uid %u, who may change it; it has to belong to root or to "
+                       "the user that sockwarden runs as: `chown root %s`",
+                       path, (unsigned)st.st_uid, path);
+    /* Root's own group is root. */
+    if (st.st_mode & S_IWOTH || (st.st_mode & S_IWGRP && st.st_gid != 0))
+        return err_set(err, 0, 0, "%s may be written by %s; `chmod go-w %s`", path,
+                       st.st_mode & S_IWOTH ? "everybody" : "its group", path);
+    return folder_private_enough(path, err) &&
+           (!realpath(path, target) || folder_private_enough(target, err));
 }
 
 static void hash_text(const char *text, size_t length, char hash[65])

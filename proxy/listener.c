@@ -4,6 +4,7 @@
 #include "address.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -62,15 +63,15 @@ static bool clear_path(const char *path, const struct sockaddr_un *address, stru
 }
 
 /* The default's folder in /run is made; other folders are the user's. */
-static void make_folder(const char *path)
+static bool make_folder(const char *path)
 {
     char folder[108];
     snprintf(folder, sizeof(folder), "%s", path);
     char *slash = strrchr(folder, '/');
-    if (slash && slash != folder) {
-        *slash = '\0';
-        mkdir(folder, 0755);
-    }
+    if (!slash || slash == folder)
+        return false;
+    *slash = '\0';
+    return mkdir(folder, 0755) == 0;
 }
 
 static bool find_owner(const struct config *config, uid_t *uid, gid_t *gid, struct err *err)
@@ -111,7 +112,7 @@ static bool open_unix(struct listener *listener, const char *path, const struct 
     if (!set_address(path, &address))
         return err_set(err, 0, 0, "--host %s: the path of a Unix socket has 1 to 107 bytes",
                        listener->name);
-    make_folder(path);
+    listener->made_folder = make_folder(path);
     if (!find_owner(config, &uid, &gid, err) || !clear_path(path, &address, err))
         return false;
     listener->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -151,6 +152,22 @@ static void tune_tcp(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
+/* Plain HTTP on TCP has to be asked for, and where others reach it, is warned about. */
+static bool check_tcp(const char *name, bool loopback, const struct config *config, struct err *err)
+{
+    if (!config->insecure_tcp)
+        return err_set(err, 0, 0,
+                       "--host %s: tcp means TLS, which this version does not speak; "
+                       "plain HTTP is served with --insecure-tcp, and then to whoever "
+                       "reaches the address",
+                       name);
+    if (!loopback)
+        log_warn("%s serves plain HTTP to whoever reaches this address: no encryption, no proof "
+                 "of who asks",
+                 name);
+    return true;
+}
+
 static bool open_tcp(struct listener *listener, const char *text, const struct config *config,
                      struct err *err)
 {
@@ -159,16 +176,8 @@ static bool open_tcp(struct listener *listener, const char *text, const struct c
     bool loopback = false;
     if (!address_parse_tcp(text, &address, &length, &loopback))
         return err_set(err, 0, 0, "--host %s: not an address", listener->name);
-    if (!config->insecure_tcp)
-        return err_set(err, 0, 0,
-                       "--host %s: tcp means TLS, which this version does not speak; "
-                       "plain HTTP is served with --insecure-tcp, and then to whoever "
-                       "reaches the address",
-                       listener->name);
-    if (!loopback)
-        log_warn("%s serves plain HTTP to whoever reaches this address: no encryption, no proof "
-                 "of who asks",
-                 listener->name);
+    if (!check_tcp(listener->name, loopback, config, err))
+        return false;
     listener->fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (listener->fd < 0)
         return err_set(err, 0, 0, "cannot make a socket: %s", strerror(errno));
@@ -177,6 +186,67 @@ static bool open_tcp(struct listener *listener, const char *text, const struct c
         return err_set(err, 0, 0, "cannot listen on %s: %s%s", listener->name, strerror(errno),
                        errno == EADDRINUSE ? "; another program has this port" : "");
     return true;
+}
+
+/* ---- inherited ----------------------------------------------------------------------------- */
+
+static bool is_loopback(const struct sockaddr_storage *address)
+{
+    const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)address;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)address;
+    return address->ss_family == AF_INET ? (ntohl(in->sin_addr.s_addr) >> 24) == 127
+                                         : IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
+}
+
+/* The socket keeps the owner and mode that systemd gave it, and its file stays when we stop. */
+static bool adopt(struct listener *listener, const struct config *config, struct err *err)
+{
+    struct sockaddr_storage address;
+    memset(&address, 0, sizeof(address));
+    const struct sockaddr_un *un = (const struct sockaddr_un *)(const void *)&address;
+    socklen_t length = sizeof(address);
+    int flags = fcntl(listener->fd, F_GETFL);
+    if (!systemd_check_socket(listener->fd, listener->name, err))
+        return false;
+    if (flags < 0 || fcntl(listener->fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
+        getsockname(listener->fd, (struct sockaddr *)&address, &length) != 0)
+        return err_set(err, 0, 0, "fd://%s: %s", listener->name, strerror(errno));
+    if (address.ss_family == AF_UNIX) {
+        if (length > sizeof(sa_family_t) && un->sun_path[0] == '/')
+            snprintf(listener->path, sizeof(listener->path), "%.*s", (int)sizeof(un->sun_path),
+                     un->sun_path);
+        return true;
+    }
+    tune_tcp(listener->fd);
+    return check_tcp(listener->name, is_loopback(&address), config, err);
+}
+
+/* host is "fd://", which takes all that are left, or "fd://NAME". */
+static bool open_inherited(struct server *server, const char *host, struct err *err)
+{
+    const char *wanted = host + 5;
+    bool found = false;
+    for (size_t i = 0; i < server->inherited.count; i++) {
+        const char *name = server->inherited.sockets[i].name;
+        if (server->inherited.sockets[i].taken || (*wanted && strcmp(wanted, name) != 0))
+            continue;
+        struct listener *listener = &server->listeners[server->count++];
+        *listener =
+            (struct listener){.name = name, .fd = SYSTEMD_FIRST_FD + (int)i, .server = server};
+        server->inherited.sockets[i].taken = found = true;
+        if (!adopt(listener, server->config, err))
+            return false;
+    }
+    if (found)
+        return true;
+    if (server->inherited.count == 0)
+        return err_set(err, 0, 0,
+                       "--host %s: no socket was inherited (LISTEN_FDS); start it by its systemd "
+                       "socket unit, or name an address",
+                       host);
+    return err_set(err, 0, 0,
+                   "--host %s: no inherited socket of this name is left; the first is \"%s\"", host,
+                   server->inherited.sockets[0].name);
 }
 
 /* ---- accepting ----------------------------------------------------------------------------- */
@@ -250,26 +320,29 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
+static bool open_address(struct server *server, const char *address, struct err *err)
+{
+    struct listener *listener = &server->listeners[server->count++];
+    *listener = (struct listener){.name = address, .fd = -1, .server = server};
+    bool tcp = str_starts(str_of(address), STR("tcp://"));
+    bool ok = tcp ? open_tcp(listener, address + 6, server->config, err)
+                  : open_unix(listener, address_unix_path(address), server->config, err);
+    if (ok && listen(listener->fd, BACKLOG) != 0)
+        ok = err_set(err, 0, 0, "cannot listen on %s: %s", address, strerror(errno));
+    return ok;
+}
+
 bool listeners_open(struct server *server, struct err *err)
 {
     const struct config *config = server->config;
     server->count = 0;
     for (size_t i = 0; i < config->host_count; i++) {
-        struct listener *listener = &server->listeners[server->count++];
-        *listener = (struct listener){.name = config->hosts[i], .fd = -1, .server = server};
-        struct str host = str_of(config->hosts[i]);
-        bool ok;
-        if (str_starts(host, STR("unix://")))
-            ok = open_unix(listener, address_unix_path(host.p), config, err);
-        else if (str_starts(host, STR("tcp://")))
-            ok = open_tcp(listener, host.p + 6, config, err);
-        else
-            ok = err_set(err, 0, 0, "--host %s: expected unix:///path or tcp://IP:PORT", host.p);
-        if (ok && listen(listener->fd, BACKLOG) != 0)
-            ok = err_set(err, 0, 0, "cannot listen on %s: %s", host.p, strerror(errno));
-        if (!ok)
+        bool inherited = str_starts(str_of(config->hosts[i]), STR("fd://"));
+        if (!(inherited ? open_inherited(server, config->hosts[i], err)
+                        : open_address(server, config->hosts[i], err)))
             return false;
     }
+    systemd_close_rest(&server->inherited);
     return true;
 }
 
@@ -291,9 +364,10 @@ bool listeners_start(struct server *server, struct err *err)
 static void remove_own_socket(const struct listener *listener)
 {
     struct stat st;
-    if (listener->path[0] && lstat(listener->path, &st) == 0 && S_ISSOCK(st.st_mode) &&
-        (uint64_t)st.st_ino == listener->inode)
-        unlink(listener->path);
+    if (listener->inode && lstat(listener->path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+        (uint64_t)st.st_ino == listener->inode && unlink(listener->path) != 0)
+        log_info("%s stays behind: %s; the next start replaces it", listener->path,
+                 strerror(errno));
 }
 
 void listeners_close(struct server *server)
@@ -308,6 +382,7 @@ void listeners_close(struct server *server)
         listener->fd = -1;
         remove_own_socket(listener);
         listener->path[0] = '\0';
+        listener->inode = 0;
     }
     if (server->resume)
         event_free(server->resume);

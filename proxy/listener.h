@@ -1,15 +1,19 @@
-/* Listening sockets: Unix and TCP; accepting with backpressure. */
+/* Listening sockets: Unix, TCP, and those that systemd hands over; accepting with backpressure. */
 #ifndef PROXY_LISTENER_H
 #define PROXY_LISTENER_H
 
+#include "systemd.h"
 #include "worker.h"
 
+enum { LISTENERS_MAX = CONFIG_HOSTS_MAX + SYSTEMD_SOCKETS_MAX };
+
 struct listener {
-    const char *name; /* as given to --host */
+    const char *name; /* as given to --host; of an inherited socket its own */
     int fd;           /* -1: closed */
     struct event *event;
-    char path[108]; /* of a Unix socket that we made; "" else */
-    uint64_t inode; /* of that socket, so that only our own is removed */
+    char path[112];   /* of a Unix socket; "" else */
+    uint64_t inode;   /* of that socket when we made it, so that only our own is removed; else 0 */
+    bool made_folder; /* that holds it */
     struct server *server;
 };
 
@@ -17,17 +21,19 @@ struct listener {
 struct server {
     const struct config *config;
     struct loop *loop; /* of the main thread */
-    struct listener listeners[CONFIG_HOSTS_MAX];
+    struct listener listeners[LISTENERS_MAX];
     size_t count;
     struct worker *workers;
     size_t worker_count;
     struct shared *shared;
-    struct event *resume; /* timer: try accepting again */
+    struct event *resume;             /* timer: try accepting again */
+    struct systemd_sockets inherited; /* read before anything else is opened */
     bool paused;
     uint64_t paused_ms; /* monotonic; when accepting last had to pause */
 };
 
-/* Makes and binds all listeners of the configuration. False: err names address and remedy. */
+/* Makes, binds or adopts all listeners of the configuration. False: err names address and remedy.
+ */
 bool listeners_open(struct server *server, struct err *err);
 /* Starts accepting. */
 bool listeners_start(struct server *server, struct err *err);

@@ -5,10 +5,14 @@
 
 #include "address.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 /* The folder as it is on disk, and the file's name in it. False: the folder is not there. */
 static bool in_real_folder(const char *path, char dst[PATH_MAX])
@@ -43,16 +47,18 @@ static bool tell_path(struct policy *policy, const char *path, struct err *err)
                            path);
 }
 
-static bool tell_host(struct policy *policy, const char *host, struct err *err)
+bool own_places_tell_socket(struct policy *policy, int fd, struct err *err)
 {
-    struct sockaddr_storage address;
-    socklen_t length;
-    bool loopback;
-    const char *path = address_unix_path(host);
-    if (path)
-        return tell_path(policy, path, err);
-    if (strncmp(host, "tcp://", 6) != 0 ||
-        !address_parse_tcp(host + 6, &address, &length, &loopback))
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+    socklen_t length = sizeof(address);
+    if (getsockname(fd, (struct sockaddr *)(void *)&address, &length) != 0)
+        return err_set(err, 0, 0, "cannot tell where a listener is: %s", strerror(errno));
+    if (address.ss_family == AF_UNIX) {
+        const struct sockaddr_un *un = (const struct sockaddr_un *)(const void *)&address;
+        bool named = length > offsetof(struct sockaddr_un, sun_path) && un->sun_path[0];
+        return !named || tell_path(policy, un->sun_path, err);
+    }
+    if (address.ss_family != AF_INET && address.ss_family != AF_INET6)
         return true;
     /* Both families have the port in the same place. */
     const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)&address;
@@ -66,13 +72,11 @@ static bool is_file(const char *audit_log)
 
 bool own_places_tell(const struct config *config, struct policy *policy, struct err *err)
 {
-    for (size_t i = 0; i < config->host_count; i++)
-        if (!tell_host(policy, config->hosts[i], err))
-            return false;
+    const char *upstream = address_unix_path(config->upstream);
     for (size_t i = 0; i < config->audit_count; i++)
         if (is_file(config->audit_logs[i]) && !tell_path(policy, config->audit_logs[i], err))
             return false;
-    return tell_host(policy, config->upstream, err) &&
+    return (!upstream || tell_path(policy, upstream, err)) &&
            (!config->policy || strcmp(config->policy, "-") == 0 ||
             tell_path(policy, config->policy, err));
 }

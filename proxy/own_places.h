@@ -5,8 +5,10 @@
 #include "config.h"
 #include "policy.h"
 
-/* Sockets, policy, audit logs and TCP ports of the configuration. False: err says what cannot be
+/* The daemon's socket, policy and audit logs of the configuration. False: err says what cannot be
    told. */
 bool own_places_tell(const struct config *config, struct policy *policy, struct err *err);
+/* A listener: its path or its TCP port. */
+bool own_places_tell_socket(struct policy *policy, int fd, struct err *err);
 
 #endif

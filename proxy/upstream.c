@@ -1,12 +1,30 @@
 /* Connections to the real daemon; see upstream.h. */
 #include "upstream.h"
 
+#include "address.h"
+
 #include <errno.h>
 #include <grp.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+void upstream_setup(struct context *context, const char *address)
+{
+    struct stat st;
+    const struct group *group = NULL;
+    context->upstream_name = address;
+    context->upstream.sun_family = AF_UNIX;
+    snprintf(context->upstream.sun_path, sizeof(context->upstream.sun_path), "%s",
+             address_unix_path(address));
+    if (stat(context->upstream.sun_path, &st) == 0) {
+        context->upstream_gid = st.st_gid;
+        group = getgrgid(st.st_gid);
+    }
+    snprintf(context->upstream_group, sizeof(context->upstream_group), "%s",
+             group ? group->gr_name : "");
+}
 
 enum upstream_status upstream_open(struct context *context, struct stream *stream,
                                    void (*on_ready)(void *arg), void *arg)
@@ -30,20 +48,18 @@ enum upstream_status upstream_open(struct context *context, struct stream *strea
 }
 
 /* "group docker (gid 999)": who may open the socket. */
-static void describe_group(const char *path, char *dst, size_t cap)
+static void describe_group(const struct context *context, char *dst, size_t cap)
 {
     struct stat st;
-    if (stat(path, &st) != 0) {
+    if (stat(context->upstream.sun_path, &st) != 0) {
         snprintf(dst, cap,
                  "this user may not even enter the socket's folder; run it as root, or as "
                  "a user of the group that owns the folder");
         return;
     }
-    char memory[4096];
-    struct group group, *found = NULL;
-    if (getgrgid_r(st.st_gid, &group, memory, sizeof(memory), &found) == 0 && found)
-        snprintf(dst, cap, "run it with the group %s (gid %u) that owns the socket", found->gr_name,
-                 (unsigned)st.st_gid);
+    if (st.st_gid == context->upstream_gid && context->upstream_group[0])
+        snprintf(dst, cap, "run it with the group %s (gid %u) that owns the socket",
+                 context->upstream_group, (unsigned)st.st_gid);
     else
         snprintf(dst, cap, "run it with gid %u, which owns the socket", (unsigned)st.st_gid);
 }
@@ -51,9 +67,8 @@ static void describe_group(const char *path, char *dst, size_t cap)
 void upstream_explain(const struct context *context, int error, char *dst, size_t cap)
 {
     char remedy[256];
-    const char *path = context->upstream.sun_path;
     if (error == EACCES || error == EPERM)
-        describe_group(path, remedy, sizeof(remedy));
+        describe_group(context, remedy, sizeof(remedy));
     else if (error == ENOENT)
         snprintf(remedy, sizeof(remedy),
                  "is the Docker daemon running, and is --upstream the path of its socket?");

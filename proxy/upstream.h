@@ -11,6 +11,9 @@ enum upstream_status {
     UPSTREAM_AWAY, /* errno says why */
 };
 
+/* Where the daemon is, as given to --upstream. Looks up names that messages need, since later no
+   file can be opened for that. */
+void upstream_setup(struct context *context, const char *address);
 enum upstream_status upstream_open(struct context *context, struct stream *stream,
                                    void (*on_ready)(void *arg), void *arg);
 /* A sentence for client and log, without our name before it: which socket, what is wrong, the

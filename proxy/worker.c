@@ -1,7 +1,7 @@
 /* Event loops and the way into them; see worker.h. */
 #include "worker.h"
 
-#include "address.h"
+#include "upstream.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -33,6 +33,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     uint64_t count;
     ssize_t ignored = read(fd, &count, sizeof(count));
     (void)ignored;
+    atomic_store(&worker->asked, false);
     pthread_mutex_lock(&worker->lock);
     struct handoff *queue = worker->queue;
     size_t queued = worker->queued;
@@ -76,10 +77,7 @@ bool worker_open(struct worker *worker, unsigned index, const struct config *con
     context->sink = sink;
     context->sha256 = sha256;
     context->digest = EVP_MD_CTX_new();
-    context->upstream.sun_family = AF_UNIX;
-    snprintf(context->upstream.sun_path, sizeof(context->upstream.sun_path), "%s",
-             address_unix_path(config->upstream));
-    context->upstream_name = config->upstream;
+    upstream_setup(context, config->upstream);
     snprintf(context->id_prefix, sizeof(context->id_prefix), "%08lx-%x-",
              (unsigned long)time(NULL) & 0xffffffffUL, index);
     context->loop.on_turn_end = on_turn_end;
@@ -138,6 +136,16 @@ void worker_tell(struct worker *worker, bool drain, bool stop)
     worker->stop |= stop;
     pthread_mutex_unlock(&worker->lock);
     wake(worker);
+}
+
+bool workers_answer(struct worker *workers, size_t count)
+{
+    bool all = true;
+    for (size_t i = 0; i < count; i++) {
+        all &= !atomic_exchange(&workers[i].asked, true);
+        wake(&workers[i]);
+    }
+    return all;
 }
 
 void worker_close(struct worker *worker)

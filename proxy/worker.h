@@ -24,7 +24,8 @@ struct worker {
     bool drain, stop;
     int wake_fd; /* eventfd: something of the above has changed */
     struct event *wake_event;
-    atomic_uint load; /* connections given to this worker and not closed */
+    atomic_bool asked; /* whether it still turns, and it has not answered yet */
+    atomic_uint load;  /* connections given to this worker and not closed */
 };
 
 /* Opens a worker that serves by snapshot; index makes its request ids unique. */
@@ -37,6 +38,8 @@ bool worker_start_thread(struct worker *worker);
 bool worker_give(struct worker *worker, const struct handoff *handoff);
 /* From any thread: finish what runs, then (stop) end the loop. */
 void worker_tell(struct worker *worker, bool drain, bool stop);
+/* Have all workers turned since this was called last? Asks them again. */
+bool workers_answer(struct worker *workers, size_t count);
 /* Joins the thread, closes connections and the loop. */
 void worker_close(struct worker *worker);
 

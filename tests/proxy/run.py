@@ -12,7 +12,9 @@ import behaviour_clients
 import behaviour_http
 import behaviour_limits
 import behaviour_process
+import behaviour_sandbox
 import behaviour_stream
+import behaviour_systemd
 import behaviour_test_command
 import behaviour_tunnel
 import behaviour_upstream
@@ -21,6 +23,7 @@ from harness import settings
 
 SUITES = [behaviour_http, behaviour_stream, behaviour_upstream, behaviour_tunnel, behaviour_limits,
           behaviour_audit, behaviour_build, behaviour_clients, behaviour_process,
+          behaviour_sandbox, behaviour_systemd,
           behaviour_test_command]
 
 
@@ -66,6 +69,7 @@ def main():
     parser.add_argument("--skip-cases", action="store_true", help="only the behaviour tests")
     options = parser.parse_args()
     settings["bin"] = os.path.abspath(options.bin)
+    os.umask(0o022)     # what others may write, the program refuses
     if not os.access(settings["bin"], os.X_OK):
         sys.exit(f"run.py: {settings['bin']} is not there: build it first (make)")
     with open(settings["bin"], "rb") as file:

@@ -1,0 +1,105 @@
+/* Who gets what of the sandbox; see confine.h. What a sandbox is, sandbox.c knows. */
+#include "confine.h"
+
+#include "sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static bool is_regular(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* A folder that we made is the user's, so that the socket in it can be removed at the end. */
+static void give_folders(const struct server *server, const struct drop *drop)
+{
+    for (size_t i = 0; i < server->count; i++) {
+        const struct listener *listener = &server->listeners[i];
+        char folder[sizeof(listener->path)];
+        if (!listener->made_folder)
+            continue;
+        snprintf(folder, sizeof(folder), "%s", listener->path);
+        *strrchr(folder, '/') = '\0';
+        if (lchown(folder, drop->uid, drop->gid) != 0)
+            log_warn("cannot give %s to the user %s: %s", folder, drop->name, strerror(errno));
+    }
+}
+
+static void give(const struct server *server, struct audit_sink *sink, const struct drop *drop)
+{
+    if (!drop->wanted)
+        return;
+    give_folders(server, drop);
+    audit_give(sink, drop->uid, drop->gid);
+}
+
+static void grant(struct sandbox *sandbox, const struct config *config, const struct server *server)
+{
+    if (config->policy && strcmp(config->policy, "-") != 0)
+        sandbox_grant_folder_of(sandbox, config->policy, SANDBOX_READ);
+    for (size_t i = 0; i < config->audit_count; i++) {
+        const char *target = config->audit_logs[i];
+        if (strcmp(target, "-") == 0 || strcmp(target, "none") == 0)
+            continue;
+        /* A pipe or a terminal is not replaced, and its folder (/dev, say) is nobody's to write. */
+        if (is_regular(target))
+            sandbox_grant_folder_of(sandbox, target, SANDBOX_APPEND);
+        else
+            sandbox_grant(sandbox, target, SANDBOX_APPEND);
+    }
+    for (size_t i = 0; i < server->count; i++)
+        if (server->listeners[i].inode)
+            sandbox_grant_folder_of(sandbox, server->listeners[i].path, SANDBOX_REMOVE);
+}
+
+static bool can_open(const char *path, int flags)
+{
+    int fd = open(path, flags | O_CLOEXEC | O_NOCTTY);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+/* What a reload will do has to work now, while somebody looks. */
+static bool check_reach(const struct config *config)
+{
+    if (config->policy && strcmp(config->policy, "-") != 0 && !can_open(config->policy, O_RDONLY)) {
+        log_error("the policy %s could not be read again: %s; let the user that sockwarden runs as "
+                  "read it and enter its folder",
+                  config->policy, strerror(errno));
+        return false;
+    }
+    for (size_t i = 0; i < config->audit_count; i++)
+        if (is_regular(config->audit_logs[i]) &&
+            !can_open(config->audit_logs[i], O_WRONLY | O_APPEND))
+            log_warn("the audit log %s is written, but could not be opened again: %s; let the user "
+                     "that sockwarden runs as write it",
+                     config->audit_logs[i], strerror(errno));
+    return true;
+}
+
+bool confine(const struct config *config, const struct server *server, struct audit_sink *sink,
+             const struct drop *drop)
+{
+    static struct sandbox sandbox;
+    struct err err = {.set = false};
+    tzset(); /* reads files once, and not later */
+    give(server, sink, drop);
+    if (config->sandbox)
+        grant(&sandbox, config, server);
+    else
+        log_warn("--sandbox off: system calls and files are not limited, so a flaw in this program "
+                 "has all that its user has");
+    if (!drop_privileges(drop, &err) || (config->sandbox && !sandbox_enter(&sandbox, &err))) {
+        log_error("%s", err.text);
+        return false;
+    }
+    return check_reach(config);
+}

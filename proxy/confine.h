@@ -1,0 +1,13 @@
+/* The step from starting to serving: gives up what only the start needed. */
+#ifndef PROXY_CONFINE_H
+#define PROXY_CONFINE_H
+
+#include "drop.h"
+#include "listener.h"
+
+/* Becomes the user of --user and enters the sandbox, once all is open and before threads start;
+   then sees to it that a reload could still read the policy. False: the log says why. */
+bool confine(const struct config *config, const struct server *server, struct audit_sink *sink,
+             const struct drop *drop);
+
+#endif
