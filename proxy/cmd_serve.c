@@ -186,6 +186,33 @@ static bool upstream_is_own(const struct daemon *daemon)
     return false;
 }
 
+/* Only when a listener needs it: files that nobody uses may be missing. */
+static bool load_tls(struct daemon *daemon)
+{
+    const struct config *config = &daemon->config;
+    struct tls_files files = {.cert = config->tls_cert,
+                              .key = config->tls_key,
+                              .ca = config->tls_ca,
+                              .crl = config->tls_crl,
+                              .verify = config->tls_verify};
+    struct err err = {.set = false};
+    bool needed = false;
+    for (size_t i = 0; i < config->host_count; i++)
+        needed |= str_starts(str_of(config->hosts[i]), STR("tcp://")) && !config->insecure_tcp;
+    if (!needed) {
+        if (config->tls_cert || config->tls_key || config->tls_ca || config->tls_crl)
+            log_warn("TLS files are given, but no --host tcp://IP:PORT, so they are not used");
+        return true;
+    }
+    daemon->server.tls = tls_context_new(&files, &err);
+    if (!daemon->server.tls)
+        log_error("%s", err.text);
+    else if (!config->tls_verify)
+        log_warn("--tlsverify=false: whoever reaches the TLS address is served without a "
+                 "certificate; only his address tells who he is");
+    return daemon->server.tls != NULL;
+}
+
 static bool open_listeners(struct daemon *daemon)
 {
     struct err err = {.set = false};
@@ -194,6 +221,8 @@ static bool open_listeners(struct daemon *daemon)
     daemon->server.workers = daemon->workers;
     daemon->server.worker_count = daemon->worker_count;
     daemon->server.shared = &daemon->shared;
+    if (!load_tls(daemon))
+        return false;
     if (!listeners_open(&daemon->server, &err)) {
         log_error("%s", err.text);
         return false;
@@ -234,9 +263,12 @@ static void announce(const struct daemon *daemon)
              config->policy ? config->policy : "built in", config->upstream);
     log_info("existing containers, volumes and networks, and host paths of binds, are judged by "
              "name only in this version");
-    for (size_t i = 0; i < config->host_count; i++)
-        log_info("listening on %s; for the docker CLI: export DOCKER_HOST=%s", config->hosts[i],
-                 config->hosts[i]);
+    for (size_t i = 0; i < config->host_count; i++) {
+        const char *host = config->hosts[i];
+        bool tls = daemon->server.tls && str_starts(str_of(host), STR("tcp://"));
+        log_info("listening on %s; for the docker CLI: export DOCKER_HOST=%s%s", host, host,
+                 tls ? " DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH=FOLDER" : "");
+    }
 }
 
 static bool start(struct daemon *daemon)
@@ -280,6 +312,7 @@ static void take_down(struct daemon *daemon)
         worker_close(&daemon->workers[i - 1]);
     free(daemon->workers);
     EVP_MD_free(daemon->sha256);
+    tls_context_unref(daemon->server.tls);
     audit_close(daemon->sink);
     policy_free(daemon->snapshot.policy);
 }

@@ -2,6 +2,8 @@
    which libevent, timers and tasks come in. No parsing and no decision here. */
 #include "conn.h"
 
+#include "stream_tls.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -58,6 +60,8 @@ static const struct {
     enum phase (*step)(struct exchange *exchange);
 } phases[PHASE_COUNT] = {
 #define ANSWERED (BIT(PHASE_HEAD) | BIT(PHASE_DROP) | BIT(PHASE_LINGER) | BIT(PHASE_CLOSED))
+    [PHASE_TLS] = {"tls", BIT(PHASE_HEAD) | BIT(PHASE_LINGER) | BIT(PHASE_CLOSED),
+                   exchange_handshake},
     [PHASE_HEAD] = {"head", BIT(PHASE_BODY) | BIT(PHASE_HELD) | ANSWERED, exchange_read_head},
     [PHASE_BODY] = {"body", BIT(PHASE_HELD) | ANSWERED, exchange_read_body},
     [PHASE_HELD] = {"held", BIT(PHASE_CONNECT) | BIT(PHASE_RESPOND) | ANSWERED, step_held},
@@ -69,7 +73,14 @@ static const struct {
     [PHASE_CLOSED] = {"closed", 0, NULL},
 };
 
-enum { ANSWERS_PER_TURN = 16, LINGER_S = 5, LINGER_STOPPING_S = 1, DROP_S = 30, CONNECT_S = 30 };
+enum {
+    ANSWERS_PER_TURN = 16,
+    LINGER_S = 5,
+    LINGER_STOPPING_S = 1,
+    DROP_S = 30,
+    CONNECT_S = 30,
+    TLS_S = 30
+};
 
 /* ---- the clock ----------------------------------------------------------------------------- */
 
@@ -101,6 +112,11 @@ static void conn_clock(struct conn *conn, bool entered)
     const struct config *config = conn->context->config;
     unsigned seconds = 0;
     switch (conn->phase) {
+    case PHASE_TLS: /* one deadline for all of it, and never none */
+        if (!entered)
+            return;
+        seconds = config->head_timeout ? config->head_timeout : TLS_S;
+        break;
     case PHASE_HEAD:
         head_clock(conn, entered);
         return;
@@ -146,6 +162,7 @@ static void conn_close(struct conn *conn)
         context->conns = conn->next;
     if (conn->next)
         conn->next->prev = conn->prev;
+    identity_free(&conn->peer);
     context->conn_count--;
     atomic_fetch_sub(&context->shared->connections, 1);
 }
@@ -263,22 +280,18 @@ static void on_timer(void *arg)
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
-/* Chosen once, when the connection is accepted. */
-static struct client_role choose_role(const struct snapshot *snapshot, const struct identity *peer)
-{
-    if (snapshot->role)
-        return (struct client_role){NULL, snapshot->role};
-    struct client_identity identity = identity_client(peer);
-    return policy_client(snapshot->policy, &identity);
-}
-
 bool conn_open(struct context *context, int fd, const struct sockaddr_storage *address,
-               const char *listener)
+               const char *listener, struct tls_context *tls)
 {
     struct conn *conn = calloc(1, sizeof(*conn));
     if (!conn)
         close(fd);
-    if (!conn || !stream_open(&conn->client, &context->loop, fd, true, on_ready, conn)) {
+    bool ok = conn && stream_open(&conn->client, &context->loop, fd, true, on_ready, conn);
+    if (ok && tls && !stream_start_tls(&conn->client, tls)) {
+        stream_close(&conn->client);
+        ok = false;
+    }
+    if (!ok) {
         free(conn);
         atomic_fetch_sub(&context->shared->connections, 1);
         return false;
@@ -293,9 +306,11 @@ bool conn_open(struct context *context, int fd, const struct sockaddr_storage *a
                                        .client = &conn->client,
                                        .upstream = &conn->upstream,
                                        .peer = &conn->peer,
-                                       .served = choose_role(context->snapshot, &conn->peer),
                                        .up = {.done = true},
                                        .down = {.done = true}};
+    conn->phase = tls ? PHASE_TLS : PHASE_HEAD;
+    if (!tls)
+        exchange_choose_role(&conn->exchange);
     conn->next = context->conns;
     if (conn->next)
         conn->next->prev = conn;
@@ -311,7 +326,7 @@ void conn_drain_all(struct context *context)
     context->draining = true;
     for (struct conn *conn = context->conns, *next; conn; conn = next) {
         next = conn->next;
-        if (conn->phase == PHASE_HEAD)
+        if (conn->phase <= PHASE_HEAD)
             on_ready(conn);
     }
 }

@@ -137,7 +137,7 @@ void exchange_begin(struct exchange *exchange, size_t head_length)
     exchange->started_ns = clock_now_ns();
     exchange->scan = (struct head_scan){0, 0, 0};
     exchange->role = exchange->served.role;
-    exchange->client_out = exchange->client->bytes_out + stream_queued(exchange->client);
+    exchange->client_out = exchange->client->bytes_out;
     /* What was read ahead belongs to this request as far as it reaches. */
     exchange->client_in =
         exchange->client->bytes_in - stream_pending(exchange->client).n - head_length;

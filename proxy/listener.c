@@ -159,13 +159,11 @@ static bool open_tcp(struct listener *listener, const char *text, const struct c
     bool loopback = false;
     if (!address_parse_tcp(text, &address, &length, &loopback))
         return err_set(err, 0, 0, "--host %s: not an address", listener->name);
-    if (!config->insecure_tcp)
-        return err_set(err, 0, 0,
-                       "--host %s: tcp means TLS, which this version does not speak; "
-                       "plain HTTP is served with --insecure-tcp, and then to whoever "
-                       "reaches the address",
+    listener->tls = !config->insecure_tcp;
+    if (listener->tls && !listener->server->tls)
+        return err_set(err, 0, 0, "--host %s: tcp means TLS, and there is no certificate for it",
                        listener->name);
-    if (!loopback)
+    if (!listener->tls && !loopback)
         log_warn("%s serves plain HTTP to whoever reaches this address: no encryption, no proof "
                  "of who asks",
                  listener->name);
@@ -244,6 +242,7 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
         }
         if (length < sizeof(sa_family_t))
             handoff.address.ss_family = AF_UNIX;
+        handoff.tls = listener->tls ? tls_context_ref(server->tls) : NULL;
         worker_give(least_loaded(server), &handoff);
     }
 }

@@ -7,6 +7,7 @@
 struct listener {
     const char *name; /* as given to --host */
     int fd;           /* -1: closed */
+    bool tls;
     struct event *event;
     char path[108]; /* of a Unix socket that we made; "" else */
     uint64_t inode; /* of that socket, so that only our own is removed */
@@ -22,7 +23,8 @@ struct server {
     struct worker *workers;
     size_t worker_count;
     struct shared *shared;
-    struct event *resume; /* timer: try accepting again */
+    struct tls_context *tls; /* of new connections; NULL when no listener needs one. Owned */
+    struct event *resume;    /* timer: try accepting again */
     bool paused;
     uint64_t paused_ms; /* monotonic; when accepting last had to pause */
 };
