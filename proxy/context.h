@@ -60,6 +60,7 @@ struct context {
     EVP_MD_CTX *digest;
     struct conn *conns; /* all connections of this loop */
     size_t conn_count;
+    size_t conn_peak; /* most of them since memory was last given back */
     bool draining; /* stopping: finish what runs, take nothing new */
 };
 

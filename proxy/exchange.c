@@ -239,11 +239,11 @@ static enum phase take_head(struct exchange *exchange, size_t length)
     return judge_head(exchange);
 }
 
-/* The last answer may still be queued. */
+/* The last answer may still be queued; and an end that was said is answered with ours. */
 static enum phase no_more_requests(const struct stream *client)
 {
-    return stream_queued(client) > 0 && !client->lost_out && !client->lost_in ? PHASE_LINGER
-                                                                              : PHASE_CLOSED;
+    bool wants = stream_queued(client) > 0 || (client->tls && client->eof);
+    return wants && !client->lost_out && !client->lost_in ? PHASE_LINGER : PHASE_CLOSED;
 }
 
 enum phase exchange_read_head(struct exchange *exchange)

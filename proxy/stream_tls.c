@@ -133,7 +133,6 @@ bool stream_start_tls(struct stream *stream, struct tls_context *context)
     BIO_set_data(bio, stream);
     BIO_set_init(bio, 1);
     SSL_set_bio(ssl, bio, bio);
-    SSL_set_default_read_buffer_len(ssl, READ_AHEAD);
     tls->ssl = ssl;
     tls->context = tls_context_ref(context);
     stream->tls = tls;
@@ -200,6 +199,7 @@ enum stream_status stream_handshake(struct stream *stream)
     int error = result == 1 ? SSL_ERROR_NONE : SSL_get_error(tls->ssl, result);
     finish(stream);
     if (result == 1) {
+        SSL_set_default_read_buffer_len(tls->ssl, READ_AHEAD); /* not for who only begins */
         stream->can_read = true; /* what came with its end waits inside OpenSSL */
         tls->failed = !tls_still_valid(tls->ssl);
         return tls->failed ? STREAM_BROKEN : STREAM_OK;

@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -28,9 +29,18 @@ static time_t valid_until(const SSL *ssl, const struct tls_context *context)
     return until;
 }
 
+/* Where a session keeps that. The ready-made app_data does not do: without an index of somebody's
+   own, OpenSSL 3.0 fails to copy it, and with it every session. */
+static int until_index = -1;
+
+static void make_index(void)
+{
+    until_index = SSL_SESSION_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+}
+
 static time_t session_until(const SSL_SESSION *session)
 {
-    return (time_t)(intptr_t)SSL_SESSION_get_app_data(session);
+    return (time_t)(intptr_t)SSL_SESSION_get_ex_data(session, until_index);
 }
 
 static int on_new_session(SSL *ssl, SSL_SESSION *session)
@@ -40,8 +50,7 @@ static int on_new_session(SSL *ssl, SSL_SESSION *session)
     /* A ticket that a resumed session issues inherits the end of that. */
     time_t until = SSL_session_reused(ssl) ? session_until(session) : valid_until(ssl, context);
     time_t left = until - time(NULL);
-    SSL_SESSION_set_app_data(session, (void *)(intptr_t)until);
-    if (left <= 0)
+    if (SSL_SESSION_set_ex_data(session, until_index, (void *)(intptr_t)until) != 1 || left <= 0)
         SSL_CTX_remove_session(ctx, session);
     else if (left < SESSION_S)
         SSL_SESSION_set_timeout(session, (long)left);
@@ -113,7 +122,9 @@ static bool set_sessions(struct tls_context *context)
     SSL_CTX_set_timeout(ctx, SESSION_S);
     SSL_CTX_set_num_tickets(ctx, 1);
     SSL_CTX_sess_set_new_cb(ctx, on_new_session);
-    return RAND_bytes(id, sizeof(id)) == 1 &&
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_index);
+    return until_index >= 0 && RAND_bytes(id, sizeof(id)) == 1 &&
            SSL_CTX_set_session_id_context(ctx, id, sizeof(id)) == 1;
 }
 

@@ -14,6 +14,7 @@ import behaviour_limits
 import behaviour_process
 import behaviour_stream
 import behaviour_test_command
+import behaviour_tls
 import behaviour_tunnel
 import behaviour_upstream
 import cases
@@ -21,7 +22,7 @@ from harness import settings
 
 SUITES = [behaviour_http, behaviour_stream, behaviour_upstream, behaviour_tunnel, behaviour_limits,
           behaviour_audit, behaviour_build, behaviour_clients, behaviour_process,
-          behaviour_test_command]
+          behaviour_test_command, behaviour_tls]
 
 
 class Report:
