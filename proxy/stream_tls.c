@@ -144,6 +144,8 @@ void stream_tls_free(struct stream *stream)
     struct stream_tls *tls = stream->tls;
     if (!tls)
         return;
+    if (!tls->failed) /* else the session goes with a connection that was only cut */
+        SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(tls->ssl);
     tls_context_unref(tls->context);
     free(tls);
@@ -212,19 +214,21 @@ enum stream_status stream_handshake(struct stream *stream)
     return STREAM_BROKEN;
 }
 
-/* Nothing more was read, for this reason. */
+/* Nothing more was read, for this reason. close_notify is met before the end of the connection
+   below: where that has been read, somebody has cut it. */
 static enum stream_status read_stops(struct stream *stream, int error, bool any)
 {
+    bool ended = error == SSL_ERROR_ZERO_RETURN;
     if (error == SSL_ERROR_WANT_READ)
         stream->can_read = false;
-    else
-        stream->tls->failed = error != SSL_ERROR_ZERO_RETURN;
+    else if (!ended)
+        stream->tls->failed = true;
     if (any) /* an end, or an error, is met again by the next call */
         return STREAM_OK;
     stream_consume(stream, 0);
     if (error == SSL_ERROR_WANT_READ)
         return STREAM_AGAIN;
-    if (error != SSL_ERROR_ZERO_RETURN)
+    if (!ended || stream->tls->fin)
         return stream_lose_in(stream, stream->error ? stream->error : EPROTO);
     stream->eof = true;
     stream->can_read = false;
