@@ -12,12 +12,14 @@ enum {
     RECORD_MAX = 16384,           /* plaintext bytes of one record; a buffer holds more */
     OWED_MAX = 512 << 10,         /* wire bytes queued above which reading may add no alerts */
     READ_AHEAD = 2 * 16384 + 512, /* bytes of one recv() */
+    IDLE_MAX = 256 << 10,         /* wire bytes that a call may read and make nothing of */
 };
 
 struct stream_tls {
     SSL *ssl;
     struct tls_context *context;
     struct buffer *gather; /* what OpenSSL has written in this call; NULL between calls */
+    size_t read;           /* wire bytes that this call has read */
     bool reading;          /* this call is one that reads */
     bool heard;            /* the peer has sent something */
     bool fin;              /* the peer's end has come, of the connection below */
@@ -32,7 +34,7 @@ static int bio_read(BIO *bio, char *dst, int want)
     BIO_clear_retry_flags(bio);
     if (stream->tls->fin || want <= 0)
         return 0;
-    if (stream->dry) {
+    if (stream->dry || stream->tls->read > IDLE_MAX) {
         BIO_set_retry_read(bio);
         return -1;
     }
@@ -42,6 +44,7 @@ static int bio_read(BIO *bio, char *dst, int want)
     while (n < 0 && errno == EINTR);
     if (n > 0) {
         stream->tls->heard = true;
+        stream->tls->read += (size_t)n;
         /* As in stream_fill(): a short read has emptied the socket. */
         stream->dry = n < want && !stream->closing_hint;
         return (int)n;
@@ -181,6 +184,16 @@ static void begin(struct stream_tls *tls, bool reading)
 {
     ERR_clear_error();
     tls->reading = reading;
+    tls->read = 0;
+}
+
+/* OpenSSL wants more. Where it has stopped with some there (records that hold nothing for us, which
+   a client may send without end), others get their turn first. */
+static void wait_to_read(struct stream *stream)
+{
+    stream->can_read = false;
+    if (!stream->dry)
+        event_active(&stream->event, EV_READ, 0);
 }
 
 static void finish(struct stream *stream)
@@ -207,7 +220,7 @@ enum stream_status stream_handshake(struct stream *stream)
         return tls->failed ? STREAM_BROKEN : STREAM_OK;
     }
     if (error == SSL_ERROR_WANT_READ) {
-        stream->can_read = false;
+        wait_to_read(stream);
         return STREAM_AGAIN;
     }
     tls->failed = true;
@@ -220,7 +233,7 @@ static enum stream_status read_stops(struct stream *stream, int error, bool any)
 {
     bool ended = error == SSL_ERROR_ZERO_RETURN;
     if (error == SSL_ERROR_WANT_READ)
-        stream->can_read = false;
+        wait_to_read(stream);
     else if (!ended)
         stream->tls->failed = true;
     if (any) /* an end, or an error, is met again by the next call */

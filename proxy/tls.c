@@ -102,7 +102,10 @@ static bool set_rules(SSL_CTX *ctx)
                                     forget the session as well */
                                  SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-                              SSL_MODE_RELEASE_BUFFERS);
+                              SSL_MODE_RELEASE_BUFFERS |
+                              /* the file holds the chain; else each handshake would look for it
+                                 among the clients' CAs, which costs a verification */
+                              SSL_MODE_NO_AUTO_CHAIN);
     SSL_CTX_set_read_ahead(ctx, 1);
     SSL_CTX_set_security_level(ctx, 2);
     SSL_CTX_set_max_cert_list(ctx, CLIENT_CHAIN_MAX);

@@ -399,6 +399,29 @@ static void test_renegotiation(void **state)
     assert_false(SSL_in_init(stream_ssl(&end.stream)));
 }
 
+/* Records without data, without end: the call stops, and goes on in a later turn. */
+static void test_empty_records(void **state)
+{
+    (void)state;
+    int buffer = 4 << 20;
+    assert_int_equal(shake_hands(SIZE_MAX), STREAM_OK);
+    setsockopt(end.peer, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof(buffer));
+    for (int i = 0; i < 20000; i++) {
+        assert_int_equal(SSL_key_update(client.ssl, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+        assert_int_equal(SSL_do_handshake(client.ssl), 1);
+    }
+    SSL_write(client.ssl, "data", 4);
+    carry(SIZE_MAX);
+    unsigned calls = 0;
+    for (enum stream_status status = STREAM_AGAIN; status == STREAM_AGAIN; calls++) {
+        status = stream_fill(&end.stream);
+        carry(SIZE_MAX);
+        assert_true(calls < 1000);
+    }
+    expect_pending(&end.stream, "data");
+    assert_in_range(calls, 2, 100);
+}
+
 /* The alert is queued; then the stream is raw, and lingers like any other. */
 static void test_refused(void **state)
 {
@@ -489,8 +512,8 @@ int main(void)
         TEST(test_handshake_split), TEST(test_idle),        TEST(test_pieces),
         TEST(test_client_ends),     TEST(test_server_ends), TEST(test_end_behind_queue),
         TEST(test_both_ways),       TEST(test_cut),         TEST(test_tampered),
-        TEST(test_renegotiation),   TEST(test_refused),     TEST(test_identity),
-        TEST(test_odd_names),
+        TEST(test_renegotiation),   TEST(test_refused),     TEST(test_empty_records),
+        TEST(test_identity),        TEST(test_odd_names),
     };
     return cmocka_run_group_tests(tests, make_all, drop_all);
 }
