@@ -61,7 +61,7 @@ struct context {
     struct conn *conns; /* all connections of this loop */
     size_t conn_count;
     size_t conn_peak; /* most of them since memory was last given back */
-    bool draining; /* stopping: finish what runs, take nothing new */
+    bool draining;    /* stopping: finish what runs, take nothing new */
 };
 
 #endif
