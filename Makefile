@@ -49,7 +49,7 @@ endif
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(LLHTTP_CFLAGS)
 EVENT_LIBS := $(shell pkg-config --libs libevent_core 2>/dev/null)
 CJSON_LIBS := $(shell pkg-config --libs libcjson 2>/dev/null)
-SSL_LIBS   := $(shell pkg-config --libs libcrypto 2>/dev/null)
+SSL_LIBS   := $(shell pkg-config --libs openssl 2>/dev/null)
 SECCOMP_LIBS := $(shell pkg-config --libs libseccomp 2>/dev/null)
 
 # ---- flags -----------------------------------------------------------------------------------

@@ -253,6 +253,34 @@ static bool tell_listeners(struct daemon *daemon)
     return true;
 }
 
+/* Only when a listener needs it: files that nobody uses may be missing. */
+static bool load_tls(struct daemon *daemon)
+{
+    const struct config *config = &daemon->config;
+    struct tls_files files = {.cert = config->tls_cert,
+                              .key = config->tls_key,
+                              .ca = config->tls_ca,
+                              .crl = config->tls_crl,
+                              .verify = config->tls_verify};
+    struct err err = {.set = false};
+    bool needed = false;
+    for (size_t i = 0; i < config->host_count && !config->insecure_tcp; i++)
+        needed |= str_starts(str_of(config->hosts[i]), STR("tcp://")) ||
+                  (config->tls_cert && str_starts(str_of(config->hosts[i]), STR("fd://")));
+    if (!needed) {
+        if (config->tls_cert || config->tls_key || config->tls_ca || config->tls_crl)
+            log_warn("TLS files are given, but no --host tcp://IP:PORT, so they are not used");
+        return true;
+    }
+    daemon->server.tls = tls_context_new(&files, &err);
+    if (!daemon->server.tls)
+        log_error("%s", err.text);
+    else if (!config->tls_verify)
+        log_warn("--tlsverify=false: whoever reaches the TLS address is served without a "
+                 "certificate; only his address tells who he is");
+    return daemon->server.tls != NULL;
+}
+
 static bool open_listeners(struct daemon *daemon)
 {
     struct err err = {.set = false};
@@ -261,6 +289,8 @@ static bool open_listeners(struct daemon *daemon)
     daemon->server.workers = daemon->workers;
     daemon->server.worker_count = daemon->worker_count;
     daemon->server.shared = &daemon->shared;
+    if (!load_tls(daemon))
+        return false;
     if (!listeners_open(&daemon->server, &err)) {
         log_error("%s", err.text);
         return false;
@@ -307,8 +337,9 @@ static void announce(const struct daemon *daemon)
     for (size_t i = 0; i < daemon->server.count; i++) {
         const struct listener *listener = &daemon->server.listeners[i];
         bool is_unix = listener->path[0] != '\0';
-        log_info("listening on %s; for the docker CLI: export DOCKER_HOST=%s%s", listener->name,
-                 is_unix ? "unix://" : "", is_unix ? listener->path : listener->name);
+        log_info("listening on %s; for the docker CLI: export DOCKER_HOST=%s%s%s", listener->name,
+                 is_unix ? "unix://" : "", is_unix ? listener->path : listener->name,
+                 listener->tls ? " DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH=FOLDER" : "");
     }
     char state[160 + POLICY_NAME_MAX];
     snprintf(state, sizeof(state), "READY=1\nSTATUS=serves %s", served);
@@ -377,6 +408,7 @@ static void take_down(struct daemon *daemon)
         worker_close(&daemon->workers[i - 1]);
     free(daemon->workers);
     EVP_MD_free(daemon->sha256);
+    tls_context_unref(daemon->server.tls);
     audit_close(daemon->sink);
     policy_free(daemon->snapshot.policy);
     systemd_close_notifier(&daemon->notifier);

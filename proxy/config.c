@@ -30,13 +30,23 @@ struct option {
 // clang-format off
 static const struct option options[] = {
     {"host", 'H', LIST, AT(hosts), AT(host_count), CONFIG_HOSTS_MAX, 0, 0, "unix:///run/sockwarden/docker.sock", "ADDRESS",
-     "listen on unix:///path, tcp://IP:PORT or fd://[NAME] (systemd's sockets); repeatable"},
+     "listen on unix:///path, tcp://IP:PORT (with TLS) or fd://[NAME] (systemd's sockets); repeatable"},
     {"upstream", 0, TEXT, AT(upstream), 0, 0, 0, 0, "unix:///var/run/docker.sock", "ADDRESS",
      "the real Docker daemon, unix:///path"},
     {"policy", 0, TEXT, AT(policy), 0, 0, 0, 0, NULL, "FILE",
      "JSON policy; without it the built-in role builtin:default serves everybody"},
     {"role", 0, TEXT, AT(role), 0, 0, 0, 0, NULL, "NAME",
      "this role for everybody: of the policy, else built in (default, read-only, all)"},
+    {"tlsverify", 0, SWITCH, AT(tls_verify), 0, 0, 0, 0, "true", "",
+     "demand a client certificate on tcp addresses; --tlsverify=false turns it off"},
+    {"tlscacert", 0, TEXT, AT(tls_ca), 0, 0, 0, 0, NULL, "FILE",
+     "the CAs that sign the clients' certificates"},
+    {"tlscert", 0, TEXT, AT(tls_cert), 0, 0, 0, 0, NULL, "FILE",
+     "the server's certificate, then its chain"},
+    {"tlskey", 0, TEXT, AT(tls_key), 0, 0, 0, 0, NULL, "FILE",
+     "its key, readable by its owner only"},
+    {"tlscrl", 0, TEXT, AT(tls_crl), 0, 0, 0, 0, NULL, "FILE",
+     "revocation lists of those CAs"},
     {"insecure-tcp", 0, SWITCH, AT(insecure_tcp), 0, 0, 0, 0, NULL, "",
      "serve plain HTTP on tcp addresses"},
     {"socket-mode", 0, MODE, AT(socket_mode), 0, 0, 0, 0, "0660", "MODE",
@@ -219,8 +229,10 @@ static const struct option *find_option(struct str name)
 
 /* Part of the contract of the command line, and not served yet. */
 static const char *const later[] = {
-    "tlsverify", "tlscacert", "tlscert",   "tlskey",  "tlscrl",
-    "admin",     "mode",      "host-root", "bare-lf",
+    "admin",
+    "mode",
+    "host-root",
+    "bare-lf",
 };
 
 static bool unknown_option(const char *argument, struct str name, struct err *err)
@@ -381,6 +393,36 @@ static bool check_host(const char *host, struct err *err)
                    host);
 }
 
+/* tcp means TLS, and that needs files; plain HTTP is served when it is asked for, and only then. */
+static bool check_tls(const struct config *config, struct err *err)
+{
+    const char *host = NULL;
+    for (size_t i = 0; i < config->host_count && !host; i++)
+        if (strncmp(config->hosts[i], "tcp://", 6) == 0)
+            host = config->hosts[i];
+    if (config->insecure_tcp) {
+        if (!config->tls_cert && !config->tls_key)
+            return true;
+        return err_set(err, 0, 0,
+                       "--insecure-tcp serves plain HTTP, and --%s is for TLS: leave one of them "
+                       "away",
+                       config->tls_cert ? "tlscert" : "tlskey");
+    }
+    const char *missing = !config->tls_cert                       ? "tlscert"
+                          : !config->tls_key                      ? "tlskey"
+                          : config->tls_verify && !config->tls_ca ? "tlscacert"
+                                                                  : NULL;
+    if (host && missing)
+        return err_set(
+            err, 0, 0,
+            "--host %s: tcp means TLS, and --%s is missing; it wants --tlscert, --tlskey "
+            "and, for the clients' certificates, --tlscacert. certs-example/make-certs.sh "
+            "makes all three; --insecure-tcp serves plain HTTP to whoever reaches the "
+            "address",
+            host, missing);
+    return true;
+}
+
 void config_free(struct config *config)
 {
     for (size_t i = 0; i < config->kept_count; i++)
@@ -410,6 +452,8 @@ bool config_read(int argc, char **argv, struct config *out, struct err *err)
     for (size_t i = 0; i < out->host_count; i++)
         if (!check_host(out->hosts[i], err))
             return false;
+    if (!check_tls(out, err))
+        return false;
     for (size_t i = 0; i < out->host_count; i++)
         if (strcmp(out->hosts[i], out->upstream) == 0)
             return err_set(err, 0, 0,

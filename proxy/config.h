@@ -11,9 +11,11 @@ enum { CONFIG_HOSTS_MAX = 16 };
 struct config {
     const char *hosts[CONFIG_HOSTS_MAX]; /* as given */
     size_t host_count;
-    const char *upstream; /* as given: unix:///path */
-    const char *policy;   /* file; NULL: built in */
-    const char *role;     /* for everybody; NULL: `default` */
+    const char *upstream;                              /* as given: unix:///path */
+    const char *policy;                                /* file; NULL: built in */
+    const char *role;                                  /* for everybody; NULL: `default` */
+    const char *tls_ca, *tls_cert, *tls_key, *tls_crl; /* PEM files; NULL: not given */
+    bool tls_verify;                                   /* a client must have a certificate */
     bool insecure_tcp;
     unsigned socket_mode;
     const char *socket_group, *socket_user; /* NULL: as the process */

@@ -2,7 +2,10 @@
    which libevent, timers and tasks come in. No parsing and no decision here. */
 #include "conn.h"
 
+#include "stream_tls.h"
+
 #include <assert.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -58,6 +61,8 @@ static const struct {
     enum phase (*step)(struct exchange *exchange);
 } phases[PHASE_COUNT] = {
 #define ANSWERED (BIT(PHASE_HEAD) | BIT(PHASE_DROP) | BIT(PHASE_LINGER) | BIT(PHASE_CLOSED))
+    [PHASE_TLS] = {"tls", BIT(PHASE_HEAD) | BIT(PHASE_LINGER) | BIT(PHASE_CLOSED),
+                   exchange_handshake},
     [PHASE_HEAD] = {"head", BIT(PHASE_BODY) | BIT(PHASE_HELD) | ANSWERED, exchange_read_head},
     [PHASE_BODY] = {"body", BIT(PHASE_HELD) | ANSWERED, exchange_read_body},
     [PHASE_HELD] = {"held", BIT(PHASE_CONNECT) | BIT(PHASE_RESPOND) | ANSWERED, step_held},
@@ -69,7 +74,14 @@ static const struct {
     [PHASE_CLOSED] = {"closed", 0, NULL},
 };
 
-enum { ANSWERS_PER_TURN = 16, LINGER_S = 5, LINGER_STOPPING_S = 1, DROP_S = 30, CONNECT_S = 30 };
+enum {
+    ANSWERS_PER_TURN = 16,
+    LINGER_S = 5,
+    LINGER_STOPPING_S = 1,
+    DROP_S = 30,
+    CONNECT_S = 30,
+    TLS_S = 30
+};
 
 /* ---- the clock ----------------------------------------------------------------------------- */
 
@@ -101,6 +113,11 @@ static void conn_clock(struct conn *conn, bool entered)
     const struct config *config = conn->context->config;
     unsigned seconds = 0;
     switch (conn->phase) {
+    case PHASE_TLS: /* one deadline for all of it, and never none */
+        if (!entered)
+            return;
+        seconds = config->head_timeout ? config->head_timeout : TLS_S;
+        break;
     case PHASE_HEAD:
         head_clock(conn, entered);
         return;
@@ -131,6 +148,19 @@ static void conn_clock(struct conn *conn, bool entered)
 
 /* ---- phases -------------------------------------------------------------------------------- */
 
+/* After a crowd the heap is full of holes that malloc keeps: a connection costs 10 KiB, and 50
+   while its handshake is under way. */
+static void give_memory_back(struct context *context)
+{
+    enum { CROWD = 256 };
+    if (context->conn_peak < CROWD || context->conn_count > context->conn_peak / 8)
+        return;
+    context->conn_peak = context->conn_count;
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+}
+
 static void conn_close(struct conn *conn)
 {
     struct context *context = conn->context;
@@ -146,6 +176,7 @@ static void conn_close(struct conn *conn)
         context->conns = conn->next;
     if (conn->next)
         conn->next->prev = conn->prev;
+    identity_free(&conn->peer);
     context->conn_count--;
     atomic_fetch_sub(&context->shared->connections, 1);
 }
@@ -227,8 +258,11 @@ static void conn_hold(struct conn *conn)
 
 static void conn_release(struct conn *conn)
 {
-    if (--conn->held == 0 && conn->phase == PHASE_CLOSED)
-        free(conn);
+    if (--conn->held > 0 || conn->phase != PHASE_CLOSED)
+        return;
+    struct context *context = conn->context;
+    free(conn);
+    give_memory_back(context);
 }
 
 static void on_ready(void *arg)
@@ -263,22 +297,18 @@ static void on_timer(void *arg)
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
-/* Chosen once, when the connection is accepted. */
-static struct client_role choose_role(const struct snapshot *snapshot, const struct identity *peer)
-{
-    if (snapshot->role)
-        return (struct client_role){NULL, snapshot->role};
-    struct client_identity identity = identity_client(peer);
-    return policy_client(snapshot->policy, &identity);
-}
-
 bool conn_open(struct context *context, int fd, const struct sockaddr_storage *address,
-               const char *listener)
+               const char *listener, struct tls_context *tls)
 {
     struct conn *conn = calloc(1, sizeof(*conn));
     if (!conn)
         close(fd);
-    if (!conn || !stream_open(&conn->client, &context->loop, fd, true, on_ready, conn)) {
+    bool ok = conn && stream_open(&conn->client, &context->loop, fd, true, on_ready, conn);
+    if (ok && tls && !stream_start_tls(&conn->client, tls)) {
+        stream_close(&conn->client);
+        ok = false;
+    }
+    if (!ok) {
         free(conn);
         atomic_fetch_sub(&context->shared->connections, 1);
         return false;
@@ -293,14 +323,18 @@ bool conn_open(struct context *context, int fd, const struct sockaddr_storage *a
                                        .client = &conn->client,
                                        .upstream = &conn->upstream,
                                        .peer = &conn->peer,
-                                       .served = choose_role(context->snapshot, &conn->peer),
                                        .up = {.done = true},
                                        .down = {.done = true}};
+    conn->phase = tls ? PHASE_TLS : PHASE_HEAD;
+    if (!tls)
+        exchange_choose_role(&conn->exchange);
     conn->next = context->conns;
     if (conn->next)
         conn->next->prev = conn;
     context->conns = conn;
     context->conn_count++;
+    if (context->conn_count > context->conn_peak)
+        context->conn_peak = context->conn_count;
     conn_clock(conn, true);
     on_ready(conn);
     return true;
@@ -311,7 +345,7 @@ void conn_drain_all(struct context *context)
     context->draining = true;
     for (struct conn *conn = context->conns, *next; conn; conn = next) {
         next = conn->next;
-        if (conn->phase == PHASE_HEAD)
+        if (conn->phase <= PHASE_HEAD)
             on_ready(conn);
     }
 }

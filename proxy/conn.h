@@ -3,11 +3,12 @@
 #define PROXY_CONN_H
 
 #include "exchange.h"
+#include "tls.h"
 
 /* Takes over an accepted socket, which worker_give() has counted in shared->connections. False: it
-   is closed again and no longer counted. */
+   is closed again and no longer counted. tls NULL: plain. */
 bool conn_open(struct context *context, int fd, const struct sockaddr_storage *address,
-               const char *listener);
+               const char *listener, struct tls_context *tls);
 /* Stopping: connections without a request are closed, the others after their response. */
 void conn_drain_all(struct context *context);
 /* Closes whatever is left. */

@@ -62,7 +62,8 @@ struct context {
     EVP_MD_CTX *digest;
     struct conn *conns; /* all connections of this loop */
     size_t conn_count;
-    bool draining; /* stopping: finish what runs, take nothing new */
+    size_t conn_peak; /* most of them since memory was last given back */
+    bool draining;    /* stopping: finish what runs, take nothing new */
 };
 
 #endif

@@ -137,7 +137,7 @@ void exchange_begin(struct exchange *exchange, size_t head_length)
     exchange->started_ns = clock_now_ns();
     exchange->scan = (struct head_scan){0, 0, 0};
     exchange->role = exchange->served.role;
-    exchange->client_out = exchange->client->bytes_out + stream_queued(exchange->client);
+    exchange->client_out = exchange->client->bytes_out;
     /* What was read ahead belongs to this request as far as it reaches. */
     exchange->client_in =
         exchange->client->bytes_in - stream_pending(exchange->client).n - head_length;
@@ -239,11 +239,11 @@ static enum phase take_head(struct exchange *exchange, size_t length)
     return judge_head(exchange);
 }
 
-/* The last answer may still be queued. */
+/* The last answer may still be queued; and an end that was said is answered with ours. */
 static enum phase no_more_requests(const struct stream *client)
 {
-    return stream_queued(client) > 0 && !client->lost_out && !client->lost_in ? PHASE_LINGER
-                                                                              : PHASE_CLOSED;
+    bool wants = stream_queued(client) > 0 || (client->tls && client->eof);
+    return wants && !client->lost_out && !client->lost_in ? PHASE_LINGER : PHASE_CLOSED;
 }
 
 enum phase exchange_read_head(struct exchange *exchange)

@@ -10,6 +10,7 @@
 
 /* Where a connection stands. The last two are no phases: they mean "stay". */
 enum phase {
+    PHASE_TLS,     /* the handshake */
     PHASE_HEAD,    /* waiting for a request, or reading its head */
     PHASE_BODY,    /* reading a body that must be whole before the decision */
     PHASE_HELD,    /* decided; goes on when this turn's audit lines are written */
@@ -28,7 +29,7 @@ struct exchange {
     struct context *context;
     struct stream *client;
     struct stream *upstream; /* closed (fd -1) while there is none */
-    const struct identity *peer;
+    struct identity *peer;
     struct client_role served; /* what the policy says of the peer; of the connection */
     struct inquiry *inquiry;   /* from the head until the request has been sent on */
     const struct route *route; /* NULL until known */
@@ -51,6 +52,11 @@ struct exchange {
     bool record_end;                /* an `end` line is due when it is over */
 };
 
+/* Chosen once, when it is known who asks: for a plain connection when it is accepted. */
+void exchange_choose_role(struct exchange *exchange);
+enum phase exchange_handshake(struct exchange *exchange);
+/* Its time is over. */
+enum phase exchange_handshake_late(struct exchange *exchange);
 /* PHASE_HEAD to PHASE_HELD. */
 enum phase exchange_read_head(struct exchange *exchange);
 enum phase exchange_read_body(struct exchange *exchange);
@@ -77,7 +83,7 @@ void exchange_pool_free(struct context *context);
 /* ---- shared by the sources of the exchange, private to them -------------------------------- */
 
 /* Appends the line of the decision ("request"), of what never became one ("refused"), or of the end
-   ("end"). False: no memory for it. */
+   ("end"). status 0: none was sent. False: no memory for it. */
 bool record_request(struct exchange *exchange);
 bool record_refused(struct exchange *exchange, int status, const char *why);
 void record_end(struct exchange *exchange);

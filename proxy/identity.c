@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 
 void identity_read(int fd, const struct sockaddr_storage *address, const char *listener,
                    struct identity *out)
@@ -27,6 +28,12 @@ void identity_read(int fd, const struct sockaddr_storage *address, const char *l
     }
 }
 
+void identity_free(struct identity *identity)
+{
+    free(identity->certificate);
+    identity->certificate = NULL;
+}
+
 struct client_identity identity_client(const struct identity *identity)
 {
     struct client_identity client = {.unix_peer = identity->unix_peer,
@@ -35,6 +42,14 @@ struct client_identity identity_client(const struct identity *identity)
                                      .listener = str_of(identity->listener)};
     if (identity->address[0])
         client.address = str_of(identity->address);
+    const struct certificate *certificate = identity->certificate;
+    if (certificate) {
+        client.cert_cn = certificate->cn;
+        client.cert_ou = certificate->ou;
+        client.cert_sans = certificate->sans;
+        client.cert_san_count = certificate->san_count;
+        client.cert_spki = certificate->spki;
+    }
     return client;
 }
 
@@ -49,5 +64,9 @@ void identity_write(const struct identity *identity, struct json_out *out)
         json_out_int(out, identity->pid);
     } else {
         json_out_member(out, "address", str_of(identity->address));
+    }
+    if (identity->certificate) {
+        json_out_member(out, "cert_subject", identity->certificate->subject);
+        json_out_member(out, "cert_spki", identity->certificate->spki);
     }
 }

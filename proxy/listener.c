@@ -152,19 +152,20 @@ static void tune_tcp(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
-/* Plain HTTP on TCP has to be asked for, and where others reach it, is warned about. */
-static bool check_tcp(const char *name, bool loopback, const struct config *config, struct err *err)
+/* TCP means TLS; plain HTTP has to be asked for, and where others reach it, is warned about. */
+static bool choose_tls(struct listener *listener, bool loopback, const struct config *config,
+                       struct err *err)
 {
-    if (!config->insecure_tcp)
+    listener->tls = !config->insecure_tcp;
+    if (listener->tls && !listener->server->tls)
         return err_set(err, 0, 0,
-                       "--host %s: tcp means TLS, which this version does not speak; "
-                       "plain HTTP is served with --insecure-tcp, and then to whoever "
-                       "reaches the address",
-                       name);
-    if (!loopback)
+                       "--host %s: tcp means TLS, and there is no certificate for it: give "
+                       "--tlscert, --tlskey and --tlscacert, or --insecure-tcp for plain HTTP",
+                       listener->name);
+    if (!listener->tls && !loopback)
         log_warn("%s serves plain HTTP to whoever reaches this address: no encryption, no proof "
                  "of who asks",
-                 name);
+                 listener->name);
     return true;
 }
 
@@ -176,7 +177,7 @@ static bool open_tcp(struct listener *listener, const char *text, const struct c
     bool loopback = false;
     if (!address_parse_tcp(text, &address, &length, &loopback))
         return err_set(err, 0, 0, "--host %s: not an address", listener->name);
-    if (!check_tcp(listener->name, loopback, config, err))
+    if (!choose_tls(listener, loopback, config, err))
         return false;
     listener->fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (listener->fd < 0)
@@ -218,7 +219,7 @@ static bool adopt(struct listener *listener, const struct config *config, struct
         return true;
     }
     tune_tcp(listener->fd);
-    return check_tcp(listener->name, is_loopback(&address), config, err);
+    return choose_tls(listener, is_loopback(&address), config, err);
 }
 
 /* host is "fd://", which takes all that are left, or "fd://NAME". */
@@ -314,6 +315,7 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
         }
         if (length < sizeof(sa_family_t))
             handoff.address.ss_family = AF_UNIX;
+        handoff.tls = listener->tls ? tls_context_ref(server->tls) : NULL;
         worker_give(least_loaded(server), &handoff);
     }
 }

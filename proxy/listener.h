@@ -10,6 +10,7 @@ enum { LISTENERS_MAX = CONFIG_HOSTS_MAX + SYSTEMD_SOCKETS_MAX };
 struct listener {
     const char *name; /* as given to --host; of an inherited socket its own */
     int fd;           /* -1: closed */
+    bool tls;
     struct event *event;
     char path[112];   /* of a Unix socket; "" else */
     uint64_t inode;   /* of that socket when we made it, so that only our own is removed; else 0 */
@@ -26,6 +27,7 @@ struct server {
     struct worker *workers;
     size_t worker_count;
     struct shared *shared;
+    struct tls_context *tls; /* of new connections; NULL when no listener needs one. Owned */
     struct event *resume;             /* timer: try accepting again */
     struct systemd_sockets inherited; /* read before anything else is opened */
     bool paused;

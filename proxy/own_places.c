@@ -73,6 +73,11 @@ static bool is_file(const char *audit_log)
 bool own_places_tell(const struct config *config, struct policy *policy, struct err *err)
 {
     const char *upstream = address_unix_path(config->upstream);
+    const char *const files[] = {config->tls_cert, config->tls_key, config->tls_ca,
+                                 config->tls_crl};
+    for (size_t i = 0; i < ARRAY_LEN(files); i++)
+        if (files[i] && !tell_path(policy, files[i], err))
+            return false;
     for (size_t i = 0; i < config->audit_count; i++)
         if (is_file(config->audit_logs[i]) && !tell_path(policy, config->audit_logs[i], err))
             return false;

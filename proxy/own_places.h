@@ -5,8 +5,8 @@
 #include "config.h"
 #include "policy.h"
 
-/* The daemon's socket, policy and audit logs of the configuration. False: err says what cannot be
-   told. */
+/* The daemon's socket, policy, TLS files and audit logs of the configuration. False: err says what
+   cannot be told. */
 bool own_places_tell(const struct config *config, struct policy *policy, struct err *err);
 /* A listener: its path or its TCP port. */
 bool own_places_tell_socket(struct policy *policy, int fd, struct err *err);

@@ -149,8 +149,10 @@ bool record_refused(struct exchange *exchange, int status, const char *why)
         write_request(exchange, &out);
     json_out_member(&out, "decision", STR("deny"));
     json_out_member(&out, "reason", str_of(why));
-    json_out_key(&out, "status");
-    json_out_int(&out, status);
+    if (status) {
+        json_out_key(&out, "status");
+        json_out_int(&out, status);
+    }
     return finish(exchange, &out);
 }
 
@@ -166,8 +168,7 @@ void record_end(struct exchange *exchange)
     json_out_key(&out, "bytes_in");
     json_out_uint(&out, exchange->client->bytes_in - exchange->client_in);
     json_out_key(&out, "bytes_out");
-    json_out_uint(&out, exchange->client->bytes_out + stream_queued(exchange->client) -
-                            exchange->client_out);
+    json_out_uint(&out, exchange->client->bytes_out - exchange->client_out);
     json_out_key(&out, "duration_ms");
     json_out_uint(&out, (clock_now_ns() - exchange->started_ns) / 1000000);
     finish(exchange, &out);

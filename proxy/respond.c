@@ -336,9 +336,11 @@ enum phase exchange_timeout(struct exchange *exchange, enum phase phase)
 {
     bool begun = stream_pending(exchange->client).n > 0;
     switch (phase) {
+    case PHASE_TLS:
+        return exchange_handshake_late(exchange);
     case PHASE_HEAD:
-        if (!begun)
-            return PHASE_CLOSED;
+        if (!begun) /* with TLS an end is said, so that nobody takes it for a break */
+            return exchange->client->tls ? PHASE_LINGER : PHASE_CLOSED;
         exchange_begin(exchange, 0);
         return exchange_refuse(exchange, 408, "the request's head did not come in time");
     case PHASE_BODY:

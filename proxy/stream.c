@@ -1,5 +1,5 @@
 /* One byte stream over a socket; see stream.h. */
-#include "stream.h"
+#include "stream_tls.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -10,8 +10,10 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     struct stream *stream = arg;
-    if (what & (EV_READ | EV_CLOSED))
+    if (what & (EV_READ | EV_CLOSED)) {
         stream->can_read = true;
+        stream->dry = false;
+    }
     if (what & EV_CLOSED)
         stream->closing_hint = true;
     if (what & EV_WRITE)
@@ -35,6 +37,7 @@ bool stream_open(struct stream *stream, struct loop *loop, int fd, bool read_now
                               .on_ready = on_ready,
                               .arg = arg,
                               .can_read = read_now,
+                              .dry = !read_now,
                               .can_write = true};
     if (watch(stream, 0))
         return true;
@@ -48,6 +51,7 @@ void stream_close(struct stream *stream)
     if (stream->fd < 0)
         return;
     event_del(&stream->event);
+    stream_tls_free(stream);
     close(stream->fd);
     stream->fd = -1;
     loop_buffer_give(stream->loop, stream->in);
@@ -58,7 +62,7 @@ void stream_close(struct stream *stream)
     stream->can_read = stream->can_write = false;
 }
 
-static enum stream_status lose_in(struct stream *stream, int error)
+enum stream_status stream_lose_in(struct stream *stream, int error)
 {
     stream->lost_in = true;
     stream->error = error;
@@ -67,12 +71,13 @@ static enum stream_status lose_in(struct stream *stream, int error)
 }
 
 /* The peer may have answered before it stopped listening: reading is tried again. */
-static enum stream_status lose_out(struct stream *stream, int error)
+enum stream_status stream_lose_out(struct stream *stream, int error)
 {
     stream->lost_out = true;
     stream->error = error;
     stream->can_write = false;
     stream->can_read = !stream->eof && !stream->lost_in;
+    stream->dry = false;
     return STREAM_BROKEN;
 }
 
@@ -98,10 +103,12 @@ enum stream_status stream_fill(struct stream *stream)
     if (!stream->can_read)
         return STREAM_AGAIN;
     if (!stream->in && !(stream->in = loop_buffer_take(stream->loop)))
-        return lose_in(stream, ENOMEM);
+        return stream_lose_in(stream, ENOMEM);
     struct buffer *in = stream->in;
     if (!make_room(in))
         return STREAM_FULL;
+    if (stream->tls)
+        return stream_tls_fill(stream);
     size_t room = in->cap - in->end;
     ssize_t n;
     do
@@ -127,7 +134,7 @@ enum stream_status stream_fill(struct stream *stream)
         stream->can_read = false;
         return STREAM_AGAIN;
     }
-    return lose_in(stream, error);
+    return stream_lose_in(stream, error);
 }
 
 struct str stream_pending(const struct stream *stream)
@@ -175,7 +182,7 @@ static enum stream_status wait_for_room(struct stream *stream)
     if (stream->watches_write)
         return STREAM_AGAIN;
     if (event_del(&stream->event) != 0 || !watch(stream, EV_WRITE))
-        return lose_out(stream, ENOMEM);
+        return stream_lose_out(stream, ENOMEM);
     stream->watches_write = true;
     return STREAM_AGAIN;
 }
@@ -196,7 +203,7 @@ static enum stream_status queue_rest(struct stream *stream, const struct iovec *
                                      size_t skip)
 {
     if (!stream->out && !(stream->out = evbuffer_new()))
-        return lose_out(stream, ENOMEM);
+        return stream_lose_out(stream, ENOMEM);
     for (int i = 0; i < count; i++) {
         if (skip >= pieces[i].iov_len) {
             skip -= pieces[i].iov_len;
@@ -204,10 +211,35 @@ static enum stream_status queue_rest(struct stream *stream, const struct iovec *
         }
         const char *p = (const char *)pieces[i].iov_base + skip;
         if (evbuffer_add(stream->out, p, pieces[i].iov_len - skip) != 0)
-            return lose_out(stream, ENOMEM);
+            return stream_lose_out(stream, ENOMEM);
         skip = 0;
     }
     return STREAM_AGAIN;
+}
+
+static size_t total_of(const struct iovec *pieces, int count)
+{
+    size_t total = 0;
+    for (int i = 0; i < count; i++)
+        total += pieces[i].iov_len;
+    return total;
+}
+
+enum stream_status stream_send_raw(struct stream *stream, const struct iovec *pieces, int count)
+{
+    size_t total = total_of(pieces, count);
+    if (stream->out || !stream->can_write)
+        return queue_rest(stream, pieces, count, 0);
+    ssize_t n = send_pieces(stream->fd, pieces, count);
+    if (n < 0) {
+        if (errno != EAGAIN && errno != EWOULDBLOCK)
+            return stream_lose_out(stream, errno);
+        n = 0;
+    }
+    if ((size_t)n == total)
+        return STREAM_OK;
+    enum stream_status status = queue_rest(stream, pieces, count, (size_t)n);
+    return status == STREAM_AGAIN ? wait_for_room(stream) : status;
 }
 
 enum stream_status stream_send(struct stream *stream, const struct iovec *pieces, int count)
@@ -215,25 +247,13 @@ enum stream_status stream_send(struct stream *stream, const struct iovec *pieces
     if (stream->fd < 0 || stream->lost_out)
         return STREAM_BROKEN;
     if (stream->end_wanted)
-        return lose_out(stream, EPIPE);
-    size_t total = 0;
-    for (int i = 0; i < count; i++)
-        total += pieces[i].iov_len;
+        return stream_lose_out(stream, EPIPE);
+    size_t total = total_of(pieces, count);
     if (total == 0)
         return stream->out ? STREAM_AGAIN : STREAM_OK;
-    if (stream->out || !stream->can_write)
-        return queue_rest(stream, pieces, count, 0);
-    ssize_t n = send_pieces(stream->fd, pieces, count);
-    if (n < 0) {
-        if (errno != EAGAIN && errno != EWOULDBLOCK)
-            return lose_out(stream, errno);
-        n = 0;
-    }
-    stream->bytes_out += (uint64_t)n;
-    if ((size_t)n == total)
-        return STREAM_OK;
-    enum stream_status status = queue_rest(stream, pieces, count, (size_t)n);
-    return status == STREAM_AGAIN ? wait_for_room(stream) : status;
+    stream->bytes_out += total;
+    return stream->tls ? stream_tls_send(stream, pieces, count)
+                       : stream_send_raw(stream, pieces, count);
 }
 
 size_t stream_queued(const struct stream *stream)
@@ -247,7 +267,7 @@ static enum stream_status send_end(struct stream *stream)
         return STREAM_OK;
     stream->end_sent = true;
     if (shutdown(stream->fd, SHUT_WR) != 0 && errno != ENOTCONN)
-        return lose_out(stream, errno);
+        return stream_lose_out(stream, errno);
     return STREAM_OK;
 }
 
@@ -261,16 +281,12 @@ enum stream_status stream_flush(struct stream *stream)
         struct iovec pieces[16];
         int count = evbuffer_peek(stream->out, -1, NULL, pieces, ARRAY_LEN(pieces));
         count = count > (int)ARRAY_LEN(pieces) ? (int)ARRAY_LEN(pieces) : count;
-        size_t total = 0;
-        for (int i = 0; i < count; i++)
-            total += pieces[i].iov_len;
+        size_t total = total_of(pieces, count);
         ssize_t n = total ? send_pieces(stream->fd, pieces, count) : 0;
         if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
-            return lose_out(stream, errno);
-        if (n > 0) {
-            stream->bytes_out += (uint64_t)n;
+            return stream_lose_out(stream, errno);
+        if (n > 0)
             evbuffer_drain(stream->out, (size_t)n);
-        }
         if (evbuffer_get_length(stream->out) == 0) {
             evbuffer_free(stream->out);
             stream->out = NULL;
@@ -283,6 +299,8 @@ enum stream_status stream_flush(struct stream *stream)
 
 void stream_end(struct stream *stream)
 {
+    if (stream->tls && !stream->end_wanted)
+        stream_tls_end(stream);
     stream->end_wanted = true;
     if (stream->fd >= 0 && !stream->lost_out && !stream->out)
         send_end(stream);

@@ -1,5 +1,6 @@
-/* One byte stream over a socket: edge-triggered, buffered only while something is pending, with
-   half-close in both directions. Knows nothing of HTTP. All calls belong to the loop's thread. */
+/* One byte stream over a socket, plain or TLS: edge-triggered, buffered only while something is
+   pending, with half-close in both directions. Knows nothing of HTTP. All calls belong to the
+   loop's thread. */
 #ifndef PROXY_STREAM_H
 #define PROXY_STREAM_H
 
@@ -17,18 +18,22 @@ enum stream_status {
     STREAM_BROKEN /* the socket is of no more use; error holds errno */
 };
 
+struct stream_tls; /* see stream_tls.h */
+
 struct stream {
     struct loop *loop;
     int fd;                      /* owned; -1 when closed */
     int error;                   /* errno of what broke it */
     struct event event;          /* the one registration; never modified while the peer keeps up */
     struct buffer *in;           /* read and not consumed; NULL when nothing is */
-    struct evbuffer *out;        /* accepted for sending and not sent; NULL when nothing is */
-    uint64_t bytes_in;           /* received from the peer */
-    uint64_t bytes_out;          /* sent to the peer */
+    struct evbuffer *out;        /* as it goes over the wire and not sent; NULL when nothing is */
+    struct stream_tls *tls;      /* NULL: plain */
+    uint64_t bytes_in;           /* received from the peer, without what TLS adds */
+    uint64_t bytes_out;          /* accepted for sending, without what TLS adds */
     void (*on_ready)(void *arg); /* something may go on: read, write, or both */
     void *arg;
     bool can_read; /* a read may find something: an edge came and was not used up */
+    bool dry;      /* TLS: the socket has been read empty since the last edge */
     bool can_write;
     bool closing_hint;  /* the kernel has said that the peer ended: a short read is not the end */
     bool watches_write; /* the registration includes writing */
@@ -64,7 +69,7 @@ struct buffer *stream_detach(struct stream *stream, size_t n);
 /* Sends the pieces, directly as far as the socket takes them; queues the rest. STREAM_AGAIN: some
    is queued. STREAM_BROKEN: nothing more will be sent. Not after stream_end(). */
 enum stream_status stream_send(struct stream *stream, const struct iovec *pieces, int count);
-/* Bytes queued and not sent. */
+/* Bytes queued and not sent, with what TLS adds. */
 size_t stream_queued(const struct stream *stream);
 /* Sends what is queued, then the end if that is wanted. */
 enum stream_status stream_flush(struct stream *stream);
@@ -74,5 +79,13 @@ void stream_end(struct stream *stream);
 /* For a peer that has ended its direction: has it closed the whole connection (it will never read
    what we send)? Only Unix sockets can tell before we write. */
 bool stream_peer_gone(const struct stream *stream);
+
+/* ---- shared by the sources of the stream, private to them ---------------------------------- */
+
+/* stream_send() without encryption. */
+enum stream_status stream_send_raw(struct stream *stream, const struct iovec *pieces, int count);
+/* Mark a direction as broken; they return STREAM_BROKEN. */
+enum stream_status stream_lose_in(struct stream *stream, int error);
+enum stream_status stream_lose_out(struct stream *stream, int error);
 
 #endif

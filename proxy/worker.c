@@ -25,6 +25,14 @@ static void on_turn_end(void *arg)
     atomic_store(&worker->load, (unsigned)context->conn_count);
 }
 
+static bool open_handed(struct worker *worker, const struct handoff *handoff)
+{
+    bool ok = conn_open(&worker->context, handoff->fd, &handoff->address, handoff->listener,
+                        handoff->tls);
+    tls_context_unref(handoff->tls);
+    return ok;
+}
+
 /* Takes over what the listener has put into the queue. */
 static void on_wake(evutil_socket_t fd, short what, void *arg)
 {
@@ -42,7 +50,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     worker->queued = worker->queue_cap = 0;
     pthread_mutex_unlock(&worker->lock);
     for (size_t i = 0; i < queued; i++)
-        conn_open(&worker->context, queue[i].fd, &queue[i].address, queue[i].listener);
+        open_handed(worker, &queue[i]);
     free(queue);
     if (drain && !worker->context.draining)
         conn_drain_all(&worker->context);
@@ -109,7 +117,7 @@ bool worker_give(struct worker *worker, const struct handoff *handoff)
     atomic_fetch_add(&worker->load, 1);
     atomic_fetch_add(&worker->context.shared->connections, 1);
     if (!worker->threaded)
-        return conn_open(&worker->context, handoff->fd, &handoff->address, handoff->listener);
+        return open_handed(worker, handoff);
     pthread_mutex_lock(&worker->lock);
     if (worker->queued == worker->queue_cap) {
         size_t cap = worker->queue_cap ? worker->queue_cap * 2 : 16;
@@ -117,6 +125,7 @@ bool worker_give(struct worker *worker, const struct handoff *handoff)
         if (!queue) {
             pthread_mutex_unlock(&worker->lock);
             close(handoff->fd);
+            tls_context_unref(handoff->tls);
             atomic_fetch_sub(&worker->context.shared->connections, 1);
             return false;
         }
@@ -153,8 +162,10 @@ void worker_close(struct worker *worker)
     if (worker->threaded)
         pthread_join(worker->thread, NULL);
     struct context *context = &worker->context;
-    for (size_t i = 0; i < worker->queued; i++)
+    for (size_t i = 0; i < worker->queued; i++) {
         close(worker->queue[i].fd);
+        tls_context_unref(worker->queue[i].tls);
+    }
     free(worker->queue);
     if (context->loop.base) {
         conn_close_all(context);

@@ -12,6 +12,7 @@ struct handoff {
     int fd;
     struct sockaddr_storage address;
     const char *listener;
+    struct tls_context *tls; /* NULL: plain; a reference goes with it */
 };
 
 struct worker {
@@ -33,8 +34,8 @@ bool worker_open(struct worker *worker, unsigned index, const struct config *con
                  const struct snapshot *snapshot, struct shared *shared, struct audit_sink *sink,
                  EVP_MD *sha256);
 bool worker_start_thread(struct worker *worker);
-/* From the listener's thread: the worker takes the socket over, and it counts as a connection from
-   now on. False: it has been closed. */
+/* From the listener's thread: the worker takes socket and reference over, and it counts as a
+   connection from now on. False: it has been closed. */
 bool worker_give(struct worker *worker, const struct handoff *handoff);
 /* From any thread: finish what runs, then (stop) end the loop. */
 void worker_tell(struct worker *worker, bool drain, bool stop);

@@ -191,7 +191,7 @@ class Context:
     def env(self, role, **extra):
         home = os.path.join(self.world.base, "home")
         base = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                "HOME": home, "DOCKER_CONFIG": home, "DOCKER_HOST": "unix://" + self.socket(role),
+                "HOME": home, "DOCKER_CONFIG": home, **self.world.client_env(role),
                 "LC_ALL": "C.UTF-8", "DOCKER_CLI_HINTS": "false"}
         base.update(extra)
         return base

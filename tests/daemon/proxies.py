@@ -6,6 +6,7 @@ import threading
 import time
 
 import engine
+import mtls
 
 SWARM = {
     "extends": "builtin:default",
@@ -61,16 +62,18 @@ class ProxyError(Exception):
 
 
 class Proxy:
-    """One running sockwarden; its socket answers when the constructor returns."""
+    """One running sockwarden, on a Unix socket and with TLS; it answers when the constructor returns."""
 
-    def __init__(self, binary, base, upstream, name, options):
+    def __init__(self, binary, base, upstream, name, options, certs=None):
         self.name = name
+        self.port = mtls.free_port()
         self.socket = "%s/sw-%s.sock" % (base, name)
         self.audit = "%s/audit-%s.jsonl" % (base, name)
         self.log_path = "%s/sw-%s.log" % (base, name)
         self.log = open(self.log_path, "wb")
         self.argv = [binary, "serve", "-H", "unix://" + self.socket, "--upstream",
-                     "unix://" + upstream, "--audit-log", self.audit, *options]
+                     "unix://" + upstream, "--audit-log", self.audit, *options,
+                     *(certs.serve(self.port) if certs else [])]
         self.popen = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=self.log,
                                       stderr=self.log, start_new_session=True)
         end = time.monotonic() + 15
@@ -108,6 +111,7 @@ class Proxies:
 
     def __init__(self, binary, base):
         self.binary, self.base = binary, base
+        self.certs = mtls.Certs(base)
         self.policy = os.path.join(base, "policy.json")
         self.lock = threading.Lock()
         self.running = {}
@@ -125,7 +129,8 @@ class Proxies:
         key = name or role
         with self.lock:
             if key not in self.running:
-                self.running[key] = Proxy(self.binary, self.base, upstream, key, self.options(role))
+                self.running[key] = Proxy(self.binary, self.base, upstream, key,
+                                          self.options(role), self.certs)
             return self.running[key]
 
     def stop_all(self):

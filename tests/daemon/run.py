@@ -25,7 +25,7 @@ import proxies  # noqa: E402
 
 MODULES = ("test_run", "test_stream", "test_objects", "test_content", "test_build", "test_wire",
            "test_deny", "test_compose", "test_swarm", "test_restart", "test_audit",
-           "test_differential")
+           "test_differential", "test_tls")
 WORKERS = 3
 NEEDED = ("unshare", "nsenter", "ip", "mount", "dockerd", "/usr/bin/docker", "/bin/busybox")
 
@@ -65,6 +65,12 @@ class World:
         if self.direct or role == "direct":
             return self.daemon.socket
         return self.proxies.get(role, self.daemon.socket).socket
+
+    def client_env(self, role):
+        """How a CLI reaches the proxy of this role."""
+        if not self.options.tls or role == "direct":
+            return {"DOCKER_HOST": "unix://" + self.socket(role)}
+        return self.proxies.certs.env(self.proxies.get(role, self.daemon.socket).port)
 
     def blob(self, megabytes):
         """A file of random bytes, made once: (path, sha256)."""
@@ -230,11 +236,14 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--bin", default="build/sockwarden", help="the program to try")
     parser.add_argument("--direct", action="store_true", help="without the proxy")
+    parser.add_argument("--tls", action="store_true", help="the CLIs come by mutual TLS")
     parser.add_argument("-k", metavar="PATTERN", default="",
                         help="only scenarios with it in the name")
     parser.add_argument("--keep", action="store_true", help="leave the temporary folder")
     options = parser.parse_args()
     options.bin = os.path.abspath(options.bin)
+    if options.tls and options.direct:
+        parser.error("--tls is about the proxy: not with --direct")
     if os.geteuid() != 0:
         parser.error("needs root: it makes namespaces and runs a dockerd")
     missing = [tool for tool in NEEDED if not shutil.which(tool)]

@@ -21,7 +21,7 @@ class Own:
         except BaseException:
             self.daemon.close()
             raise
-        self.env = {"DOCKER_HOST": "unix://" + self.proxy.socket}
+        self.env = {"DOCKER_HOST": "unix://" + self.proxy.socket, "DOCKER_TLS_VERIFY": ""}
 
     def __enter__(self):
         return self

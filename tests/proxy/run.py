@@ -16,6 +16,7 @@ import behaviour_sandbox
 import behaviour_stream
 import behaviour_systemd
 import behaviour_test_command
+import behaviour_tls
 import behaviour_tunnel
 import behaviour_upstream
 import cases
@@ -23,8 +24,7 @@ from harness import settings
 
 SUITES = [behaviour_http, behaviour_stream, behaviour_upstream, behaviour_tunnel, behaviour_limits,
           behaviour_audit, behaviour_build, behaviour_clients, behaviour_process,
-          behaviour_sandbox, behaviour_systemd,
-          behaviour_test_command]
+          behaviour_sandbox, behaviour_systemd, behaviour_test_command, behaviour_tls]
 
 
 class Report:

@@ -50,6 +50,8 @@ static void test_defaults(void **state)
     assert_null(config.policy);
     assert_null(config.role);
     assert_false(config.insecure_tcp);
+    assert_true(config.tls_verify);
+    assert_null(config.tls_cert);
     assert_int_equal(config.socket_mode, 0660);
     assert_int_equal(config.audit_count, 1);
     assert_string_equal(config.audit_logs[0], "-");
@@ -92,6 +94,18 @@ static void test_flags(void **state)
     assert_int_equal(config.max_head, 1024);
     assert_int_equal(config.workers, 64);
     assert_true(read_line(&command,
+                          "-H tcp://127.0.0.1:1 --tlscert c --tlskey=k --tlscacert a --tlscrl r "
+                          "--tlsverify",
+                          &config, &err));
+    assert_true(config.tls_verify);
+    assert_string_equal(config.tls_cert, "c");
+    assert_string_equal(config.tls_key, "k");
+    assert_string_equal(config.tls_ca, "a");
+    assert_string_equal(config.tls_crl, "r");
+    assert_true(read_line(&command, "-H tcp://127.0.0.1:1 --tlscert c --tlskey k --tlsverify=false",
+                          &config, &err));
+    assert_false(config.tls_verify);
+    assert_true(read_line(&command,
                           "--insecure-tcp=false --audit-failure continue --log-level=debug "
                           "--log-format json --max-body 256m --role a --role b --socket-mode 777 "
                           "--idle-timeout 0 --audit-log a --audit-log none",
@@ -131,6 +145,14 @@ static const struct bad_row {
     {"--upstream tcp://127.0.0.1:2375", "--upstream", "unix:///path"},
     {"--host unix:///a --upstream unix:///a", "--upstream unix:///a", "ask itself"},
     {"--insecure-tcp=maybe", "--insecure-tcp", "maybe"},
+    {"--tlsverify=maybe", "--tlsverify", "maybe"},
+    {"--tlsverfy", "unknown option --tlsverfy", "did you mean --tlsverify?"},
+    {"--tlscert=", "--tlscert must not be empty", ""},
+    {"-H tcp://127.0.0.1:1", "tcp://127.0.0.1:1", "--tlscert is missing"},
+    {"-H unix:///a -H tcp://[::1]:1 --tlscert c", "tcp://[::1]:1", "--tlskey is missing"},
+    {"-H tcp://127.0.0.1:1 --tlscert c --tlskey k", "--tlscacert is missing", "--insecure-tcp"},
+    {"-H tcp://127.0.0.1:1 --tlskey k --insecure-tcp", "--insecure-tcp", "--tlskey is for TLS"},
+    {"-H tcp://127.0.0.1:1 --insecure-tcp=false", "--tlscert is missing", ""},
     {"--socket-mode 0680", "--socket-mode", "0660"},
     {"--socket-mode rw", "--socket-mode", "0660"},
     {"--socket-mode 66", "--socket-mode", "0660"},

@@ -1,0 +1,278 @@
+/* TLS contexts; see tls.h. Loading is tls_load.c's. */
+#include "tls_load.h"
+
+#include <openssl/err.h>
+#include <openssl/rand.h>
+#include <openssl/x509v3.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    SESSIONS_KEPT = 512,      /* some 6 KiB each: they hold the client's certificate */
+    SESSION_S = 3600,         /* a session's life, if its certificates live as long */
+    CLIENT_CHAIN_MAX = 48000, /* bytes of certificates that a client may send */
+};
+
+/* ---- sessions ------------------------------------------------------------------------------ */
+
+/* A session is resumed without its certificates being looked at. So it lives no longer than they
+   and the revocation lists do; a new context, with other files, has other sessions. */
+static time_t valid_until(const SSL *ssl, const struct tls_context *context)
+{
+    time_t until = context->crl_until;
+    const STACK_OF(X509) *chain = SSL_get0_verified_chain(ssl);
+    for (int i = 0; i < sk_X509_num(chain); i++) {
+        time_t end = tls_time(X509_get0_notAfter(sk_X509_value(chain, i)));
+        until = end < until ? end : until;
+    }
+    return until;
+}
+
+/* Where a session keeps that. The ready-made app_data does not do: without an index of somebody's
+   own, OpenSSL 3.0 fails to copy it, and with it every session. */
+static int until_index = -1;
+
+static void make_index(void)
+{
+    until_index = SSL_SESSION_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+}
+
+static time_t session_until(const SSL_SESSION *session)
+{
+    return (time_t)(intptr_t)SSL_SESSION_get_ex_data(session, until_index);
+}
+
+static int on_new_session(SSL *ssl, SSL_SESSION *session)
+{
+    SSL_CTX *ctx = SSL_get_SSL_CTX(ssl);
+    const struct tls_context *context = SSL_CTX_get_app_data(ctx);
+    /* A ticket that a resumed session issues inherits the end of that. */
+    time_t until = SSL_session_reused(ssl) ? session_until(session) : valid_until(ssl, context);
+    time_t left = until - time(NULL);
+    if (SSL_SESSION_set_ex_data(session, until_index, (void *)(intptr_t)until) != 1 || left <= 0)
+        SSL_CTX_remove_session(ctx, session);
+    else if (left < SESSION_S)
+        SSL_SESSION_set_timeout(session, (long)left);
+    return 0; /* we keep no reference */
+}
+
+bool tls_still_valid(const SSL *ssl)
+{
+    return !SSL_session_reused(ssl) || session_until(SSL_get_session(ssl)) > time(NULL);
+}
+
+/* ---- callbacks of the handshake ------------------------------------------------------------ */
+
+/* Our streams speak HTTP/1.1 and nothing else. Who offers nothing gets that. */
+static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_length,
+                           const unsigned char *in, unsigned in_length, void *arg)
+{
+    (void)ssl;
+    (void)arg;
+    for (unsigned at = 0; at < in_length; at += in[at] + 1u) {
+        struct str name = {(const char *)in + at + 1, in[at]};
+        if (at + 1 + name.n <= in_length && str_is(name, "http/1.1")) {
+            *out = in + at + 1;
+            *out_length = in[at];
+            return SSL_TLSEXT_ERR_OK;
+        }
+    }
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+/* With a revocation list, each client's issuer must have one; an authority above that is looked up
+   where there is one. */
+static int on_verify(int ok, X509_STORE_CTX *store)
+{
+    if (ok || X509_STORE_CTX_get_error(store) != X509_V_ERR_UNABLE_TO_GET_CRL ||
+        X509_STORE_CTX_get_error_depth(store) == 0)
+        return ok;
+    X509_STORE_CTX_set_error(store, X509_V_OK);
+    return 1;
+}
+
+/* ---- contexts ------------------------------------------------------------------------------ */
+
+static bool set_rules(SSL_CTX *ctx)
+{
+    SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                 SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
+                                 /* stream_tls.c tells a cut from an end by itself; OpenSSL would
+                                    forget the session as well */
+                                 SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                              SSL_MODE_RELEASE_BUFFERS |
+                              /* the file holds the chain; else each handshake would look for it
+                                 among the clients' CAs, which costs a verification */
+                              SSL_MODE_NO_AUTO_CHAIN);
+    SSL_CTX_set_read_ahead(ctx, 1);
+    SSL_CTX_set_security_level(ctx, 2);
+    SSL_CTX_set_max_cert_list(ctx, CLIENT_CHAIN_MAX);
+    SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
+    return SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 &&
+           SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1 &&
+           SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM:ECDHE+CHACHA20:!aPSK") == 1 &&
+           SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"
+                                         "TLS_CHACHA20_POLY1305_SHA256") == 1 &&
+           SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384") == 1;
+}
+
+static bool set_sessions(struct tls_context *context)
+{
+    SSL_CTX *ctx = context->ctx;
+    unsigned char id[SSL_MAX_SID_CTX_LENGTH];
+    SSL_CTX_set_app_data(ctx, context);
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_SERVER);
+    SSL_CTX_sess_set_cache_size(ctx, SESSIONS_KEPT);
+    SSL_CTX_set_timeout(ctx, SESSION_S);
+    SSL_CTX_set_num_tickets(ctx, 1);
+    SSL_CTX_sess_set_new_cb(ctx, on_new_session);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_index);
+    return until_index >= 0 && RAND_bytes(id, sizeof(id)) == 1 &&
+           SSL_CTX_set_session_id_context(ctx, id, sizeof(id)) == 1;
+}
+
+static void set_verify(const struct tls_context *context, const struct tls_files *files)
+{
+    int mode = files->verify ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT
+               : files->ca   ? SSL_VERIFY_PEER
+                             : SSL_VERIFY_NONE;
+    SSL_CTX_set_verify(context->ctx, mode, on_verify);
+    SSL_CTX_set_purpose(context->ctx, X509_PURPOSE_SSL_CLIENT);
+    if (files->crl)
+        X509_STORE_set_flags(SSL_CTX_get_cert_store(context->ctx),
+                             X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+}
+
+struct tls_context *tls_context_new(const struct tls_files *files, struct err *err)
+{
+    struct tls_context *context = calloc(1, sizeof(*context));
+    SSL_CTX *ctx = context ? SSL_CTX_new(TLS_server_method()) : NULL;
+    if (!ctx) {
+        free(context);
+        err_set(err, 0, 0, "out of memory");
+        return NULL;
+    }
+    context->ctx = ctx;
+    context->crl_until = INT64_MAX;
+    atomic_init(&context->references, 1);
+    ERR_clear_error();
+    bool ok = set_rules(ctx) && set_sessions(context);
+    if (!ok)
+        err_set(err, 0, 0, "OpenSSL cannot do what TLS needs here: %s", tls_error());
+    ok = ok && tls_load_certificate(context, files->cert, err) &&
+         tls_load_key(context, files->key, files->cert, err) &&
+         (!files->ca || tls_load_cas(context, files->ca, err)) &&
+         (!files->crl || tls_load_crls(context, files->crl, err));
+    if (ok && files->verify && !files->ca)
+        ok = err_set(err, 0, 0, "--tlscacert is missing: client certificates need a CA");
+    ERR_clear_error();
+    if (ok) {
+        set_verify(context, files);
+        return context;
+    }
+    tls_context_unref(context);
+    return NULL;
+}
+
+struct tls_context *tls_context_ref(struct tls_context *context)
+{
+    atomic_fetch_add(&context->references, 1);
+    return context;
+}
+
+void tls_context_unref(struct tls_context *context)
+{
+    if (!context || atomic_fetch_sub(&context->references, 1) != 1)
+        return;
+    SSL_CTX_free(context->ctx);
+    free(context);
+}
+
+time_t tls_context_not_after(const struct tls_context *context)
+{
+    return tls_time(X509_get0_notAfter(SSL_CTX_get0_certificate(context->ctx)));
+}
+
+SSL *tls_connection_new(struct tls_context *context)
+{
+    SSL *ssl = SSL_new(context->ctx);
+    if (ssl)
+        SSL_set_accept_state(ssl);
+    return ssl;
+}
+
+/* ---- why a handshake failed ---------------------------------------------------------------- */
+
+static const struct {
+    int code;
+    const char *text;
+} verify_texts[] = {
+    {X509_V_ERR_CERT_HAS_EXPIRED, "the client's certificate has expired"},
+    {X509_V_ERR_CERT_NOT_YET_VALID, "the client's certificate is not yet valid"},
+    {X509_V_ERR_CERT_REVOKED, "the client's certificate has been revoked"},
+    {X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, "the client's certificate is of an unknown CA"},
+    {X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, "the client's certificate is of an unknown CA"},
+    {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, "the client's certificate is of an unknown CA"},
+    {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, "the client's certificate is of an unknown CA"},
+    {X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, "the client's certificate is of an unknown CA"},
+    {X509_V_ERR_CERT_SIGNATURE_FAILURE,
+     "the client's certificate is of an unknown CA: one of the same name, with another key"},
+    {X509_V_ERR_INVALID_PURPOSE, "the client's certificate is not for clients (no clientAuth)"},
+    {X509_V_ERR_UNABLE_TO_GET_CRL, "the CA of the client's certificate has no list in --tlscrl"},
+    {X509_V_ERR_CRL_HAS_EXPIRED, "the revocation list in --tlscrl has expired; fetch a new one"},
+    {X509_V_ERR_CRL_NOT_YET_VALID, "the revocation list in --tlscrl is not yet valid"},
+};
+
+static const struct {
+    int code;
+    const char *text;
+} reason_texts[] = {
+    {SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, "no certificate: the client sent none"},
+    {SSL_R_UNSUPPORTED_PROTOCOL, "unsupported protocol: older than TLS 1.2"},
+    {SSL_R_VERSION_TOO_LOW, "unsupported protocol: older than TLS 1.2"},
+    {SSL_R_NO_SHARED_CIPHER, "no cipher that both sides know"},
+    {SSL_R_NO_SUITABLE_KEY_SHARE, "no key exchange that both sides know"},
+    {SSL_R_NO_APPLICATION_PROTOCOL, "no application protocol: the client does not speak http/1.1"},
+    {SSL_R_HTTP_REQUEST, "plain HTTP came in where TLS is spoken"},
+    {SSL_R_HTTPS_PROXY_REQUEST, "plain HTTP came in where TLS is spoken"},
+    {SSL_R_WRONG_VERSION_NUMBER, "what came in is not TLS"},
+    {SSL_R_BAD_LENGTH, "what came in is not TLS"},
+    {SSL_R_UNEXPECTED_MESSAGE, "what came in is not a TLS handshake"},
+    {SSL_R_TLSV1_ALERT_UNKNOWN_CA, "the client does not trust this server: unknown CA"},
+    {SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, "the client does not trust this server: bad certificate"},
+    {SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED, "the client found this server's certificate expired"},
+};
+
+static void explain_verify(long code, char *dst, size_t cap)
+{
+    for (size_t i = 0; i < ARRAY_LEN(verify_texts); i++)
+        if (verify_texts[i].code == code) {
+            snprintf(dst, cap, "%s", verify_texts[i].text);
+            return;
+        }
+    snprintf(dst, cap, "the client's certificate is refused: %s",
+             X509_verify_cert_error_string(code));
+}
+
+bool tls_explain(const SSL *ssl, bool ended, char *dst, size_t cap)
+{
+    unsigned long error = ERR_peek_error();
+    int reason = ERR_GET_LIB(error) == ERR_LIB_SSL ? ERR_GET_REASON(error) : 0;
+    long verified = SSL_get_verify_result(ssl);
+    const char *text = ERR_reason_error_string(error);
+    ERR_clear_error();
+    if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED && verified != X509_V_OK) {
+        explain_verify(verified, dst, cap);
+        return false;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(reason_texts); i++)
+        if (reason_texts[i].code == reason && reason)
+            text = reason_texts[i].text;
+    if (ended && (reason == 0 || reason == SSL_R_UNEXPECTED_EOF_WHILE_READING))
+        text = "the client left in the middle of the handshake";
+    snprintf(dst, cap, "%s", text ? text : "the handshake failed");
+    return reason == SSL_R_HTTP_REQUEST || reason == SSL_R_HTTPS_PROXY_REQUEST;
+}
