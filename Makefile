@@ -135,7 +135,7 @@ $(BUILD)/gen/builtin_roles.c: $(BUILTINS)
 	  echo '{0, 0}};'; } > $@
 
 # ---- tests -----------------------------------------------------------------------------------
-WRAP_test_no_memory := $(foreach f,malloc calloc realloc arena_alloc arena_copy,-Wl$(comma)--wrap=$(f))
+WRAP_test_no_memory := $(foreach f,malloc calloc realloc arena_alloc arena_copy arena_join,-Wl$(comma)--wrap=$(f))
 $(BUILD)/unit/%: tests/unit/%.c $(LIBPROXY) $(LIBPOLICY) $(LLHTTP_OBJS) $(FLAGS_STAMP)
 	@echo "  LD      $@"
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) $(PKG_CFLAGS) -iquote policy -iquote proxy -MMD -MP -o $@ $< $(LIBPROXY) $(LIBPOLICY) $(LLHTTP_OBJS) \
@@ -182,19 +182,19 @@ check-docs: $(BIN) ## the manuals know every option, the examples load
 	$(Q)tests/unit/check-docs $(BIN)
 check-proxy: $(BIN) ## the proxy before a recording fake daemon
 	$(Q)python3 -B tests/proxy/run.py --bin $(BIN)
-check-daemon: $(BIN) $(READING) ## the real docker CLI through the proxy to a private dockerd (root)
+check-daemon: $(BIN) $(READING) ## the real docker CLIs through the proxy to a private dockerd and swarm (root)
 	$(Q)python3 -B tests/daemon/run.py --bin $(BIN)
 clang: ## build everything with clang, warnings are errors
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang all unit-bins
 asan: ## unit and proxy tests under AddressSanitizer and UBSan
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPT='-O1 -g' \
 	  SAN='-fsanitize=address,undefined -fno-sanitize-recover=all' check-unit check-proxy
-asan-unit:
+asan-unit: ## the unit tests alone under both
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPT='-O1 -g' \
 	  SAN='-fsanitize=address,undefined -fno-sanitize-recover=all' check-unit
 POLICY_TESTS := $(filter-out $(BUILD)/unit/test_proxy_%,$(UNIT_BINS))
 .PHONY: check-policy coverage
-check-policy: $(POLICY_TESTS)
+check-policy: $(POLICY_TESTS) ## the unit tests of policy/ alone
 	$(Q)find $(BUILD) -name '*.gcda' -delete
 	$(Q)SRCDIR=$(CURDIR) BUILDDIR=$(BUILD) tests/unit/run $(POLICY_TESTS)
 coverage: ## how much of policy/ its tests run; below 95 % of the branches is an error
@@ -271,6 +271,6 @@ clean: ## remove what was built
 	rm -rf $(BUILD)
 distclean: clean
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
 -include $(wildcard $(BUILD)/*/*.d)

@@ -20,6 +20,9 @@ void *arena_alloc(struct arena *arena, size_t count, size_t size);
 /* A copy of s in the arena, followed by a NUL that does not count; p is NULL on failure. */
 struct str arena_copy(struct arena *arena, struct str s);
 
+/* The parts one behind the other in the arena, with such a NUL; p is NULL on failure. */
+struct str arena_join(struct arena *arena, const struct str *parts, size_t count);
+
 /* Forgets everything that was handed out; keeps one chunk of at most ARENA_KEEP_BYTES for reuse. */
 void arena_reset(struct arena *arena);
 void arena_free(struct arena *arena);

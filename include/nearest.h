@@ -16,4 +16,11 @@ struct nearest nearest_to(struct str word);
 /* Offers a known name; the closest one wins, of equals the first. */
 void nearest_offer(struct nearest *nearest, struct str name);
 
+/* A word that people use for a name that is spelled otherwise. */
+struct nearest_word {
+    const char *word, *name;
+};
+/* Offers the name of the first row whose word this is, in any case; it wins over all others. */
+void nearest_offer_words(struct nearest *nearest, const struct nearest_word *words, size_t count);
+
 #endif

@@ -185,6 +185,16 @@ struct policy *policy_load(struct str text, struct err_list *errors);
 struct policy *policy_builtin(void);
 void policy_free(struct policy *policy);
 
+/* How to mend a text that json_scan() has refused with err: a phrase to put behind the sentence,
+   that begins with "; ", or "". */
+const char *policy_syntax_remedy(struct str text, const struct err *err);
+
+/* Before the policy is used: what the proxy itself has on this host. A path (socket, policy, audit
+   log) must be written out as a bind source, it and each folder that holds it; a TCP port is never
+   published. False: the path is not in normal form, or there is no memory. */
+bool policy_own_path(struct policy *policy, struct str path);
+bool policy_own_port(struct policy *policy, unsigned port);
+
 /* A role of the file by its name, else the built-in one ("read-only" or "builtin:read-only");
    NULL when there is none. */
 const struct role *policy_role(const struct policy *policy, struct str name);
@@ -208,6 +218,10 @@ struct client_identity {
     struct str cert_spki; /* "sha256:" and 64 hex digits */
 };
 
+/* The kind of an alternative name by its prefix, with what stands behind that in *rest: 'D' "DNS:",
+   'U' "URI:", 'I' "IP:", 'e' "email:"; 0: none of them. */
+char client_san_kind(struct str san, struct str *rest);
+
 /* What `clients` says of who asks. */
 struct client_role {
     const char *client;      /* name of the entry that matched; NULL: none did */
@@ -219,6 +233,15 @@ struct client_role policy_client(const struct policy *policy,
                                  const struct client_identity *identity);
 /* How many entries `clients` has. */
 size_t policy_client_count(const struct policy *policy);
+/* Its names in order; NULL behind the last. */
+const char *policy_client_name(const struct policy *policy, size_t index);
+/* The name of that entry when its `listener` holds for none of these, so that it never matches;
+   else NULL. */
+const char *policy_client_unheard(const struct policy *policy, size_t index,
+                                  const struct str *listeners, size_t count);
+
+/* What may stand in struct decision as the rule, in order until NULL. */
+const char *policy_rule(size_t index);
 
 /* Does the role allow the operation as such? */
 bool role_allows(const struct role *role, enum operation op);

@@ -94,6 +94,24 @@ struct str arena_copy(struct arena *arena, struct str s)
     return (struct str){copy, s.n};
 }
 
+struct str arena_join(struct arena *arena, const struct str *parts, size_t count)
+{
+    size_t total = 1;
+    for (size_t i = 0; i < count; i++)
+        if (__builtin_add_overflow(total, parts[i].n, &total))
+            return (struct str){NULL, 0};
+    char *whole = arena_alloc(arena, total, 1);
+    if (!whole)
+        return (struct str){NULL, 0};
+    char *end = whole;
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].n > 0)
+            memcpy(end, parts[i].p, parts[i].n);
+        end += parts[i].n;
+    }
+    return (struct str){whole, total - 1};
+}
+
 static bool worth_keeping(const struct arena_chunk *chunk, const struct arena_chunk *best)
 {
     return !ARENA_EXACT && chunk->cap <= ARENA_KEEP_BYTES && (!best || chunk->cap > best->cap);

@@ -86,6 +86,18 @@ enum finding judge_container_name(struct check *check, struct str name)
                         shown);
 }
 
+enum finding judge_member(struct check *check, enum key key, const char *path)
+{
+    struct str value = text_at(check, path);
+    check->at = body_at(check, path);
+    check->field = path;
+    if (value.n > 0)
+        return judge(check, key, value);
+    if (absent_passes(check, key))
+        return FINDING_PASS;
+    return refuse(check, key, value, "is not given, and %s has no \"\"", key_path(key));
+}
+
 bool name_shadows_id(struct str name)
 {
     enum { SHORT_ID = 12, FULL_ID = 64 };

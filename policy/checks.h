@@ -1,9 +1,20 @@
-/* What the checks share: ways to refuse, to read values, and the checks that the tables name.
-   Private to the tables, the walk and the checks. */
+/* What the checks share: ways to refuse and to read values, then what each file of checks gives to
+   the tables and to the others, by file. Private to the tables, the walk and the checks.
+
+     check_*   what the field table names: one value of the body
+     param_*   what the parameter table names
+     whole_*   what a body must fulfil as a whole, once all of it is read
+     judge_*   parts of these that more than one of them needs */
 #ifndef POLICY_CHECKS_H
 #define POLICY_CHECKS_H
 
 #include "schema.h"
+
+// clang-format off
+#define FIELD(name) enum finding name(struct check *check, const struct json_node *value)
+#define PARAM(name) enum finding name(struct check *check, struct str value)
+#define WHOLE(name) enum finding name(struct check *check)
+// clang-format on
 
 /* name: a printable form of s, for sentences. */
 #define SHOWN(name, s)    \
@@ -12,7 +23,7 @@
 
 /* ---- refusing (refuse.c) -------------------------------------------------------------------- */
 
-/* `is "VALUE", which KEY does not allow`, or denies. */
+/* `is "VALUE", which KEY does not allow`, for keys without a list of denials. */
 enum finding refuse_value(struct check *check, enum key key, struct str value);
 /* The policy that would pass value: the key's present list with value added, or true. Always
    NUL-terminated; "" where nothing of the key would. */
@@ -59,6 +70,8 @@ bool written_out(const struct check *check, enum key key, struct str value);
 enum finding judge_mode(struct check *check, enum key key, struct str value);
 /* A container's name or ID that holds no '/': link aliases lead elsewhere. */
 enum finding judge_container_name(struct check *check, struct str name);
+/* The text at a path of the body; absent counts as "". */
+enum finding judge_member(struct check *check, enum key key, const char *path);
 /* Names of containers and networks that would shadow an ID. */
 bool name_shadows_id(struct str name);
 
@@ -82,17 +95,74 @@ struct str path_trim(struct str path);
 bool path_is_within(struct str path, struct str root);
 /* The parent of a normal, trimmed path; the root's is empty. */
 struct str path_parent(struct str path);
-/* Is or holds the daemon's or the proxy's sockets, state or settings, or leads there (/proc, /sys,
+/* Is or holds the daemon's sockets, state or settings, or leads there (/proc, /sys,
    /dev). */
 bool path_is_vital(struct str path);
+/* Is or holds a socket, the policy or an audit log of the proxy itself (own.c). */
+bool path_is_own(const struct role *role, struct str path);
+/* Does the proxy itself listen on one of these TCP ports? */
+bool port_is_own(const struct role *role, unsigned first, unsigned last);
 /* At or below /proc or /sys once cleaned, as the daemon cleans it. */
 bool path_is_kernel(struct str path);
 
 /* A mount target or working directory. */
 enum finding judge_target(struct check *check, struct str target);
 
-/* ---- binds (checks_mount.c), tmpfs (checks_tmpfs.c), volumes (checks_volume.c) --------------- */
+// clang-format off
+/* ---- containers (checks_container.c) --------------------------------------------------------- */
 
+/* Judged by the check of the row that holds it. */
+FIELD(check_by_parent);
+FIELD(check_privileged); FIELD(check_env); FIELD(check_exec_env); FIELD(check_labels);
+FIELD(check_runtime); FIELD(check_cgroup_parent); FIELD(check_links); FIELD(check_storage_opt);
+FIELD(check_oom_kill); FIELD(check_oom_score); FIELD(check_restart); FIELD(check_dns);
+FIELD(check_extra_hosts); FIELD(check_hosts); FIELD(check_group_add); FIELD(check_healthcheck);
+FIELD(check_isolation); FIELD(check_stop_timeout); FIELD(check_target);
+FIELD(check_container_name); FIELD(check_annotations); FIELD(check_sysctls);
+WHOLE(whole_container);
+/* A parent cgroup by the key's list; one that holds '..' only where the key is true. */
+enum finding judge_cgroup_parent(struct check *check, enum key key, struct str text);
+/* A restart policy in docker's words. */
+enum finding judge_restart_words(struct check *check, struct str words);
+
+/* ---- commands in containers (checks_exec.c) -------------------------------------------------- */
+
+FIELD(check_exec_privileged);
+WHOLE(whole_exec);
+
+/* ---- confinement and users (checks_security.c) ----------------------------------------------- */
+
+FIELD(check_cap_add); FIELD(check_security_opt); FIELD(check_masked_paths);
+/* Part of whole_container. It also judges commands: a container's own user is not known here. */
+WHOLE(whole_user);
+WHOLE(whole_security); /* part of whole_container */
+/* One security option, "name=value", by the key's list. */
+enum finding judge_security_option(struct check *check, enum key key, struct str text);
+
+/* ---- namespaces and networks that are joined (checks_mode.c) --------------------------------- */
+
+FIELD(check_network_mode); FIELD(check_endpoints); FIELD(check_pid_mode); FIELD(check_ipc_mode);
+FIELD(check_uts_mode); FIELD(check_userns_mode); FIELD(check_cgroupns_mode);
+FIELD(check_service_networks);
+WHOLE(whole_connect);
+
+/* ---- resources and devices (checks_resource.c) ----------------------------------------------- */
+
+FIELD(check_memory); FIELD(check_memory_swap); FIELD(check_nano_cpus); FIELD(check_cpu_quota);
+FIELD(check_pids_limit); FIELD(check_shm_size); FIELD(check_blkio); FIELD(check_ulimits);
+FIELD(check_devices); FIELD(check_device_requests); FIELD(check_device_rules);
+WHOLE(whole_resources); /* part of whole_container */
+WHOLE(whole_update);
+
+/* ---- logs (checks_log.c) --------------------------------------------------------------------- */
+
+FIELD(check_log_type); FIELD(check_log_config);
+
+/* ---- binds and mounts (checks_mount.c) ------------------------------------------------------- */
+
+FIELD(check_binds); FIELD(check_mounts); FIELD(check_mount_type); FIELD(check_volume_targets);
+FIELD(check_volumes_from);
+// clang-format on
 struct bind {
     struct str source;
     bool read_only;
@@ -102,19 +172,41 @@ struct bind {
 };
 enum finding judge_bind(struct check *check, const struct bind *bind);
 enum finding judge_propagation(struct check *check, struct str propagation);
-/* Has the container that is created a restart policy? */
+/* May the daemon start what is created here again? */
 bool container_restarts(const struct check *check);
+/* The part of a sentence that says which containers could have a source that others may swap. */
+const char *restart_phrase(const struct check *check);
 /* May a source that the role allows lie below a path that it may mount read-write? read_only:
    sources that only read-only mounts may have count too. */
 bool binds_may_nest(const struct check *check, bool read_only);
+
+// clang-format off
+/* ---- tmpfs (checks_tmpfs.c), volumes (checks_volume.c) --------------------------------------- */
+
+FIELD(check_tmpfs); FIELD(check_tmpfs_options);
+FIELD(check_volume_driver); FIELD(check_volume_options);
+WHOLE(whole_volume);
+// clang-format on
 /* A mount of type tmpfs. */
 enum finding mount_tmpfs(struct check *check, const struct json_node *mount);
 /* driver: its name; options: a map of strings or NULL. */
 enum finding judge_volume(struct check *check, struct str name, struct str driver,
                           const struct json_node *options, bool inside_container);
 
-/* ---- images (checks_image.c) ----------------------------------------------------------------- */
+// clang-format off
+/* ---- networks and ports (checks_network.c) --------------------------------------------------- */
 
+FIELD(check_network_name); FIELD(check_network_driver); FIELD(check_network_scope);
+FIELD(check_network_options); FIELD(check_ipam_driver); FIELD(check_subnet);
+FIELD(check_subnets); /* each of a list or map */
+FIELD(check_ports); FIELD(check_service_ports); FIELD(check_publish_all);
+WHOLE(whole_network);
+
+/* ---- images and registries (checks_image.c) -------------------------------------------------- */
+
+FIELD(check_image); FIELD(check_server_address);
+WHOLE(whole_auth);
+// clang-format on
 enum image_use {
     IMAGE_RUN,  /* digest, tags and IDs matter */
     IMAGE_PULL, /* the same, and neither tag nor digest would fetch all tags */
@@ -129,123 +221,68 @@ enum finding judge_image(struct check *check, struct str reference, enum image_u
 enum finding judge_import(struct check *check, struct str name);
 /* A registry that the daemon would talk to. */
 enum finding judge_registry(struct check *check, struct str registry);
-
-/* ---- checks that the field tables name ------------------------------------------------------- */
-
-// clang-format off
-#define FIELD(name) enum finding name(struct check *check, const struct json_node *value)
-FIELD(check_by_parent); FIELD(check_privileged); FIELD(check_cap_add);
-FIELD(check_security_opt); FIELD(check_masked_paths); FIELD(check_env); FIELD(check_exec_env);
-FIELD(check_labels); FIELD(check_runtime); FIELD(check_log_type); FIELD(check_log_config);
-FIELD(check_cgroup_parent); FIELD(check_links); FIELD(check_storage_opt); FIELD(check_blkio);
-FIELD(check_oom_kill); FIELD(check_oom_score); FIELD(check_ulimits); FIELD(check_restart);
-FIELD(check_dns); FIELD(check_extra_hosts); FIELD(check_group_add); FIELD(check_healthcheck);
-FIELD(check_volumes_from); FIELD(check_devices); FIELD(check_device_requests);
-FIELD(check_isolation); FIELD(check_stop_timeout); FIELD(check_target);
-FIELD(check_network_mode); FIELD(check_endpoints); FIELD(check_pid_mode); FIELD(check_ipc_mode);
-FIELD(check_uts_mode); FIELD(check_userns_mode); FIELD(check_cgroupns_mode); FIELD(check_ports);
-FIELD(check_publish_all); FIELD(check_memory); FIELD(check_memory_swap); FIELD(check_nano_cpus);
-FIELD(check_cpu_quota); FIELD(check_pids_limit); FIELD(check_shm_size); FIELD(check_binds);
-FIELD(check_mounts); FIELD(check_tmpfs); FIELD(check_volume_targets); FIELD(check_image);
-FIELD(check_exec_privileged); FIELD(check_volume_driver); FIELD(check_network_name);
-FIELD(check_network_driver); FIELD(check_network_scope); FIELD(check_network_options);
-FIELD(check_subnet); FIELD(check_aux_addresses); FIELD(check_ipam_driver);
-FIELD(check_container_name); FIELD(check_mount_type);
-FIELD(check_annotations); FIELD(check_device_rules); FIELD(check_sysctls);
-FIELD(check_volume_options); FIELD(check_tmpfs_options);
-#undef FIELD
-// clang-format on
-
-/* What is judged once the whole body is read. */
-enum finding whole_container(struct check *check);
-enum finding whole_update(struct check *check);
-enum finding whole_exec(struct check *check);
-enum finding whole_volume(struct check *check);
-enum finding whole_network(struct check *check);
-enum finding whole_connect(struct check *check);
-/* Parts of whole_container. whole_user also judges commands: a container's own user is not known
-   here. */
-enum finding whole_user(struct check *check);
-enum finding whole_security(struct check *check);
-enum finding whole_resources(struct check *check);
-
-/* ---- checks that the parameter table names (checks_param.c) ---------------------------------- */
+/* A registry and repository against a list of these; is it in the list? */
+bool reference_listed(const struct check *check, enum key key, struct str reference);
+enum finding judge_reference(struct check *check, enum key key, struct str reference);
 
 // clang-format off
-#define PARAM(name) enum finding name(struct check *check, struct str value)
+/* ---- parameters (checks_param.c) ------------------------------------------------------------- */
+
 PARAM(param_container_name); PARAM(param_stop_timeout); PARAM(param_from_image);
 PARAM(param_from_src); PARAM(param_tag_repo); PARAM(param_search_term);
-PARAM(param_plugin_remote);
-#undef PARAM
-// clang-format on
 /* What an operation demands of its name and parameters together, also of absent ones. */
-enum finding judge_operation(struct check *check);
+WHOLE(judge_operation);
 
-/* ---- builds (checks_build.c), commits (checks_commit.c), credentials (checks_image.c) -------- */
+/* ---- builds (checks_build.c), commits and checkpoints (checks_commit.c) ---------------------- */
 
-// clang-format off
-#define PARAM(name) enum finding name(struct check *check, struct str value)
 PARAM(param_build_tag); PARAM(param_build_hosts); PARAM(param_build_remote);
 PARAM(param_build_cache); PARAM(param_build_network); PARAM(param_build_outputs);
 PARAM(param_build_version); PARAM(param_build_session); PARAM(param_build_isolation);
-PARAM(param_build_security); PARAM(param_build_cgroup); PARAM(param_changes);
-PARAM(param_container);
-#undef PARAM
+PARAM(param_build_security); PARAM(param_build_cgroup);
+PARAM(param_changes); PARAM(param_container);
+FIELD(check_checkpoint);
+/* Parts of judge_operation, for ImageBuild, for Session and Grpc, for ImageCommit. */
+WHOLE(judge_build); WHOLE(judge_tunnel); WHOLE(judge_commit);
+
+/* ---- services (checks_service.c) ------------------------------------------------------------- */
+
+FIELD(check_selinux); FIELD(check_seccomp_mode); FIELD(check_apparmor_mode);
+FIELD(check_service_runtime); FIELD(check_template); FIELD(check_service_env); FIELD(check_replicas);
+FIELD(check_stop_grace); FIELD(check_restart_condition);
+FIELD(check_swap_bytes);
+WHOLE(whole_service);
 // clang-format on
-/* ImageBuild; Session and Grpc; ImageCommit: what judge_operation() demands. */
-enum finding judge_build(struct check *check);
-enum finding judge_tunnel(struct check *check);
-enum finding judge_commit(struct check *check);
-/* One security option, "name=value", by the key's list. */
-enum finding judge_security_option(struct check *check, enum key key, struct str text);
-enum finding check_server_address(struct check *check, const struct json_node *value);
-enum finding check_checkpoint(struct check *check, const struct json_node *value);
-enum finding whole_auth(struct check *check);
-
-/* ---- services (checks_service.c) and what of containers they share --------------------------- */
-
 /* Does the body describe a service of a swarm? */
 bool check_is_service(const struct check *check);
-/* a and b in the arena; p NULL: one of them is, or it would be too long. */
-struct str text_join(const struct check *check, struct str a, struct str b);
 /* Would the swarm expand the text before a task starts? */
 bool text_is_template(const struct check *check, struct str text);
 /* The text as it could become, where its templates are plain ones; else p NULL. */
 struct str template_filled(const struct check *check, struct str text);
 /* Templates in a mount of a service. */
 enum finding judge_mount_templates(struct check *check, const struct json_node *mount);
-/* The security options that a service's Privileges stand for, by index; "" is none, p NULL the
-   end. */
+/* The security options that a service's Privileges can stand for, by index. Empty: this one is not
+   given; p NULL: it cannot be told. */
+size_t service_options_count(void);
 struct str service_option(const struct check *check, size_t index);
-/* A restart policy in docker's words. */
-enum finding judge_restart_words(struct check *check, struct str words);
-/* A registry and repository against a list of these. */
-enum finding judge_reference(struct check *check, enum key key, struct str reference);
-/* The text at a path of the body; absent counts as "". */
-enum finding judge_member(struct check *check, enum key key, const char *path);
 
 // clang-format off
-#define FIELD(name) enum finding name(struct check *check, const struct json_node *value)
-FIELD(check_selinux); FIELD(check_seccomp_mode); FIELD(check_apparmor_mode);
-FIELD(check_service_runtime); FIELD(check_stop_grace); FIELD(check_restart_condition);
-FIELD(check_swap_bytes); FIELD(check_hosts); FIELD(check_service_networks);
-FIELD(check_service_ports);
-/* ---- secrets, configs, nodes, swarm (checks_swarm.c), plugins (checks_plugin.c) -------------- */
-FIELD(check_secret_refs); FIELD(check_config_refs); FIELD(check_config_runtime);
-FIELD(check_secret_file); FIELD(check_config_file);
-FIELD(check_subnets); FIELD(check_remotes); FIELD(check_plugin_setting);
-#undef FIELD
-// clang-format on
-enum finding whole_service(struct check *check);
-enum finding whole_secret(struct check *check);
-enum finding whole_config(struct check *check);
-enum finding whole_node(struct check *check);
-enum finding whole_grants(struct check *check);
-enum finding param_plugin_name(struct check *check, struct str value);
-/* What the daemon would ask a registry about. */
-enum finding param_plugin_asked(struct check *check, struct str value);
-enum finding judge_plugin_name(struct check *check, struct str name);
-/* What an operation on plugins demands of its name and parameters together. */
-enum finding judge_plugin_operation(struct check *check);
+/* ---- secrets, configs, nodes, the swarm (checks_swarm.c) ------------------------------------- */
 
+FIELD(check_secret_refs); FIELD(check_secret_file); FIELD(check_config_refs);
+FIELD(check_config_file); FIELD(check_config_runtime); FIELD(check_remotes);
+WHOLE(whole_secret); WHOLE(whole_config); WHOLE(whole_node);
+
+/* ---- plugins (checks_plugin.c) --------------------------------------------------------------- */
+
+FIELD(check_plugin_setting);
+PARAM(param_plugin_name); PARAM(param_plugin_remote);
+PARAM(param_plugin_asked); /* what the daemon would ask a registry about */
+WHOLE(whole_grants);
+/* Part of judge_operation. */
+WHOLE(judge_plugin_operation);
+// clang-format on
+
+#undef FIELD
+#undef PARAM
+#undef WHOLE
 #endif

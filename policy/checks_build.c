@@ -3,8 +3,6 @@
  */
 #include "checks.h"
 
-#include <stdio.h>
-
 /* ---- what constrains containers -------------------------------------------------------------- */
 
 /* A rule that holds for containers and that no build would obey, or KEY_COUNT. */
@@ -114,16 +112,22 @@ struct remote {
     struct str rest; /* from the first '/', '?' or '#' on */
 };
 
-static bool remote_read(struct str text, struct remote *out)
+static bool scheme_known(struct str scheme)
 {
     static const char *const schemes[] = {"http", "https", "git", "ssh"};
+    for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
+        if (str_is(scheme, schemes[i]))
+            return true;
+    return false;
+}
+
+/* False: git's short form, a file, or what only looks like an address. */
+static bool remote_read(struct str text, struct remote *out)
+{
     out->scheme = str_head(text, str_find(text, ':'));
     struct str rest = str_skip(text, out->scheme.n);
-    bool known = false;
-    for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
-        known = known || str_is(out->scheme, schemes[i]);
-    if (!known || !str_starts(rest, STR("://")))
-        return false; /* git's short form, a file, or what only looks like an address */
+    if (!scheme_known(out->scheme) || !str_starts(rest, STR("://")))
+        return false;
     rest = str_skip(rest, 3);
     size_t end = 0;
     while (end < rest.n && !memchr("/?#", rest.p[end], 3))
@@ -150,31 +154,15 @@ static bool remote_plain(const struct remote *remote)
     return true;
 }
 
-static struct str concatenate(struct check *check, const struct str parts[4])
-{
-    size_t n = 0;
-    for (size_t i = 0; i < 4; i++)
-        n += parts[i].n;
-    char *p = arena_alloc(check->arena, n + 1, 1);
-    struct str out = {p, 0};
-    for (size_t i = 0; p && i < 4; i++) {
-        if (parts[i].n)
-            memcpy(p + out.n, parts[i].p, parts[i].n);
-        out.n += parts[i].n;
-    }
-    return out;
-}
-
 static enum finding refuse_remote(struct check *check, const struct remote *remote)
 {
     char allow_with[ALLOW_WITH_MAX];
-    struct str parts[4] = {remote->scheme, STR("://"), remote->host, STR("")};
-    struct str shown_part = concatenate(check, parts);
-    parts[3] = STR("/**");
-    suggest_entry(check, KEY_BUILDS_REMOTE, concatenate(check, parts), allow_with,
-                  sizeof(allow_with));
-    SHOWN(shown, shown_part);
-    return refuse_with(check, KEY_BUILDS_REMOTE, shown_part, allow_with,
+    const struct str parts[] = {remote->scheme, STR("://"), remote->host, STR("/**")};
+    struct str entry = arena_join(check->arena, parts, ARRAY_LEN(parts));
+    struct str site = entry.p ? str_head(entry, entry.n - parts[3].n) : STR("");
+    suggest_entry(check, KEY_BUILDS_REMOTE, entry, allow_with, sizeof(allow_with));
+    SHOWN(shown, site);
+    return refuse_with(check, KEY_BUILDS_REMOTE, site, allow_with,
                        "makes the daemon fetch from %s, which builds.remote does not allow", shown);
 }
 
@@ -189,9 +177,9 @@ enum finding param_build_remote(struct check *check, struct str value)
         return refuse_with(check, KEY_BUILDS_REMOTE, STR(""), "\"builds\": {\"remote\": true}",
                            "is no plain address such as https://HOST/PATH, so no entry of "
                            "builds.remote names it");
-    const struct str parts[4] = {remote.scheme, STR("://"), remote.host, remote.rest};
-    struct str address = concatenate(check, parts);
-    if (address.n > 0 && key_passes(check, KEY_BUILDS_REMOTE, address))
+    const struct str parts[] = {remote.scheme, STR("://"), remote.host, remote.rest};
+    struct str address = arena_join(check->arena, parts, ARRAY_LEN(parts));
+    if (address.p && key_passes(check, KEY_BUILDS_REMOTE, address))
         return FINDING_PASS;
     return refuse_remote(check, &remote);
 }
@@ -205,15 +193,7 @@ enum finding param_build_hosts(struct check *check, struct str value)
 
 enum finding param_build_cgroup(struct check *check, struct str value)
 {
-    bool climbs = false;
-    for (size_t i = 0; i + 1 < value.n; i++)
-        climbs = climbs || (value.p[i] == '.' && value.p[i + 1] == '.');
-    if (!climbs || check_key(check, KEY_BUILDS_CGROUP_PARENT)->any)
-        return judge(check, KEY_BUILDS_CGROUP_PARENT, value);
-    SHOWN(shown, value);
-    return refuse_with(check, KEY_BUILDS_CGROUP_PARENT, value,
-                       "\"builds\": {\"cgroup_parent\": true}",
-                       "is \"%s\", which climbs out with '..'", shown);
+    return judge_cgroup_parent(check, KEY_BUILDS_CGROUP_PARENT, value);
 }
 
 enum finding param_build_security(struct check *check, struct str value)

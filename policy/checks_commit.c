@@ -9,13 +9,14 @@ static const struct instruction {
     const char *word;
     enum key key; /* KEY_COUNT: none */
     bool places;  /* names places in the container */
+    bool expands; /* the daemon puts the values of variables in */
 } instructions[] = {
-    {"CMD", KEY_COUNT, false},     {"ENTRYPOINT", KEY_COUNT, false},
-    {"EXPOSE", KEY_COUNT, false},  {"ONBUILD", KEY_COUNT, false},
-    {"USER", KEY_COUNT, false},    {"STOPSIGNAL", KEY_COUNT, false},
-    {"SHELL", KEY_COUNT, false},   {"ENV", KEY_ENV, false},
-    {"LABEL", KEY_LABELS, false},  {"HEALTHCHECK", KEY_HEALTHCHECK, false},
-    {"VOLUME", KEY_VOLUMES, true}, {"WORKDIR", KEY_COUNT, true},
+    {"CMD", KEY_COUNT, false, false},    {"ENTRYPOINT", KEY_COUNT, false, false},
+    {"EXPOSE", KEY_COUNT, false, true},  {"ONBUILD", KEY_COUNT, false, false},
+    {"USER", KEY_COUNT, false, true},    {"STOPSIGNAL", KEY_COUNT, false, true},
+    {"SHELL", KEY_COUNT, false, false},  {"ENV", KEY_ENV, false, true},
+    {"LABEL", KEY_LABELS, false, true},  {"HEALTHCHECK", KEY_HEALTHCHECK, false, false},
+    {"VOLUME", KEY_VOLUMES, true, true}, {"WORKDIR", KEY_COUNT, true, true},
 };
 
 static const struct instruction *instruction_find(struct str word)
@@ -48,31 +49,53 @@ static bool places_kernel(struct str text)
 }
 
 /* What is said of a change is never what it holds: it may be a password. */
+static const struct str nothing = {NULL, 0};
+
+/* The rule that would hold at the create of a container. */
+static enum finding judge_by_key(struct check *check, const struct instruction *known)
+{
+    if (known->key == KEY_COUNT)
+        return FINDING_PASS;
+    const struct constraint *constraint = check_key(check, known->key);
+    if (constraint->any && constraint->deny.count == 0)
+        return FINDING_PASS;
+    return refuse_unless_open(check, nothing, "holds %s, and %s restricts that", known->word,
+                              key_path(known->key));
+}
+
+/* A line that names two variables can double what it makes of them, line by line. */
+static bool grows(struct str line)
+{
+    size_t first = str_find(line, '$');
+    struct str rest = str_skip(line, first + 1);
+    return first < line.n && str_find(rest, '$') < rest.n;
+}
+
 static enum finding judge_change(struct check *check, struct str line)
 {
-    struct str none = {NULL, 0};
     size_t end = 0;
     while (end < line.n && line.p[end] != ' ' && line.p[end] != '\t')
         end++;
     const struct instruction *known = instruction_find(str_head(line, end));
+    /* A line that goes on could make another instruction of the next one. */
     if (!known || line.p[line.n - 1] == '\\')
-        return refuse_unless_open(check, none,
+        return refuse_unless_open(check, nothing,
                                   "holds a line that is not one of the plain instructions CMD, "
                                   "ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, USER, "
                                   "VOLUME and WORKDIR");
-    if (known->key != KEY_COUNT) {
-        const struct constraint *constraint = check_key(check, known->key);
-        if ((!constraint->any || constraint->deny.count > 0) &&
-            refuse_unless_open(check, none, "holds %s, and %s restricts that", known->word,
-                               key_path(known->key)) != FINDING_PASS)
-            return FINDING_REFUSE;
-    }
-    if (known->places && places_kernel(str_skip(line, end)))
-        return refuse_unless_open(check, none,
-                                  "holds %s with a path that may lie at /proc or /sys, which has "
-                                  "led out of containers",
+    if (judge_by_key(check, known) != FINDING_PASS)
+        return FINDING_REFUSE;
+    if (known->expands && grows(line))
+        return refuse_unless_open(check, nothing,
+                                  "holds %s with more than one '$' in a line: such lines can keep "
+                                  "the daemon busy without end",
                                   known->word);
-    return FINDING_PASS;
+    if (!known->places || !places_kernel(str_skip(line, end)))
+        return FINDING_PASS;
+    return refuse_unless_open(check, nothing,
+                              "holds %s with a path that may lie at /proc or /sys, which has led "
+                              "out of containers",
+                              known->word);
 }
 
 enum finding param_changes(struct check *check, struct str value)

@@ -2,7 +2,14 @@
    Confinement, mounts, modes, networks, images, logs and resources have files of their own. */
 #include "checks.h"
 
-enum { SYSCTL_MAX = 256, LABEL_COST = 8 /* units of work to pass one label by */ };
+#include <stdio.h>
+
+enum {
+    ADDRESS_MAX = 64, /* bytes; an address has 45 at most */
+    HOST_MAX = 255,
+    SYSCTL_MAX = 256,
+    LABEL_COST = 8 /* units of work to pass one label by */
+};
 
 enum finding check_by_parent(struct check *check, const struct json_node *value)
 {
@@ -78,8 +85,9 @@ static enum finding require_labels(struct check *check)
         SHOWN(wanted, pattern);
         return refuse_with(check, KEY_LABELS, name, NULL,
                            "lacks \"%s\" with a value like \"%s\", which containers.labels "
-                           "requires",
-                           shown, wanted);
+                           "requires; docker: --%s %s=VALUE",
+                           shown, wanted, check_is_service(check) ? "container-label" : "label",
+                           shown);
     }
     return FINDING_PASS;
 }
@@ -101,15 +109,32 @@ static bool sysctl_name(struct str text, char dst[SYSCTL_MAX], struct str *out)
     return !dot;
 }
 
+/* Newer daemons put those of one interface into a list with commas (handleSysctlBC). */
+static bool sysctl_spreads(const struct check *check, struct str name, struct str value)
+{
+    static const char *const trees[] = {"net.ipv4.conf.", "net.ipv4.neigh.", "net.ipv6.conf.",
+                                        "net.ipv6.neigh.", "net.mpls.conf."};
+    bool interface = false;
+    for (size_t i = 0; i < ARRAY_LEN(trees); i++)
+        interface = interface || str_starts(name, str_of(trees[i]));
+    return interface && str_find(value, ',') < value.n && !check_key(check, KEY_SYSCTLS)->any;
+}
+
 enum finding check_sysctls(struct check *check, const struct json_node *value)
 {
     for (const struct json_node *n = json_child(check->body, value); n;
          n = json_next(check->body, n)) {
         char buffer[SYSCTL_MAX];
         struct str name = n->key;
-        if (sysctl_name(n->key, buffer, &name) && key_passes(check, KEY_SYSCTLS, name))
+        bool listed = sysctl_name(n->key, buffer, &name) && key_passes(check, KEY_SYSCTLS, name);
+        if (listed && !sysctl_spreads(check, name, n->text))
             continue;
         SHOWN(shown, n->key);
+        if (listed)
+            return refuse_with(check, KEY_SYSCTLS, name, "\"containers\": {\"sysctls\": true}",
+                               "sets \"%s\" to a value with a comma, behind which daemons read "
+                               "another name",
+                               shown);
         return refuse(check, KEY_SYSCTLS, name,
                       "sets \"%s\", which containers.sysctls does not allow", shown);
     }
@@ -123,17 +148,24 @@ enum finding check_runtime(struct check *check, const struct json_node *value)
     return judge(check, KEY_RUNTIMES, value->text);
 }
 
-enum finding check_cgroup_parent(struct check *check, const struct json_node *value)
+enum finding judge_cgroup_parent(struct check *check, enum key key, struct str text)
 {
-    struct str text = value->text;
+    char allow_with[ALLOW_WITH_MAX];
     bool climbs = false;
     for (size_t i = 0; i + 1 < text.n; i++)
         climbs = climbs || (text.p[i] == '.' && text.p[i + 1] == '.');
-    if (!climbs || check_key(check, KEY_CGROUP_PARENT)->any)
-        return judge(check, KEY_CGROUP_PARENT, text);
+    if (!climbs || check_key(check, key)->any)
+        return judge(check, key, text);
+    snprintf(allow_with, sizeof(allow_with), "\"%s\": {\"%s\": true}", key_rows[key].group,
+             key_rows[key].name);
     SHOWN(shown, text);
-    return refuse_with(check, KEY_CGROUP_PARENT, text, "\"containers\": {\"cgroup_parent\": true}",
-                       "is \"%s\", which climbs out with '..'", shown);
+    return refuse_with(check, key, text, allow_with, "is \"%s\", which climbs out with '..'",
+                       shown);
+}
+
+enum finding check_cgroup_parent(struct check *check, const struct json_node *value)
+{
+    return judge_cgroup_parent(check, KEY_CGROUP_PARENT, value->text);
 }
 
 enum finding check_links(struct check *check, const struct json_node *value)
@@ -212,22 +244,30 @@ static bool line_plain(struct str line)
     return true;
 }
 
+static enum finding refuse_line(struct check *check, struct str line)
+{
+    SHOWN(shown, line);
+    return refuse_with(check, KEY_EXTRA_HOSTS, line, NULL,
+                       "is \"%s\", which is not ADDRESS NAME [NAME...]", shown);
+}
+
 /* "ADDRESS NAME [NAME...]": each name as name:address, which is how containers have it. */
 static enum finding judge_host_line(struct check *check, struct str line)
 {
     struct str rest = line;
     struct str address = next_word(&rest);
     struct str name = next_word(&rest);
-    if (!line_plain(line) || name.n == 0) {
-        SHOWN(shown, line);
-        return refuse_with(check, KEY_EXTRA_HOSTS, line, NULL,
-                           "is \"%s\", which is not ADDRESS NAME [NAME...]", shown);
-    }
+    if (!line_plain(line) || name.n == 0 || address.n > ADDRESS_MAX)
+        return refuse_line(check, line);
     for (; name.n > 0; name = next_word(&rest)) {
-        struct str pair = text_join(check, text_join(check, name, STR(":")), address);
-        if (!pair.p)
-            return FINDING_UNSURE;
-        if (judge(check, KEY_EXTRA_HOSTS, pair) != FINDING_PASS)
+        char pair[HOST_MAX + 1 + ADDRESS_MAX];
+        if (name.n > HOST_MAX)
+            return refuse_line(check, line);
+        memcpy(pair, name.p, name.n);
+        pair[name.n] = ':';
+        memcpy(pair + name.n + 1, address.p, address.n);
+        struct str whole = {pair, name.n + 1 + address.n};
+        if (judge(check, KEY_EXTRA_HOSTS, whole) != FINDING_PASS)
             return FINDING_REFUSE;
     }
     return FINDING_PASS;

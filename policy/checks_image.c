@@ -107,7 +107,9 @@ static enum finding judge_version(struct check *check, const struct image_ref *r
     if (!digest)
         return refuse_with(
             check, KEY_IMAGES_REQUIRE_DIGEST, ref->name, "\"images\": {\"require_digest\": false}",
-            "names \"%s\" without the digest that images.require_digest demands", shown);
+            "names \"%s\" without the digest that images.require_digest demands; name it as "
+            "IMAGE@sha256:...",
+            shown);
     if (every)
         return refuse_with(check, KEY_IMAGES_ALLOW, ref->name, NULL,
                            "names \"%s\" with neither tag nor digest, which would pull every "
@@ -212,10 +214,20 @@ enum finding judge_registry(struct check *check, struct str registry)
                        shown);
 }
 
+bool reference_listed(const struct check *check, enum key key, struct str reference)
+{
+    struct image_ref ref;
+    return !image_is_id(reference) && image_parse(reference, check->arena, &ref) &&
+           (!image_registry_by_address(ref.registry) ||
+            registry_written_out(check, key, ref.registry, ref.name)) &&
+           key_passes(check, key, ref.name);
+}
+
 enum finding judge_reference(struct check *check, enum key key, struct str reference)
 {
     struct image_ref ref;
-    if (check->role->unrestricted && is_everything(check_key(check, key)))
+    if ((check->role->unrestricted && is_everything(check_key(check, key))) ||
+        reference_listed(check, key, reference))
         return FINDING_PASS;
     SHOWN(shown, reference);
     if (image_is_id(reference) || !image_parse(reference, check->arena, &ref))
@@ -226,8 +238,6 @@ enum finding judge_reference(struct check *check, enum key key, struct str refer
     if (image_registry_by_address(ref.registry) &&
         !registry_written_out(check, key, ref.registry, ref.name))
         return refuse_address(check, key, ref.registry);
-    if (key_passes(check, key, ref.name))
-        return FINDING_PASS;
     return refuse(check, key, ref.name, "names \"%s\", which is not in %s", shown, key_path(key));
 }
 

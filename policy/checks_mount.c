@@ -82,13 +82,16 @@ bool container_restarts(const struct check *check)
     return (policy.n > 0 && !str_is(policy, "no")) || (top.n > 0 && !str_is(top, "no"));
 }
 
+const char *restart_phrase(const struct check *check)
+{
+    return check_is_service(check) ? "cannot be a service's, whose tasks start at any time"
+                                   : "goes only with restart policy \"no\"";
+}
+
 /* The daemon resolves sources again at each restart: what lies below a path that containers can
    write may be a link by then. */
 static enum finding judge_restart(struct check *check, struct str source)
 {
-    const char *when = check_is_service(check)
-                           ? "cannot be a service's, whose tasks start at any time"
-                           : "goes only with restart policy \"no\"";
     int depth = 0;
     for (struct str p = path_parent(source); p.n > 0; p = path_parent(p)) {
         if (++depth <= DEPTH_MAX && !writable(check, p))
@@ -99,13 +102,12 @@ static enum finding judge_restart(struct check *check, struct str source)
                            "and so %s; to allow it, name such folders one by one in "
                            "containers.binds in place of the glob above them, or give that entry "
                            "\"read_only\": true",
-                           shown, when);
+                           shown, restart_phrase(check));
     }
     return FINDING_PASS;
 }
 
-static enum finding refuse_source(struct check *check, struct str source, bool vital,
-                                  bool only_read_only)
+static enum finding refuse_source(struct check *check, struct str source, bool only_read_only)
 {
     SHOWN(shown, source);
     if (only_read_only)
@@ -113,13 +115,18 @@ static enum finding refuse_source(struct check *check, struct str source, bool v
                       "mounts the host path \"%s\", which containers.binds allows read-only, "
                       "without relabelling and with all mounts below it",
                       shown);
-    if (vital)
+    if (path_is_vital(source))
         return refuse(
             check, KEY_BINDS, source,
             "mounts the host path \"%s\", which is or holds what rules the host (the "
             "daemon's sockets, state and settings, /proc, /sys, /dev) and must be written "
             "out in containers.binds",
             shown);
+    if (path_is_own(check->role, source))
+        return refuse(check, KEY_BINDS, source,
+                      "mounts the host path \"%s\", which is or holds a socket, the policy or an "
+                      "audit log of sockwarden itself and must be written out in containers.binds",
+                      shown);
     return refuse(check, KEY_BINDS, source,
                   "mounts the host path \"%s\", which is not in containers.binds", shown);
 }
@@ -137,12 +144,12 @@ enum finding judge_bind(struct check *check, const struct bind *bind)
                            shown);
     }
     struct str source = path_trim(bind->source);
-    bool vital = path_is_vital(source);
+    bool vital = path_is_vital(source) || path_is_own(check->role, source);
     bool only_read_only = false;
     if (binds->any && !vital && key_passes(check, KEY_BINDS, source))
         return FINDING_PASS;
     if (!source_listed(check, bind, source, vital, &only_read_only))
-        return refuse_source(check, source, vital, only_read_only);
+        return refuse_source(check, source, only_read_only);
     return bind->restarts ? judge_restart(check, source) : FINDING_PASS;
 }
 
@@ -234,8 +241,12 @@ static size_t count_at(const struct check *check, const char *path)
 
 static enum finding judge_count(struct check *check)
 {
-    static const char *const lists[] = {"HostConfig.Binds", "HostConfig.Mounts", "Binds", "Mounts",
-                                        "TaskTemplate.ContainerSpec.Mounts"};
+    static const char *const lists[] = {"HostConfig.Binds",
+                                        "HostConfig.Mounts",
+                                        "Binds",
+                                        "Mounts",
+                                        "TaskTemplate.ContainerSpec.Mounts",
+                                        "Volumes"};
     size_t count = 0;
     for (size_t i = 0; i < ARRAY_LEN(lists); i++)
         count += count_at(check, lists[i]);
@@ -281,6 +292,8 @@ static enum finding mount_volume(struct check *check, const struct json_node *mo
     struct str source = member_text(check, mount, "Source");
     if (text_is_template(check, source)) { /* judge_mount_templates has let it pass */
         struct str filled = template_filled(check, source);
+        if (!filled.p && !check->role->unrestricted)
+            return FINDING_UNSURE;
         source = filled.p ? filled : STR("0");
     }
     return judge_volume(check, source, member_text(check, driver, "Name"),
@@ -351,6 +364,8 @@ enum finding check_mounts(struct check *check, const struct json_node *value)
 enum finding check_volume_targets(struct check *check, const struct json_node *value)
 {
     struct str driver = place_text(check, PLACE_VOLUME_DRIVER);
+    if (judge_count(check) != FINDING_PASS)
+        return FINDING_REFUSE;
     for (const struct json_node *n = json_child(check->body, value); n;
          n = json_next(check->body, n))
         if (judge_target(check, n->key) != FINDING_PASS)

@@ -84,17 +84,6 @@ enum finding check_subnet(struct check *check, const struct json_node *value)
     return judge_subnet(check, value->text);
 }
 
-enum finding check_aux_addresses(struct check *check, const struct json_node *value)
-{
-    for (const struct json_node *n = json_child(check->body, value); n;
-         n = json_next(check->body, n)) {
-        check->at = n;
-        if (judge_subnet(check, n->text) != FINDING_PASS)
-            return FINDING_REFUSE;
-    }
-    return FINDING_PASS;
-}
-
 enum finding check_subnets(struct check *check, const struct json_node *value)
 {
     for (const struct json_node *item = json_child(check->body, value); item;
@@ -119,7 +108,7 @@ enum finding whole_network(struct check *check)
         return FINDING_PASS;
     check->field = "Internal";
     return refuse_with(check, KEY_NETWORKS_INTERNAL, STR("false"), NULL,
-                       "is not true, and networks.internal requires it");
+                       "is not true, and networks.internal requires it; docker: --internal");
 }
 
 /* ---- ports ----------------------------------------------------------------------------------- */
@@ -207,12 +196,35 @@ static bool wanted_read(struct str ip, struct str port, struct wanted_ports *out
            (port_number(str_skip(port, dash + 1), &out->last) && out->last >= out->first);
 }
 
+/* A port that the proxy itself listens on is nobody's, whatever the role says. port: "8080" or
+   "8000-8010"; what cannot be read could be one. proto: 0 when it is not known. */
+static enum finding judge_own_port(struct check *check, const struct json_node *at, char proto,
+                                   struct str port)
+{
+    const struct own *own = check->role->own;
+    struct wanted_ports wanted;
+    if (!own || !own->ports || proto == 'u' || proto == 's')
+        return FINDING_PASS;
+    if (wanted_read(STR(""), port, &wanted) && !port_is_own(check->role, wanted.first, wanted.last))
+        return FINDING_PASS;
+    check->at = at;
+    SHOWN(shown, port);
+    return refuse_with(check, KEY_PORTS, port, NULL,
+                       "takes the host's port \"%s\", and sockwarden itself listens there, or "
+                       "cannot tell that it does not",
+                       shown);
+}
+
 static enum finding judge_binding(struct check *check, struct str key,
                                   const struct json_node *binding)
 {
     struct str ip = member_text(check, binding, "HostIp");
     struct str port = member_text(check, binding, "HostPort");
     struct wanted_ports wanted = {.proto = port_protocol(key)};
+    if (judge_own_port(check, binding, wanted.proto, port) != FINDING_PASS)
+        return FINDING_REFUSE;
+    if (check_key(check, KEY_PORTS)->any)
+        return FINDING_PASS;
     bool read = wanted.proto != 0 && wanted_read(ip, port, &wanted);
     if (read && wanted.last == 0) { /* the daemon picks one */
         wanted.first = EPHEMERAL_FIRST;
@@ -228,16 +240,55 @@ static enum finding judge_binding(struct check *check, struct str key,
                   read ? "containers.ports does not allow" : "is not a plain address and port");
 }
 
+/* Each published port is a process of the host, which no limit of the container holds. */
+static enum finding judge_port_count(struct check *check, size_t count)
+{
+    enum { PORTS_MAX = 256 };
+    if (count <= PORTS_MAX)
+        return FINDING_PASS;
+    return refuse_unless_open(check, STR(""),
+                              "publishes %zu ports: more than %d cost the host more than the "
+                              "container's limits say",
+                              count, (int)PORTS_MAX);
+}
+
+static size_t count_bindings(const struct check *check, const struct json_node *ports)
+{
+    size_t count = 0;
+    for (const struct json_node *n = json_child(check->body, ports); n;
+         n = json_next(check->body, n))
+        count += n->count > 0 ? n->count : 1;
+    return count;
+}
+
+/* Newer daemons publish a port without bindings, too, and pick one (handlePortBindingsBC). */
+static enum finding judge_unbound(struct check *check, const struct json_node *port)
+{
+    struct wanted_ports wanted = {.any_ip = true,
+                                  .first = EPHEMERAL_FIRST,
+                                  .last = EPHEMERAL_LAST,
+                                  .proto = port_protocol(port->key)};
+    if (port->count > 0 || (wanted.proto != 0 && ports_allowed(check, &wanted)))
+        return FINDING_PASS;
+    check->at = port;
+    return refuse(check, KEY_PORTS, STR("32768-60999"),
+                  "has no binding, so newer daemons pick a port, and containers.ports holds no "
+                  "range for that");
+}
+
 enum finding check_ports(struct check *check, const struct json_node *value)
 {
-    if (check_key(check, KEY_PORTS)->any)
-        return FINDING_PASS;
+    if (judge_port_count(check, count_bindings(check, value)) != FINDING_PASS)
+        return FINDING_REFUSE;
     for (const struct json_node *port = json_child(check->body, value); port;
-         port = json_next(check->body, port))
+         port = json_next(check->body, port)) {
+        if (judge_unbound(check, port) != FINDING_PASS)
+            return FINDING_REFUSE;
         for (const struct json_node *binding = json_child(check->body, port); binding;
              binding = json_next(check->body, binding))
             if (judge_binding(check, port->key, binding) != FINDING_PASS)
                 return FINDING_REFUSE;
+    }
     return FINDING_PASS;
 }
 
@@ -246,6 +297,9 @@ enum finding check_publish_all(struct check *check, const struct json_node *valu
     (void)value;
     struct wanted_ports wanted = {
         .any_ip = true, .first = EPHEMERAL_FIRST, .last = EPHEMERAL_LAST, .proto = 0};
+    const struct json_node *exposed = body_at(check, "ExposedPorts");
+    if (judge_port_count(check, exposed ? exposed->count : 0) != FINDING_PASS)
+        return FINDING_REFUSE;
     if (ports_allowed(check, &wanted))
         return FINDING_PASS;
     return refuse(check, KEY_PORTS, STR("32768-60999"),
@@ -283,10 +337,13 @@ static enum finding judge_service_port(struct check *check, const struct json_no
 {
     struct wanted_ports wanted;
     bool read = service_wants(check, port, &wanted);
-    if (read && ports_allowed(check, &wanted))
-        return FINDING_PASS;
     const struct json_node *published = json_get(check->body, port, STR("PublishedPort"));
-    struct str value = published ? published->text : STR("");
+    struct str value = published && published->kind != JSON_NULL ? published->text : STR("");
+    char proto = protocol_letter(member_text(check, port, "Protocol"));
+    if (judge_own_port(check, published, proto, value) != FINDING_PASS)
+        return FINDING_REFUSE;
+    if (check_key(check, KEY_PORTS)->any || (read && ports_allowed(check, &wanted)))
+        return FINDING_PASS;
     check->at = published ? published : port;
     if (!read)
         return refuse_with(check, KEY_PORTS, value, NULL,
@@ -301,8 +358,8 @@ static enum finding judge_service_port(struct check *check, const struct json_no
 
 enum finding check_service_ports(struct check *check, const struct json_node *value)
 {
-    if (check_key(check, KEY_PORTS)->any)
-        return FINDING_PASS;
+    if (judge_port_count(check, value->count) != FINDING_PASS)
+        return FINDING_REFUSE;
     for (const struct json_node *port = json_child(check->body, value); port;
          port = json_next(check->body, port))
         if (judge_service_port(check, port) != FINDING_PASS)

@@ -31,20 +31,6 @@ enum finding param_stop_timeout(struct check *check, struct str value)
 
 /* ---- images ---------------------------------------------------------------------------------- */
 
-/* a, separator, b in the arena; p NULL when it would be too long. */
-static struct str joined(struct check *check, struct str a, char separator, struct str b)
-{
-    if (a.n > REFERENCE_MAX || b.n > REFERENCE_MAX)
-        return (struct str){NULL, 0};
-    char *p = arena_alloc(check->arena, a.n + 1 + b.n, 1);
-    if (!p)
-        return (struct str){NULL, 0};
-    memcpy(p, a.p ? a.p : "", a.n);
-    p[a.n] = separator;
-    memcpy(p + a.n + 1, b.p ? b.p : "", b.n);
-    return (struct str){p, a.n + 1 + b.n};
-}
-
 /* What of a reference is its name: without tag and digest. */
 static struct str name_of(struct str reference)
 {
@@ -61,11 +47,12 @@ static struct str with_tag(struct check *check, struct str reference, struct str
     size_t at = str_find(reference, '@');
     if (tag.n == 0)
         return reference;
-    if (str_find(tag, ':') < tag.n)
-        return joined(check, name_of(reference), '@', tag);
-    struct str named = joined(check, name_of(reference), ':', tag);
-    return at < reference.n && named.p ? joined(check, named, '@', str_skip(reference, at + 1))
-                                       : named;
+    if (reference.n > REFERENCE_MAX || tag.n > REFERENCE_MAX)
+        return (struct str){NULL, 0};
+    bool digest = str_find(tag, ':') < tag.n;
+    const struct str parts[] = {name_of(reference), digest ? STR("@") : STR(":"), tag,
+                                digest ? STR("") : str_skip(reference, at)};
+    return arena_join(check->arena, parts, ARRAY_LEN(parts));
 }
 
 enum finding param_from_image(struct check *check, struct str value)

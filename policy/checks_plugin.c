@@ -2,7 +2,12 @@
    as root of the host; what is in them is not known here. */
 #include "checks.h"
 
-enum { HUB = 10, LIBRARY = 8 /* bytes of these prefixes */ };
+enum {
+    HUB = 10, /* bytes of "docker.io/" and "library/" */
+    LIBRARY = 8,
+    GRANT_NAME_MAX = 256,
+    GRANT_VALUE_MAX = 4096 /* a path */
+};
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
@@ -21,7 +26,7 @@ static bool names_bound(const struct check *check)
     return !names->any || names->deny.count > 0;
 }
 
-enum finding judge_plugin_name(struct check *check, struct str name)
+static enum finding judge_plugin_name(struct check *check, struct str name)
 {
     struct image_ref ref;
     if (!names_bound(check))
@@ -35,8 +40,8 @@ enum finding judge_plugin_name(struct check *check, struct str name)
     if (!image_parse(name, check->arena, &ref))
         return refuse_with(check, KEY_PLUGINS_NAMES, name, NULL,
                            "is \"%s\", which is not the name of a plugin", shown);
-    struct str tag = text_join(check, STR(":"), ref.tag.n > 0 ? ref.tag : STR("latest"));
-    struct str whole = text_join(check, familiar(&ref), tag);
+    const struct str parts[] = {familiar(&ref), STR(":"), ref.tag.n > 0 ? ref.tag : STR("latest")};
+    struct str whole = arena_join(check->arena, parts, ARRAY_LEN(parts));
     if (key_passes(check, KEY_PLUGINS_NAMES, familiar(&ref)) ||
         (whole.p && key_passes(check, KEY_PLUGINS_NAMES, whole)))
         return FINDING_PASS;
@@ -51,11 +56,9 @@ enum finding param_plugin_name(struct check *check, struct str value)
 
 enum finding param_plugin_asked(struct check *check, struct str value)
 {
-    struct image_ref ref;
-    bool listed = !image_is_id(value) && image_parse(value, check->arena, &ref) &&
-                  !image_registry_by_address(ref.registry) &&
-                  key_passes(check, KEY_PLUGINS_ALLOW, ref.name);
-    return listed ? FINDING_PASS : judge_image(check, value, IMAGE_NAME);
+    return reference_listed(check, KEY_PLUGINS_ALLOW, value)
+               ? FINDING_PASS
+               : judge_image(check, value, IMAGE_NAME);
 }
 
 enum finding param_plugin_remote(struct check *check, struct str value)
@@ -119,15 +122,31 @@ enum finding judge_plugin_operation(struct check *check)
 
 /* ---- bodies ---------------------------------------------------------------------------------- */
 
+/* Where the value is a path, "..", "." and "//" in it match no glob. */
+static bool value_listed(const struct check *check, enum key key, struct str pair)
+{
+    struct str value = str_skip(pair, str_find(pair, '=') + 1);
+    bool path = str_starts(value, STR("/"));
+    return path && !path_is_normal(value)
+               ? constraint_names(check_key(check, key), pair, check->work)
+               : key_passes(check, key, pair);
+}
+
 static enum finding judge_grant(struct check *check, struct str name, struct str value)
 {
+    char buffer[GRANT_NAME_MAX + 1 + GRANT_VALUE_MAX];
     struct str pair = name;
-    if (value.p)
-        pair = text_join(check, text_join(check, name, STR("=")), value);
-    if (pair.p && key_passes(check, KEY_PLUGINS_PRIVILEGES, pair))
+    bool fits = name.n <= GRANT_NAME_MAX && value.n <= GRANT_VALUE_MAX;
+    if (fits && value.p) {
+        memcpy(buffer, name.p, name.n);
+        buffer[name.n] = '=';
+        memcpy(buffer + name.n + 1, value.p, value.n);
+        pair = (struct str){buffer, name.n + 1 + value.n};
+    }
+    if (fits && value_listed(check, KEY_PLUGINS_PRIVILEGES, pair))
         return FINDING_PASS;
-    SHOWN(shown, pair.p ? pair : value);
-    return refuse(check, KEY_PLUGINS_PRIVILEGES, pair.p ? pair : value,
+    SHOWN(shown, pair);
+    return refuse(check, KEY_PLUGINS_PRIVILEGES, pair,
                   "grants \"%s\", which plugins.privileges does not allow", shown);
 }
 
@@ -148,6 +167,19 @@ static enum finding judge_grants(struct check *check, const struct json_node *pr
     return FINDING_PASS;
 }
 
+/* Daemons before 29.3.1 do not compare the first of the privileges that are granted with what the
+   plugin asks for (plugin/manager_linux.go, isEqual; CVE-2026-33997). */
+static enum finding judge_any_grant(struct check *check, const struct json_node *list)
+{
+    if (list->count == 0 || check_key(check, KEY_PLUGINS_UNCONSTRAINED)->any)
+        return FINDING_PASS;
+    check->at = NULL;
+    check->field = "the body";
+    return refuse(check, KEY_PLUGINS_UNCONSTRAINED, STR(""),
+                  "grants privileges, and daemons before 29.3.1 do not compare the first of them "
+                  "with what the plugin gets, and plugins.unconstrained is false");
+}
+
 enum finding whole_grants(struct check *check)
 {
     const struct json_node *list = check->body->nodes;
@@ -155,7 +187,7 @@ enum finding whole_grants(struct check *check)
          n = json_next(check->body, n))
         if (judge_grants(check, n) != FINDING_PASS)
             return FINDING_REFUSE;
-    return FINDING_PASS;
+    return judge_any_grant(check, list);
 }
 
 /* "NAME=VALUE"; the value may be a password, so it is not shown. */
@@ -163,7 +195,7 @@ enum finding check_plugin_setting(struct check *check, const struct json_node *v
 {
     struct str name = str_head(value->text, str_find(value->text, '='));
     if (key_passes(check, KEY_PLUGINS_SETTINGS, name) ||
-        key_passes(check, KEY_PLUGINS_SETTINGS, value->text))
+        value_listed(check, KEY_PLUGINS_SETTINGS, value->text))
         return FINDING_PASS;
     SHOWN(shown, name);
     return refuse(check, KEY_PLUGINS_SETTINGS, name,

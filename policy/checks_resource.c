@@ -112,6 +112,22 @@ enum finding check_cpu_quota(struct check *check, const struct json_node *value)
 
 /* ---- what must be given ---------------------------------------------------------------------- */
 
+/* The option by which users of docker give it. */
+static const char *limit_option(const struct check *check, enum key key)
+{
+    bool service = check_is_service(check);
+    switch (key) {
+    case KEY_MEM_LIMIT:
+        return service ? "--limit-memory SIZE" : "-m SIZE";
+    case KEY_CPUS:
+        return service ? "--limit-cpu N" : "--cpus N";
+    case KEY_PIDS_LIMIT:
+        return service ? "--limit-pids N" : "--pids-limit N";
+    default:
+        return "--shm-size SIZE";
+    }
+}
+
 static enum finding require_limit(struct check *check, enum key key, enum place place)
 {
     bool by_quota = place == PLACE_CPUS && int_at(check, PLACE_CPU_QUOTA) > 0;
@@ -122,8 +138,8 @@ static enum finding require_limit(struct check *check, enum key key, enum place 
         return refuse_with(check, key, STR(""), NULL,
                            "a service cannot have what %s requires, so no service can be made",
                            key_path(key));
-    return refuse_with(check, key, STR(""), NULL, "is not given, and %s requires it",
-                       key_path(key));
+    return refuse_with(check, key, STR(""), NULL, "is not given, and %s requires it; docker: %s",
+                       key_path(key), limit_option(check, key));
 }
 
 enum finding whole_resources(struct check *check)
@@ -139,7 +155,7 @@ enum finding whole_resources(struct check *check)
         return FINDING_PASS;
     check->field = place_path(check, PLACE_READ_ONLY);
     return refuse_with(check, KEY_READ_ONLY, STR("false"), NULL,
-                       "is not true, and containers.read_only requires it");
+                       "is not true, and containers.read_only requires it; docker: --read-only");
 }
 
 /* ---- ContainerUpdate ------------------------------------------------------------------------- */

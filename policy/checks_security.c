@@ -84,7 +84,9 @@ static enum finding require_drops(struct check *check)
         SHOWN(shown, wanted);
         check->field = place_path(check, PLACE_CAP_DROP);
         return refuse_with(check, KEY_CAP_DROP, wanted, NULL,
-                           "does not drop \"%s\", which containers.cap_drop requires", shown);
+                           "does not drop \"%s\", which containers.cap_drop requires; docker: "
+                           "--cap-drop %s",
+                           shown, shown);
     }
     return FINDING_PASS;
 }
@@ -170,10 +172,9 @@ static bool option_same(const struct option *a, const struct option *b)
 
 static bool service_gives(const struct check *check, const struct option *want)
 {
-    struct str text = service_option(check, 0);
-    for (size_t i = 0; text.p; text = service_option(check, ++i)) {
+    for (size_t i = 0; i < service_options_count(); i++) {
         struct option option;
-        option_read(text, &option);
+        option_read(service_option(check, i), &option);
         if (option_same(&option, want))
             return true;
     }
@@ -206,9 +207,11 @@ static enum finding require_option(struct check *check, enum key key, struct str
     if (option_given(check, wanted))
         return FINDING_PASS;
     SHOWN(shown, wanted);
+    bool service = check_is_service(check); /* docker has no option for one */
     check->field = place_path(check, PLACE_SECURITY_OPT);
-    return refuse_with(check, key, wanted, NULL, "lacks \"%s\", which %s requires", shown,
-                       key_path(key));
+    return refuse_with(check, key, wanted, NULL, "lacks \"%s\", which %s requires%s%s", shown,
+                       key_path(key), service ? "" : "; docker: --security-opt ",
+                       service ? "" : shown);
 }
 
 static enum finding require_options(struct check *check)
@@ -256,7 +259,7 @@ static enum finding judge_user(struct check *check, struct str user)
                       shown);
     return refuse_with(check, KEY_USER, user, NULL,
                        "is \"%s\", and containers.user denies root: only a number above 0 shows "
-                       "that it is not",
+                       "that it is not; docker: --user UID",
                        shown);
 }
 

@@ -4,7 +4,6 @@
 
 enum {
     GRACE_SECONDS_MAX = 600,
-    PAIR_MAX = 4096, /* bytes of a text that is put together */
     API_LIMITS = 41, /* minor API versions: for older clients the daemon drops what came with it */
     API_CONFINE = 44,
     API_OLDEST = 41 /* of the oldest daemon, 20.10: what a request without a version may mean */
@@ -14,18 +13,6 @@ bool check_is_service(const struct check *check)
 {
     enum operation op = check->request->route->op;
     return op == OP_ServiceCreate || op == OP_ServiceUpdate;
-}
-
-struct str text_join(const struct check *check, struct str a, struct str b)
-{
-    if (!a.p || !b.p || a.n > PAIR_MAX || b.n > PAIR_MAX)
-        return (struct str){NULL, 0};
-    char *p = arena_alloc(check->arena, a.n + b.n + 1, 1);
-    if (!p)
-        return (struct str){NULL, 0};
-    memcpy(p, a.p, a.n);
-    memcpy(p + a.n, b.p, b.n);
-    return (struct str){p, a.n + b.n};
 }
 
 /* ---- templates ------------------------------------------------------------------------------- */
@@ -44,29 +31,86 @@ bool text_is_template(const struct check *check, struct str text)
     return check_is_service(check) && template_at(text) < text.n;
 }
 
-/* The length of a template that becomes letters, digits, '-', '_' and '.'; 0: another one. */
-static size_t template_plain(struct str text)
+/* What a plain template may say. The first ones become letters, digits, '-', '_' and '.'. */
+static const char *const plain_words[] = {
+    ".Service.ID",    ".Service.Name",     ".Node.ID",
+    ".Task.ID",       ".Task.Name",        ".Task.Slot",
+    ".Node.Hostname", ".Node.Platform.OS", ".Node.Platform.Architecture",
+};
+enum { WORDS_OF_NAMES = 6, WORDS_ALL = 9 };
+
+/* The length of the template that text begins with, when it says one of the first count words; 0:
+   another one. */
+static size_t template_plain(struct str text, size_t count)
 {
-    static const char *const plain[] = {"{{.Service.ID}}", "{{.Service.Name}}", "{{.Node.ID}}",
-                                        "{{.Task.ID}}",    "{{.Task.Name}}",    "{{.Task.Slot}}"};
-    for (size_t i = 0; i < ARRAY_LEN(plain); i++)
-        if (str_starts(text, str_of(plain[i])))
-            return strlen(plain[i]);
+    struct str inner = str_skip(text, 2);
+    size_t end = str_find(inner, '}');
+    struct str word = str_trim(str_head(inner, end));
+    if (!str_starts(str_skip(inner, end), STR("}}")))
+        return 0;
+    for (size_t i = 0; i < count; i++)
+        if (str_is(word, plain_words[i]))
+            return 2 + end + 2;
     return 0;
+}
+
+static bool templates_plain(struct str text)
+{
+    for (size_t at = template_at(text); at < text.n; at = template_at(text)) {
+        size_t length = template_plain(str_skip(text, at), WORDS_ALL);
+        if (length == 0)
+            return false;
+        text = str_skip(text, at + length);
+    }
+    return true;
+}
+
+static enum finding judge_template(struct check *check, const struct json_node *at)
+{
+    if (!check_is_service(check) || templates_plain(at->text))
+        return FINDING_PASS;
+    SHOWN(shown, at->text);
+    check->at = at;
+    return refuse_unless_open(check, at->text,
+                              "is \"%s\": a template is a program that the daemon runs, and may "
+                              "never end; only plain ones such as {{.Node.Hostname}} pass",
+                              shown);
+}
+
+enum finding check_template(struct check *check, const struct json_node *value)
+{
+    if (value->kind == JSON_STRING)
+        return judge_template(check, value);
+    for (const struct json_node *n = json_child(check->body, value); n;
+         n = json_next(check->body, n))
+        if (judge_template(check, n) != FINDING_PASS)
+            return FINDING_REFUSE;
+    return FINDING_PASS;
+}
+
+enum finding check_service_env(struct check *check, const struct json_node *value)
+{
+    if (check_env(check, value) != FINDING_PASS)
+        return FINDING_REFUSE;
+    return check_template(check, value);
 }
 
 struct str template_filled(const struct check *check, struct str text)
 {
-    struct str out = STR("");
-    while (template_at(text) < text.n) {
+    char *p = arena_alloc(check->arena, text.n + 1, 1);
+    size_t n = 0;
+    while (p && text.n > 0) {
         size_t at = template_at(text);
-        size_t skip = template_plain(str_skip(text, at));
-        if (skip == 0)
+        size_t skip = at < text.n ? template_plain(str_skip(text, at), WORDS_OF_NAMES) : 0;
+        if (at < text.n && skip == 0)
             return (struct str){NULL, 0};
-        out = text_join(check, text_join(check, out, str_head(text, at)), STR("0"));
+        memcpy(p + n, text.p, at);
+        n += at;
+        if (at < text.n)
+            p[n++] = '0';
         text = str_skip(text, at + skip);
     }
-    return text_join(check, out, text);
+    return (struct str){p, p ? n : 0};
 }
 
 static enum finding refuse_template(struct check *check, const struct json_node *at)
@@ -129,10 +173,13 @@ enum finding judge_mount_templates(struct check *check, const struct json_node *
 
 /* What the daemon makes of Privileges, as security options. */
 static const struct {
-    const char *object, *member; /* member NULL: the object stands for itself */
-    const char *word; /* the value that gives the option; NULL: any text, put behind it */
+    const char *object; /* in Privileges; NULL: Privileges itself */
+    const char *member;
+    const char *word; /* the text that gives the option; "": true does; NULL: any, put behind it */
     const char *option;
 } confinement[] = {
+    {"SELinuxContext", "Disable", "", "label=disable"},
+    {NULL, "NoNewPrivileges", "", "no-new-privileges=true"},
     {"SELinuxContext", "User", NULL, "label=user:"},
     {"SELinuxContext", "Role", NULL, "label=role:"},
     {"SELinuxContext", "Type", NULL, "label=type:"},
@@ -144,31 +191,34 @@ static const struct {
     {"AppArmor", "Mode", "disabled", "apparmor=unconfined"},
 };
 
+size_t service_options_count(void)
+{
+    return ARRAY_LEN(confinement);
+}
+
 struct str service_option(const struct check *check, size_t index)
 {
-    const struct json_node *all = place_node(check, PLACE_SECURITY_OPT);
-    if (index == 0) {
-        const struct json_node *label = json_get(check->body, all, STR("SELinuxContext"));
-        return member_true(check, label, "Disable") ? STR("label=disable") : STR("");
-    }
-    if (index == 1)
-        return member_true(check, all, "NoNewPrivileges") ? STR("no-new-privileges=true") : STR("");
-    const size_t row = index - 2;
-    if (row >= ARRAY_LEN(confinement))
-        return (struct str){NULL, 0};
-    const struct json_node *object = json_get(check->body, all, str_of(confinement[row].object));
-    struct str value = member_text(check, object, confinement[row].member);
-    if (confinement[row].word)
-        return str_is(value, confinement[row].word) ? str_of(confinement[row].option) : STR("");
-    return value.n > 0 ? text_join(check, str_of(confinement[row].option), value) : STR("");
+    const char *name = confinement[index].object, *member = confinement[index].member;
+    const char *word = confinement[index].word, *option = confinement[index].option;
+    const struct json_node *object = place_node(check, PLACE_SECURITY_OPT);
+    if (name)
+        object = json_get(check->body, object, str_of(name));
+    struct str text = member_text(check, object, member);
+    bool given = word && !word[0] ? member_true(check, object, member)
+                                  : text.n > 0 && (!word || str_is(text, word));
+    const struct str parts[] = {str_of(option), text};
+    if (!given)
+        return STR("");
+    return word ? parts[0] : arena_join(check->arena, parts, ARRAY_LEN(parts));
 }
 
 enum finding check_selinux(struct check *check, const struct json_node *value)
 {
-    const struct str label = STR("label=");
-    struct str option = service_option(check, 0);
-    for (size_t i = 0; option.p; option = service_option(check, ++i)) {
-        if (!str_starts(option, label))
+    for (size_t i = 0; i < service_options_count(); i++) {
+        struct str option = service_option(check, i);
+        if (!option.p)
+            return FINDING_UNSURE;
+        if (!str_starts(option, STR("label=")))
             continue;
         check->at = value;
         if (judge_security_option(check, KEY_SECURITY_OPT, option) != FINDING_PASS)
@@ -218,6 +268,19 @@ enum finding check_service_runtime(struct check *check, const struct json_node *
                               shown);
 }
 
+/* The manager makes a record of each task, whether nodes have room for it or not. */
+enum finding check_replicas(struct check *check, const struct json_node *value)
+{
+    enum { REPLICAS_MAX = 1000 };
+    int64_t count = -1;
+    if (json_int(value, &count) && count >= 0 && count <= REPLICAS_MAX)
+        return FINDING_PASS;
+    SHOWN(shown, value->text);
+    return refuse_unless_open(check, value->text,
+                              "is %s: more than %d tasks can fill the manager's memory", shown,
+                              (int)REPLICAS_MAX);
+}
+
 enum finding check_stop_grace(struct check *check, const struct json_node *value)
 {
     int64_t nanoseconds = -1;
@@ -259,8 +322,8 @@ enum finding check_swap_bytes(struct check *check, const struct json_node *value
     int64_t bytes = 0, swap = -1, sum = 0;
     if (!limit->has_max)
         return FINDING_PASS;
-    if (memory && memory->kind != JSON_NULL && !json_int(memory, &bytes))
-        return FINDING_UNSURE;
+    if (memory && !json_int(memory, &bytes))
+        bytes = 0; /* null; another type is refused by its row */
     if (json_int(value, &swap) && swap >= 0 && !__builtin_add_overflow(bytes, swap, &sum) &&
         sum <= limit->max)
         return FINDING_PASS;

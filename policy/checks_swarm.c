@@ -1,24 +1,16 @@
 /* Secrets, configs, nodes and the swarm itself: their names, drivers, roles and peers. */
 #include "checks.h"
 
-enum finding judge_member(struct check *check, enum key key, const char *path)
-{
-    struct str value = text_at(check, path);
-    check->at = body_at(check, path);
-    check->field = path;
-    if (value.n > 0)
-        return judge(check, key, value);
-    if (absent_passes(check, key))
-        return FINDING_PASS;
-    return refuse(check, key, value, "is not given, and %s has no \"\"", key_path(key));
-}
-
 /* ---- references of services ------------------------------------------------------------------ */
 
 /* Where the daemon puts the file: names that are not absolute stand below folder. */
 static enum finding judge_file(struct check *check, struct str name, struct str folder)
 {
-    struct str path = str_starts(name, STR("/")) ? name : text_join(check, folder, name);
+    enum { FILE_NAME_MAX = 4096 };
+    const struct str parts[] = {str_starts(name, STR("/")) ? STR("") : folder, name};
+    if (name.n > FILE_NAME_MAX)
+        return refuse_plain(check, name, NULL, NULL, "is longer than any path");
+    struct str path = arena_join(check->arena, parts, ARRAY_LEN(parts));
     return path.p ? judge_target(check, path) : FINDING_UNSURE;
 }
 

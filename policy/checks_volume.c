@@ -161,14 +161,11 @@ static enum finding judge_named(struct check *check, struct str name)
         !binds_may_nest(check, false))
         return FINDING_PASS;
     SHOWN(shown, name);
-    const char *when = check_is_service(check)
-                           ? "cannot be a service's, whose tasks start at any time"
-                           : "goes only with restart policy \"no\"";
     return refuse_with(check, KEY_BINDS, name, NULL,
                        "uses the volume \"%s\", which this role could have bound below a path that "
                        "containers can write, and so %s; entries of containers.binds that are "
                        "read_only or written out lift this",
-                       shown, when);
+                       shown, restart_phrase(check));
 }
 
 static enum finding judge_driver(struct check *check, struct str driver)

@@ -136,3 +136,29 @@ size_t policy_client_count(const struct policy *policy)
 {
     return policy->client_count;
 }
+
+const char *policy_client_name(const struct policy *policy, size_t index)
+{
+    return index < policy->client_count ? policy->clients[index].name : NULL;
+}
+
+static bool hears(const struct client_condition *condition, const struct str *listeners,
+                  size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < condition->count; k++)
+            if (text_matches(&condition->values[k], listeners[i]))
+                return true;
+    return false;
+}
+
+const char *policy_client_unheard(const struct policy *policy, size_t index,
+                                  const struct str *listeners, size_t count)
+{
+    const struct client *client = &policy->clients[index];
+    for (size_t i = 0; i < client->condition_count; i++)
+        if (client->conditions[i].key == CLIENT_LISTENER &&
+            !hears(&client->conditions[i], listeners, count))
+            return client->name;
+    return NULL;
+}

@@ -40,8 +40,4 @@ struct client {
     size_t condition_count;
 };
 
-/* "DNS:ci.example.com": its kind as in struct client_value, and what stands behind the prefix in
- *rest. 0: none of the known prefixes. */
-char client_san_kind(struct str san, struct str *rest);
-
 #endif

@@ -55,25 +55,6 @@ static bool version_passes(struct check *check)
     return false;
 }
 
-/* Operations whose power stands in a body or stream that no table describes. */
-bool operation_uninspected(enum operation op)
-{
-    for (size_t i = 0; i < routes_count; i++)
-        if (routes[i].op == op)
-            return routes[i].body == BODY_JSON && !schema_find(op);
-    return true;
-}
-
-static bool inspection_passes(struct check *check)
-{
-    if (check->role->unrestricted || !operation_uninspected(check->request->route->op))
-        return true;
-    refuse_plain(check, (struct str){NULL, 0}, NULL, NULL,
-                 "this version cannot inspect what the operation would do, so only builtin:all and "
-                 "roles that extend it may use it");
-    return false;
-}
-
 static bool is_tunnel(enum operation op)
 {
     return op == OP_Session || op == OP_Grpc;
@@ -108,7 +89,7 @@ static bool operation_passes(struct check *check)
     if (check->role->ops[op] == OP_DENIED)
         refuse_plain(check, (struct str){NULL, 0}, "deny", NULL,
                      "its \"deny\" holds this operation, and wins over \"allow\"");
-    else if (inspection_passes(check))
+    else
         refuse_plain(check, (struct str){NULL, 0}, "allow", allow_with,
                      "its \"allow\" does not hold this operation%s",
                      is_tunnel(op) ? ", which BuildKit needs; for the classic builder set "
@@ -205,8 +186,6 @@ static bool body_inspected(struct check *check, const struct body_schema *schema
     struct json doc;
     if (!body_read(check, &doc))
         return false;
-    if (!schema)
-        return true; /* an unrestricted role: it only has to be JSON */
     if (doc.nodes[0].kind == JSON_NULL && schema->optional)
         return true;
     if (doc.nodes[0].kind != (schema->root == T_OBJECT ? JSON_OBJECT : JSON_ARRAY))
@@ -243,9 +222,11 @@ static bool body_passes(struct check *check)
         return start_passes(check);
     if (request->route->body != BODY_JSON)
         return true;
+    if (!schema)
+        return body_refused(check, "has a body that no table describes");
     if (!is_blank(request->body))
         return body_inspected(check, schema);
-    return schema && !schema->optional ? body_refused(check, "needs a JSON body") : true;
+    return schema->optional || body_refused(check, "needs a JSON body");
 }
 
 /* ---- the decision ---------------------------------------------------------------------------- */
@@ -255,12 +236,11 @@ static bool precheck(struct check *check)
     if (!check->role || !check->request->route) {
         refuse_plain(check, (struct str){NULL, 0}, NULL, NULL,
                      "no entry of \"clients\" matches this client and the policy has no role "
-                     "\"default\"; add "
-                     "one of them, or start the proxy with --role NAME");
+                     "\"default\"; add one of them, or start the proxy with --role NAME");
         return false;
     }
     return version_passes(check) && operation_passes(check) && archive_passes(check) &&
-           inspection_passes(check) && params_pass(check);
+           params_pass(check);
 }
 
 /* A refusal always has a status and a sentence, also where a check could not tell. */
@@ -340,28 +320,44 @@ static struct str image_of_body(struct str body, struct arena *arena)
     return (struct str){NULL, 0};
 }
 
+static struct str image_of_service(struct str body, struct arena *arena)
+{
+    static const struct str path[] = {{"TaskTemplate", 12}, {"ContainerSpec", 13}, {"Image", 5}};
+    struct json doc;
+    struct err err = {0};
+    if (!json_scan(body, arena, &doc, &err) || doc.count == 0)
+        return (struct str){NULL, 0};
+    const struct json_node *node = doc.nodes;
+    for (size_t i = 0; i < ARRAY_LEN(path); i++)
+        node = json_get(&doc, node, path[i]);
+    return node && node->kind == JSON_STRING ? node->text : (struct str){NULL, 0};
+}
+
 static struct str image_of_pull(const struct request *request, struct arena *arena)
 {
     struct str image = request_param(request, "fromImage");
     struct str tag = request_param(request, "tag");
     if (image.n == 0 || tag.n == 0)
         return image;
-    char *p = arena_alloc(arena, image.n + 1 + tag.n, 1);
-    if (!p)
-        return image;
-    memcpy(p, image.p, image.n);
-    p[image.n] = str_find(tag, ':') < tag.n ? '@' : ':';
-    memcpy(p + image.n + 1, tag.p, tag.n);
-    return (struct str){p, image.n + 1 + tag.n};
+    bool digest = str_find(tag, ':') < tag.n;
+    const struct str parts[] = {image, digest ? STR("@") : STR(":"), tag};
+    struct str whole = arena_join(arena, parts, ARRAY_LEN(parts));
+    return whole.p ? whole : image;
 }
 
 struct str request_image(const struct request *request, struct arena *arena)
 {
     if (!request->route)
         return (struct str){NULL, 0};
-    if (request->route->op == OP_ContainerCreate)
+    switch (request->route->op) {
+    case OP_ContainerCreate:
         return image_of_body(request->body, arena);
-    if (request->route->op == OP_ImageCreate)
+    case OP_ServiceCreate:
+    case OP_ServiceUpdate:
+        return image_of_service(request->body, arena);
+    case OP_ImageCreate:
         return image_of_pull(request, arena);
-    return (struct str){NULL, 0};
+    default:
+        return (struct str){NULL, 0};
+    }
 }

@@ -1,5 +1,5 @@
 /* THE body-field table, by operation. The rows stand in fields_*.c, one file for each kind of
-   object. An operation whose body is not here is refused, but for unrestricted roles. */
+   object. Every operation with a JSON body is here. */
 #include "fields.h"
 
 // clang-format off

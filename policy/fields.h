@@ -4,10 +4,10 @@
 
 #include "checks.h"
 
-/* Defines schema_NAME from the rows NAME_fields. */
-#define SCHEMA(name, op, root, optional, places, whole) \
-    const struct body_schema schema_##name = {          \
-        OP_##op, name##_fields, ARRAY_LEN(name##_fields), root, optional, places, whole}
+/* Defines schema_NAME from the table of rows. */
+#define SCHEMA(name, rows, op, root, optional, places, whole)                                 \
+    const struct body_schema schema_##name = {OP_##op, rows, ARRAY_LEN(rows), root, optional, \
+                                              places,  whole}
 
 extern const struct body_schema schema_container_create, schema_container_update,
     schema_container_exec, schema_exec_start;
@@ -39,6 +39,12 @@ extern const struct body_schema schema_plugin_pull, schema_plugin_upgrade, schem
     RULE(d, name, T_OBJECTS, check_blkio, "names devices of the host"),                            \
     RULE((d) + 1, "Path", T_STRING, check_by_parent, "a device of the host"),                      \
     HARM((d) + 1, value, T_INT, "its weight or limit")
+
+#define ULIMIT_ROWS(d)                                                                             \
+    RULE(d, "Ulimits", T_OBJECTS, check_ulimits, "limits of each process"),                        \
+    RULE((d) + 1, "Name", T_STRING, check_by_parent, "which limit"),                               \
+    HARM((d) + 1, "Hard", T_INT, "its value; the daemon has the capability to set any"),           \
+    HARM((d) + 1, "Soft", T_INT, "its value, below the hard one")
 
 /* What Go calls container.Resources: part of HostConfig, and the body of an update. */
 #define RESOURCE_ROWS(d)                                                                           \
@@ -79,14 +85,19 @@ extern const struct body_schema schema_plugin_pull, schema_plugin_upgrade, schem
     HARM(d, "MemorySwappiness", T_INT, "swaps this container's pages sooner or later"),            \
     RULE(d, "OomKillDisable", T_BOOL, check_oom_kill, "starves the host of memory"),               \
     RULE(d, "PidsLimit", T_INT, check_pids_limit, "takes the host's processes"),                   \
-    RULE(d, "Ulimits", T_OBJECTS, check_ulimits, "limits of each process"),                        \
-    RULE((d) + 1, "Name", T_STRING, check_by_parent, "which limit"),                               \
-    HARM((d) + 1, "Hard", T_INT, "its value; the daemon has the capability to set any"),           \
-    HARM((d) + 1, "Soft", T_INT, "its value, below the hard one"),                                 \
+    ULIMIT_ROWS(d),                                                                                \
     HARM(d, "CpuCount", T_INT, "Windows only"),                                                    \
     HARM(d, "CpuPercent", T_INT, "Windows only"),                                                  \
     HARM(d, "IOMaximumIOps", T_INT, "Windows only"),                                               \
     HARM(d, "IOMaximumBandwidth", T_INT, "Windows only")
+
+#define HEALTHCHECK_ROWS(d)                                                                        \
+    HARM(d, "Test", T_STRINGS, "runs inside a container"),                                         \
+    HARM(d, "Interval", T_INT, "how often"),                                                       \
+    HARM(d, "Timeout", T_INT, "how long"),                                                         \
+    HARM(d, "StartPeriod", T_INT, "when first"),                                                   \
+    HARM(d, "StartInterval", T_INT, "how often at first"),                                         \
+    HARM(d, "Retries", T_INT, "how often it may fail")
 
 #define RESTART_ROWS(d)                                                                            \
     HOLD(d, "RestartPolicy", T_OBJECT, "when the daemon starts it again"),                         \
@@ -114,8 +125,8 @@ extern const struct body_schema schema_plugin_pull, schema_plugin_upgrade, schem
     HARM(d, "DNSNames", T_STRINGS, "the daemon fills it in and ignores it here"),                  \
     HARM(d, "GwPriority", T_INT, "which of its networks is its way out")
 
-/* What Go calls mount.Mount, in a list of them. */
-#define MOUNT_ROWS(d)                                                                              \
+/* What Go calls mount.Mount, in a list of them. labels: the row of a volume's labels. */
+#define MOUNT_ROWS(d, labels)                                                                      \
     RULE(d, "Type", T_STRING, check_mount_type, "what it is"),                                     \
     RULE(d, "Source", T_STRING, check_by_parent, "path, volume or image"),                         \
     RULE(d, "Target", T_STRING, check_target, "below /proc it has led out of containers"),         \
@@ -130,7 +141,7 @@ extern const struct body_schema schema_plugin_pull, schema_plugin_upgrade, schem
     HARM((d) + 1, "ReadOnlyForceRecursive", T_BOOL, "less than without it"),                       \
     HOLD(d, "VolumeOptions", T_OBJECT, "of a volume"),                                             \
     HARM((d) + 1, "NoCopy", T_BOOL, "starts empty"),                                               \
-    HARM((d) + 1, "Labels", T_MAP_STRING, "labels of the volume"),                                 \
+    labels,                                                                                        \
     HARM((d) + 1, "Subpath", T_STRING, "a part of a volume that is judged whole"),                 \
     HOLD((d) + 1, "DriverConfig", T_OBJECT, "how the volume is made"),                             \
     RULE((d) + 2, "Name", T_STRING, check_by_parent, "the driver"),                                \

@@ -25,12 +25,7 @@ static const struct field container_create_fields[] = {
     RULE(1, "Env", T_STRINGS, check_env, "settings of what runs inside"),
     HARM(1, "Cmd", T_STRSLICE, "runs inside the container, with what it is given"),
     RULE(1, "Healthcheck", T_OBJECT, check_healthcheck, "a command that the daemon repeats inside"),
-    HARM(2, "Test", T_STRINGS, "runs inside the container"),
-    HARM(2, "Interval", T_INT, "how often"),
-    HARM(2, "Timeout", T_INT, "how long"),
-    HARM(2, "StartPeriod", T_INT, "when first"),
-    HARM(2, "StartInterval", T_INT, "how often at first"),
-    HARM(2, "Retries", T_INT, "how often it may fail"),
+    HEALTHCHECK_ROWS(2),
     HARM(1, "ArgsEscaped", T_BOOL, "Windows only"),
     RULE(1, "Image", T_STRING, check_image, "whose code runs"),
     RULE(1, "Volumes", T_MAP_EMPTY, check_volume_targets, "anonymous volumes at these places"),
@@ -87,7 +82,7 @@ static const struct field container_create_fields[] = {
     RULE(2, "Isolation", T_STRING, check_isolation, "Windows only"),
     RESOURCE_ROWS(2),
     RULE(2, "Mounts", T_OBJECTS, check_mounts, "paths of the host, volumes, and more"),
-    MOUNT_ROWS(3),
+    MOUNT_ROWS(3, HARM(4, "Labels", T_MAP_STRING, "labels of the volume")),
     FULL(2, "MaskedPaths", T_STRINGS, check_masked_paths, "even an empty list unmasks /proc"),
     FULL(2, "ReadonlyPaths", T_STRINGS, check_masked_paths, "even an empty list makes /proc/sys writable"),
     HARM(2, "Init", T_BOOL, "the daemon's own init"),
@@ -187,7 +182,10 @@ static const char *const update_places[PLACE_COUNT] = {
 
 static const char *const exec_places[PLACE_COUNT] = {[PLACE_USER] = "User"};
 
-SCHEMA(container_create, ContainerCreate, T_OBJECT, false, create_places, whole_container);
-SCHEMA(container_update, ContainerUpdate, T_OBJECT, false, update_places, whole_update);
-SCHEMA(container_exec, ContainerExec, T_OBJECT, false, exec_places, whole_exec);
-SCHEMA(exec_start, ExecStart, T_OBJECT, false, NULL, NULL);
+SCHEMA(container_create, container_create_fields, ContainerCreate, T_OBJECT, false, create_places,
+       whole_container);
+SCHEMA(container_update, container_update_fields, ContainerUpdate, T_OBJECT, false, update_places,
+       whole_update);
+SCHEMA(container_exec, container_exec_fields, ContainerExec, T_OBJECT, false, exec_places,
+       whole_exec);
+SCHEMA(exec_start, exec_start_fields, ExecStart, T_OBJECT, false, NULL, NULL);

@@ -18,12 +18,7 @@ static const struct field image_commit_fields[] = {
     RULE(1, "Env", T_STRINGS, check_env, "settings of what runs in containers of the image"),
     HARM(1, "Cmd", T_STRSLICE, "runs inside a container, with what that is given"),
     RULE(1, "Healthcheck", T_OBJECT, check_healthcheck, "a command that the daemon repeats inside"),
-    HARM(2, "Test", T_STRINGS, "runs inside a container"),
-    HARM(2, "Interval", T_INT, "how often"),
-    HARM(2, "Timeout", T_INT, "how long"),
-    HARM(2, "StartPeriod", T_INT, "when first"),
-    HARM(2, "StartInterval", T_INT, "how often at first"),
-    HARM(2, "Retries", T_INT, "how often it may fail"),
+    HEALTHCHECK_ROWS(2),
     HARM(1, "ArgsEscaped", T_BOOL, "Windows only"),
     HARM(1, "Image", T_STRING, "a remark; the content is the container's"),
     RULE(1, "Volumes", T_MAP_EMPTY, check_volume_targets, "anonymous volumes at these places"),
@@ -55,6 +50,6 @@ static const struct field checkpoint_create_fields[] = {
 };
 // clang-format on
 
-SCHEMA(image_commit, ImageCommit, T_OBJECT, true, NULL, NULL);
-SCHEMA(system_auth, SystemAuth, T_OBJECT, false, NULL, whole_auth);
-SCHEMA(checkpoint_create, CheckpointCreate, T_OBJECT, false, NULL, NULL);
+SCHEMA(image_commit, image_commit_fields, ImageCommit, T_OBJECT, true, NULL, NULL);
+SCHEMA(system_auth, system_auth_fields, SystemAuth, T_OBJECT, false, NULL, whole_auth);
+SCHEMA(checkpoint_create, checkpoint_create_fields, CheckpointCreate, T_OBJECT, false, NULL, NULL);

@@ -30,7 +30,7 @@ static const struct field network_create_fields[] = {
     RULE(3, "Subnet", T_STRING, check_subnet, "captures the host's traffic to that range"),
     RULE(3, "IPRange", T_STRING, check_subnet, "addresses that containers get"),
     RULE(3, "Gateway", T_STRING, check_subnet, "an address of the host"),
-    RULE(3, "AuxiliaryAddresses", T_MAP_STRING, check_aux_addresses, "addresses of the host"),
+    RULE(3, "AuxiliaryAddresses", T_MAP_STRING, check_subnets, "addresses of the host"),
     HARM(1, "Internal", T_BOOL, "less than without it; internal may require it"),
     HARM(1, "Attachable", T_BOOL, "swarm networks, which the driver decides"),
     OPEN(1, "Ingress", T_BOOL, "replaces the swarm's own ingress network"),
@@ -53,8 +53,10 @@ static const struct field network_disconnect_fields[] = {
 };
 // clang-format on
 
-SCHEMA(volume_create, VolumeCreate, T_OBJECT, false, NULL, whole_volume);
-SCHEMA(volume_update, VolumeUpdate, T_OBJECT, false, NULL, NULL);
-SCHEMA(network_create, NetworkCreate, T_OBJECT, false, NULL, whole_network);
-SCHEMA(network_connect, NetworkConnect, T_OBJECT, false, NULL, whole_connect);
-SCHEMA(network_disconnect, NetworkDisconnect, T_OBJECT, false, NULL, NULL);
+SCHEMA(volume_create, volume_create_fields, VolumeCreate, T_OBJECT, false, NULL, whole_volume);
+SCHEMA(volume_update, volume_update_fields, VolumeUpdate, T_OBJECT, false, NULL, NULL);
+SCHEMA(network_create, network_create_fields, NetworkCreate, T_OBJECT, false, NULL, whole_network);
+SCHEMA(network_connect, network_connect_fields, NetworkConnect, T_OBJECT, false, NULL,
+       whole_connect);
+SCHEMA(network_disconnect, network_disconnect_fields, NetworkDisconnect, T_OBJECT, false, NULL,
+       NULL);

@@ -3,17 +3,10 @@
 
 // clang-format off
 /* What is granted to the plugin; the daemon compares it with what the plugin asks for. */
-#define GRANT_ROWS                                                                                 \
-    RULE(1, "Name", T_STRING, check_by_parent, "what is granted, judged with the whole"),          \
-    HARM(1, "Description", T_STRING, "a text for people"),                                         \
-    RULE(1, "Value", T_STRINGS, check_by_parent, "what is granted, judged with the whole")
-
-static const struct field plugin_pull_fields[] = {
-    GRANT_ROWS,
-};
-
-static const struct field plugin_upgrade_fields[] = {
-    GRANT_ROWS,
+static const struct field grant_fields[] = {
+    RULE(1, "Name", T_STRING, check_by_parent, "what is granted, judged with the whole"),
+    HARM(1, "Description", T_STRING, "a text for people"),
+    RULE(1, "Value", T_STRINGS, check_by_parent, "what is granted, judged with the whole"),
 };
 
 static const struct field plugin_set_fields[] = {
@@ -22,6 +15,6 @@ static const struct field plugin_set_fields[] = {
 };
 // clang-format on
 
-SCHEMA(plugin_pull, PluginPull, T_OBJECTS, true, NULL, whole_grants);
-SCHEMA(plugin_upgrade, PluginUpgrade, T_OBJECTS, true, NULL, whole_grants);
-SCHEMA(plugin_set, PluginSet, T_STRINGS, true, NULL, NULL);
+SCHEMA(plugin_pull, grant_fields, PluginPull, T_OBJECTS, true, NULL, whole_grants);
+SCHEMA(plugin_upgrade, grant_fields, PluginUpgrade, T_OBJECTS, true, NULL, whole_grants);
+SCHEMA(plugin_set, plugin_set_fields, PluginSet, T_STRINGS, true, NULL, NULL);

@@ -26,6 +26,7 @@
 
 /* A secret or config in a file of the container. */
 #define FILE_ROWS(d, check)                                                                        \
+    HOLD(d, "File", T_OBJECT, "where it appears"),                                                 \
     RULE((d) + 1, "Name", T_STRING, check, "below /proc it has led out of containers"),            \
     HARM((d) + 1, "UID", T_STRING, "owner of that file"),                                          \
     HARM((d) + 1, "GID", T_STRING, "group of that file"),                                          \
@@ -36,8 +37,8 @@
     RULE(d, "Labels", T_MAP_STRING, check_labels, "other programs act by labels"),                 \
     HARM(d, "Command", T_STRINGS, "runs inside the container, with what it is given"),             \
     HARM(d, "Args", T_STRINGS, "runs inside the container, with what it is given"),                \
-    HARM(d, "Hostname", T_STRING, "a name inside the container"),                                  \
-    RULE(d, "Env", T_STRINGS, check_env, "settings of what runs inside"),                          \
+    RULE(d, "Hostname", T_STRING, check_template, "a template runs in the daemon"),                \
+    RULE(d, "Env", T_STRINGS, check_service_env, "settings of what runs inside; templates"),       \
     RULE(d, "Dir", T_STRING, check_target, "below /proc it has led out of containers"),            \
     RULE(d, "User", T_STRING, check_by_parent, "root of the container, judged with the whole"),    \
     RULE(d, "Groups", T_STRINGS, check_group_add,                                                  \
@@ -50,29 +51,23 @@
     HARM(d, "OpenStdin", T_BOOL, "input, which nobody can send to a task"),                        \
     HARM(d, "ReadOnly", T_BOOL, "less than without it; read_only may require it"),                 \
     RULE(d, "Mounts", T_OBJECTS, check_mounts, "paths of the host, volumes, and more"),            \
-    MOUNT_ROWS((d) + 1),                                                                           \
+    MOUNT_ROWS((d) + 1, RULE((d) + 2, "Labels", T_MAP_STRING, check_template,                      \
+                             "a template runs in the daemon")),                                    \
     RULE(d, "StopGracePeriod", T_INT, check_stop_grace, "without an end the daemon cannot stop"),  \
     RULE(d, "Healthcheck", T_OBJECT, check_healthcheck, "a command that the daemon repeats inside"), \
-    HARM((d) + 1, "Test", T_STRINGS, "runs inside the container"),                                 \
-    HARM((d) + 1, "Interval", T_INT, "how often"),                                                 \
-    HARM((d) + 1, "Timeout", T_INT, "how long"),                                                   \
-    HARM((d) + 1, "StartPeriod", T_INT, "when first"),                                             \
-    HARM((d) + 1, "StartInterval", T_INT, "how often at first"),                                   \
-    HARM((d) + 1, "Retries", T_INT, "how often it may fail"),                                      \
+    HEALTHCHECK_ROWS((d) + 1),                                                                     \
     RULE(d, "Hosts", T_STRINGS, check_hosts, "names inside, also for the host itself"),            \
     HOLD(d, "DNSConfig", T_OBJECT, "how it finds names"),                                          \
     RULE((d) + 1, "Nameservers", T_STRINGS, check_dns, "name servers inside"),                     \
     RULE((d) + 1, "Search", T_STRINGS, check_dns, "search domains inside"),                        \
     RULE((d) + 1, "Options", T_STRINGS, check_dns, "resolver options inside"),                     \
     RULE(d, "Secrets", T_OBJECTS, check_secret_refs, "secrets of others"),                         \
-    HOLD((d) + 1, "File", T_OBJECT, "where it appears"),                                           \
-    FILE_ROWS((d) + 1, check_secret_file),                                                                            \
+    FILE_ROWS((d) + 1, check_secret_file),                                                         \
     HARM((d) + 1, "SecretID", T_STRING,                                                            \
          "swarmkit refuses an ID that does not belong to SecretName (controlapi: checkSecretExistence)"), \
     RULE((d) + 1, "SecretName", T_STRING, check_by_parent, "which secret"),                        \
     RULE(d, "Configs", T_OBJECTS, check_config_refs, "configs of others"),                         \
-    HOLD((d) + 1, "File", T_OBJECT, "where it appears"),                                           \
-    FILE_ROWS((d) + 1, check_config_file),                                                                            \
+    FILE_ROWS((d) + 1, check_config_file),                                                         \
     FULL((d) + 1, "Runtime", T_OBJECT, check_config_runtime,                                       \
          "read by the daemon itself, for a credential spec"),                                      \
     HARM((d) + 1, "ConfigID", T_STRING,                                                            \
@@ -83,10 +78,7 @@
          "kernel parameters, some of them not only the container's"),                              \
     RULE(d, "CapabilityAdd", T_STRINGS, check_cap_add, "powers of root over the host"),            \
     HARM(d, "CapabilityDrop", T_STRINGS, "less than without it; cap_drop may require it"),         \
-    RULE(d, "Ulimits", T_OBJECTS, check_ulimits, "limits of each process"),                        \
-    RULE((d) + 1, "Name", T_STRING, check_by_parent, "which limit"),                               \
-    HARM((d) + 1, "Hard", T_INT, "its value; the daemon has the capability to set any"),           \
-    HARM((d) + 1, "Soft", T_INT, "its value, below the hard one"),                                 \
+    ULIMIT_ROWS(d),                                                                                \
     RULE(d, "OomScoreAdj", T_INT, check_oom_score, "the host's processes are killed first")
 
 #define GENERIC_NOTE "claims what nodes offer by that name; it is given as a variable alone"
@@ -112,7 +104,7 @@
 #define ATTACHMENT_ROWS(d)                                                                         \
     RULE(d, "Networks", T_OBJECTS, check_service_networks, "the host's network, or another's"),    \
     RULE((d) + 1, "Target", T_STRING, check_by_parent, "which network, by name or ID"),            \
-    HARM((d) + 1, "Aliases", T_STRINGS, "names inside networks that the role may join"),           \
+    RULE((d) + 1, "Aliases", T_STRINGS, check_template, "a template runs in the daemon"),          \
     OPEN((d) + 1, "DriverOpts", T_MAP_STRING, "kernel parameters and more, by driver")
 
 #define TASK_ROWS(d)                                                                               \
@@ -158,38 +150,32 @@
     HARM((d) + 1, "MaxFailureRatio", T_NUMBER, "how many may fail"),                               \
     HARM((d) + 1, "Order", T_STRING, "which goes first, the old task or the new")
 
-#define SERVICE_ROWS                                                                               \
-    RULE(1, "Name", T_STRING, check_by_parent, "another's service, judged with the whole"),        \
-    RULE(1, "Labels", T_MAP_STRING, check_labels, "other programs act by labels"),                 \
-    HOLD(1, "TaskTemplate", T_OBJECT, "what its tasks are"),                                       \
-    TASK_ROWS(2),                                                                                  \
-    HOLD(1, "Mode", T_OBJECT, "how many tasks"),                                                   \
-    HOLD(2, "Replicated", T_OBJECT, "a number of tasks"),                                          \
-    HARM(3, "Replicas", T_INT, "how many; limits hold for each task"),                             \
-    HARM(2, "Global", T_OBJECT, "one on each node"),                                               \
-    HOLD(2, "ReplicatedJob", T_OBJECT, "tasks that end"),                                          \
-    HARM(3, "MaxConcurrent", T_INT, "how many; limits hold for each task"),                        \
-    HARM(3, "TotalCompletions", T_INT, "how many; limits hold for each task"),                     \
-    HARM(2, "GlobalJob", T_OBJECT, "one on each node, that ends"),                                 \
-    UPDATE_CONFIG_ROWS(1, "UpdateConfig"),                                                         \
-    UPDATE_CONFIG_ROWS(1, "RollbackConfig"),                                                       \
-    ATTACHMENT_ROWS(1),                                                                            \
-    HOLD(1, "EndpointSpec", T_OBJECT, "how it is reached"),                                        \
-    HARM(2, "Mode", T_STRING, "how its name is resolved inside networks"),                         \
-    RULE(2, "Ports", T_OBJECTS, check_service_ports, "takes a port of every node"),                \
-    HARM(3, "Name", T_STRING, "a name for people"),                                                \
-    RULE(3, "Protocol", T_STRING, check_by_parent, "TCP, UDP or SCTP"),                            \
-    HARM(3, "TargetPort", T_INT, "a port of the container"),                                       \
-    RULE(3, "PublishedPort", T_INT, check_by_parent, "the port of the nodes"),                     \
-    RULE(3, "PublishMode", T_STRING, check_by_parent, "every node's port, or that of one")
-
-static const struct field service_create_fields[] = {
-    SERVICE_ROWS,
+static const struct field service_fields[] = {
+    RULE(1, "Name", T_STRING, check_by_parent, "another's service, judged with the whole"),
+    RULE(1, "Labels", T_MAP_STRING, check_labels, "other programs act by labels"),
+    HOLD(1, "TaskTemplate", T_OBJECT, "what its tasks are"),
+    TASK_ROWS(2),
+    HOLD(1, "Mode", T_OBJECT, "how many tasks"),
+    HOLD(2, "Replicated", T_OBJECT, "a number of tasks"),
+    RULE(3, "Replicas", T_INT, check_replicas, "fills the manager's memory"),
+    HARM(2, "Global", T_OBJECT, "one on each node"),
+    HOLD(2, "ReplicatedJob", T_OBJECT, "tasks that end"),
+    RULE(3, "MaxConcurrent", T_INT, check_replicas, "fills the manager's memory"),
+    RULE(3, "TotalCompletions", T_INT, check_replicas, "fills the manager's memory"),
+    HARM(2, "GlobalJob", T_OBJECT, "one on each node, that ends"),
+    UPDATE_CONFIG_ROWS(1, "UpdateConfig"),
+    UPDATE_CONFIG_ROWS(1, "RollbackConfig"),
+    ATTACHMENT_ROWS(1),
+    HOLD(1, "EndpointSpec", T_OBJECT, "how it is reached"),
+    HARM(2, "Mode", T_STRING, "how its name is resolved inside networks"),
+    RULE(2, "Ports", T_OBJECTS, check_service_ports, "takes a port of every node"),
+    HARM(3, "Name", T_STRING, "a name for people"),
+    RULE(3, "Protocol", T_STRING, check_by_parent, "TCP, UDP or SCTP"),
+    HARM(3, "TargetPort", T_INT, "a port of the container"),
+    RULE(3, "PublishedPort", T_INT, check_by_parent, "the port of the nodes"),
+    RULE(3, "PublishMode", T_STRING, check_by_parent, "every node's port, or that of one"),
 };
 
-static const struct field service_update_fields[] = {
-    SERVICE_ROWS,
-};
 // clang-format on
 
 static const char *const service_places[PLACE_COUNT] = {
@@ -207,5 +193,7 @@ static const char *const service_places[PLACE_COUNT] = {
     [PLACE_PIDS_LIMIT] = "TaskTemplate.Resources.Limits.Pids",
 };
 
-SCHEMA(service_create, ServiceCreate, T_OBJECT, false, service_places, whole_service);
-SCHEMA(service_update, ServiceUpdate, T_OBJECT, false, service_places, whole_service);
+SCHEMA(service_create, service_fields, ServiceCreate, T_OBJECT, false, service_places,
+       whole_service);
+SCHEMA(service_update, service_fields, ServiceUpdate, T_OBJECT, false, service_places,
+       whole_service);

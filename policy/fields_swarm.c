@@ -8,35 +8,21 @@
     HARM(2, "Name", T_STRING, "reached only when Templating is opened"),                           \
     HARM(2, "Options", T_MAP_STRING, "reached only when Templating is opened")
 
-#define SECRET_ROWS                                                                                \
-    RULE(1, "Name", T_STRING, check_by_parent, "stands for another's secret, judged with the whole"), \
-    HARM(1, "Labels", T_MAP_STRING, "labels of the secret"),                                       \
-    HIDE(1, "Data", T_STRING, "what the client keeps there"),                                      \
-    HOLD(1, "Driver", T_OBJECT, "who brings the data"),                                            \
-    RULE(2, "Name", T_STRING, check_by_parent, "a plugin is asked, judged with the whole"),        \
-    HARM(2, "Options", T_MAP_STRING, "for a driver that is allowed"),                              \
-    TEMPLATING_ROWS
-
-static const struct field secret_create_fields[] = {
-    SECRET_ROWS,
+static const struct field secret_fields[] = {
+    RULE(1, "Name", T_STRING, check_by_parent, "stands for another's secret, judged with the whole"),
+    HARM(1, "Labels", T_MAP_STRING, "labels of the secret"),
+    HIDE(1, "Data", T_STRING, "what the client keeps there"),
+    HOLD(1, "Driver", T_OBJECT, "who brings the data"),
+    RULE(2, "Name", T_STRING, check_by_parent, "a plugin is asked, judged with the whole"),
+    HARM(2, "Options", T_MAP_STRING, "for a driver that is allowed"),
+    TEMPLATING_ROWS,
 };
 
-static const struct field secret_update_fields[] = {
-    SECRET_ROWS,
-};
-
-#define CONFIG_ROWS                                                                                \
-    RULE(1, "Name", T_STRING, check_by_parent, "stands for another's config, judged with the whole"), \
-    HARM(1, "Labels", T_MAP_STRING, "labels of the config"),                                       \
-    HIDE(1, "Data", T_STRING, "what the client keeps there"),                                      \
-    TEMPLATING_ROWS
-
-static const struct field config_create_fields[] = {
-    CONFIG_ROWS,
-};
-
-static const struct field config_update_fields[] = {
-    CONFIG_ROWS,
+static const struct field config_fields[] = {
+    RULE(1, "Name", T_STRING, check_by_parent, "stands for another's config, judged with the whole"),
+    HARM(1, "Labels", T_MAP_STRING, "labels of the config"),
+    HIDE(1, "Data", T_STRING, "what the client keeps there"),
+    TEMPLATING_ROWS,
 };
 
 static const struct field node_update_fields[] = {
@@ -111,12 +97,12 @@ static const struct field swarm_unlock_fields[] = {
 };
 // clang-format on
 
-SCHEMA(secret_create, SecretCreate, T_OBJECT, false, NULL, whole_secret);
-SCHEMA(secret_update, SecretUpdate, T_OBJECT, false, NULL, whole_secret);
-SCHEMA(config_create, ConfigCreate, T_OBJECT, false, NULL, whole_config);
-SCHEMA(config_update, ConfigUpdate, T_OBJECT, false, NULL, whole_config);
-SCHEMA(node_update, NodeUpdate, T_OBJECT, false, NULL, whole_node);
-SCHEMA(swarm_init, SwarmInit, T_OBJECT, false, NULL, NULL);
-SCHEMA(swarm_join, SwarmJoin, T_OBJECT, false, NULL, NULL);
-SCHEMA(swarm_update, SwarmUpdate, T_OBJECT, false, NULL, NULL);
-SCHEMA(swarm_unlock, SwarmUnlock, T_OBJECT, false, NULL, NULL);
+SCHEMA(secret_create, secret_fields, SecretCreate, T_OBJECT, false, NULL, whole_secret);
+SCHEMA(secret_update, secret_fields, SecretUpdate, T_OBJECT, false, NULL, whole_secret);
+SCHEMA(config_create, config_fields, ConfigCreate, T_OBJECT, false, NULL, whole_config);
+SCHEMA(config_update, config_fields, ConfigUpdate, T_OBJECT, false, NULL, whole_config);
+SCHEMA(node_update, node_update_fields, NodeUpdate, T_OBJECT, false, NULL, whole_node);
+SCHEMA(swarm_init, swarm_init_fields, SwarmInit, T_OBJECT, false, NULL, NULL);
+SCHEMA(swarm_join, swarm_join_fields, SwarmJoin, T_OBJECT, false, NULL, NULL);
+SCHEMA(swarm_update, swarm_update_fields, SwarmUpdate, T_OBJECT, false, NULL, NULL);
+SCHEMA(swarm_unlock, swarm_unlock_fields, SwarmUnlock, T_OBJECT, false, NULL, NULL);

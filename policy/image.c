@@ -104,7 +104,9 @@ static bool ends_in_number(struct str host)
 
 bool image_registry_by_address(struct str registry)
 {
-    static const char *const local[] = {"localhost", "localhost.localdomain"};
+    static const char *const local[] = {
+        "localhost",    "localhost.localdomain", "localhost6.localdomain6", "ip6-localhost",
+        "ip6-loopback", "host.docker.internal",  "gateway.docker.internal"};
     struct str host;
     struct str port;
     split_port(registry, &host, &port);

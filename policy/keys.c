@@ -265,3 +265,12 @@ const char *key_path(enum key key)
 {
     return key < KEY_COUNT ? key_paths[key] : "";
 }
+
+const char *policy_rule(size_t index)
+{
+    static const char *const others[] = {"allow", "api", "archive", "open", "unknown_fields"};
+    if (index < ARRAY_LEN(others))
+        return others[index];
+    index -= ARRAY_LEN(others);
+    return index < KEY_COUNT ? key_paths[index] : NULL;
+}

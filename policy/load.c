@@ -143,6 +143,11 @@ static void load_document(struct loader *loader, const struct json *doc)
     loader->doc = doc;
     if (!load_expect(loader, root, JSON_OBJECT, "a policy", "an object"))
         return;
+    if (json_get(doc, root, STR("cases")) && !json_get(doc, root, STR("version"))) {
+        load_error(loader, root->offset,
+                   "this looks like a file of cases: `sockwarden test` runs these");
+        return;
+    }
     for (const struct json_node *m = json_child(doc, root); m; m = json_next(doc, m))
         load_document_key(loader, m);
     load_version(loader, root, json_get(doc, root, STR("version")));
@@ -185,8 +190,10 @@ static bool fill_policy(struct loader *loader, struct policy *policy, size_t fil
     policy->roles = arena_alloc(loader->arena, loader->draft_count, sizeof(struct role *));
     if (!policy->roles)
         return load_no_memory(loader), false;
-    for (size_t i = 0; i < loader->draft_count; i++)
+    for (size_t i = 0; i < loader->draft_count; i++) {
         policy->roles[i] = &loader->drafts[i].merged->role;
+        policy->roles[i]->own = &policy->own;
+    }
     policy->role_count = loader->draft_count;
     policy->file_roles = file_roles;
     for (size_t i = 0; i < file_roles; i++)
@@ -243,7 +250,8 @@ struct policy *policy_load(struct str text, struct err_list *errors)
     if (text.n > POLICY_FILE_MAX)
         load_error(&loader, 0, "the policy is larger than %d bytes", POLICY_FILE_MAX);
     else if (!json_scan(text, &loader.scratch, &doc, &err))
-        err_list_add(errors, false, err.line, err.column, "%s", err.text);
+        err_list_add(errors, false, err.line, err.column, "%s%s", err.text,
+                     policy_syntax_remedy(text, &err));
     else
         policy = policy_make(&loader, &doc);
     sort_errors(errors, first);

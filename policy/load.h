@@ -93,6 +93,12 @@ int load_node_order(const void *a, const void *b);
 /* What loads and is yet hardly meant so. Only after a run without errors. */
 void load_warn(struct loader *loader, const struct json *doc, const struct policy *policy);
 
+/* ---- warnings about values (load_values.c) --------------------------------------------------- */
+
+void load_warn_values(struct loader *loader, const struct draft *draft);
+/* An address range with bits behind its prefix. what: where it stands. */
+void load_warn_range(struct loader *loader, const struct json_node *node, const char *what);
+
 /* ---- open (load_open.c) ---------------------------------------------------------------------- */
 
 /* One entry of `open`: true when it names something that open has an effect on. */

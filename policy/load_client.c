@@ -154,6 +154,10 @@ static void read_condition(struct loader *loader, enum client_key key, const str
 
 static void unknown_match_key(struct loader *loader, const struct json_node *member)
 {
+    static const struct nearest_word words[] = {
+        {"ip", "address"}, {"user", "uid"},      {"group", "gid"},       {"cn", "cert_cn"},
+        {"ou", "cert_ou"}, {"host", "listener"}, {"socket", "listener"},
+    };
     char shown[QUOTED_MAX], hint[HINT_MAX];
     for (size_t i = 0; i < ARRAY_LEN(later_keys); i++)
         if (str_is(member->key, later_keys[i])) {
@@ -167,6 +171,7 @@ static void unknown_match_key(struct loader *loader, const struct json_node *mem
     struct nearest nearest = nearest_to(member->key);
     for (enum client_key key = 0; key < CLIENT_KEY_COUNT; key++)
         nearest_offer(&nearest, str_of(match_keys[key].name));
+    nearest_offer_words(&nearest, words, ARRAY_LEN(words));
     load_error(loader, member->key_offset, "unknown key %s in the match of a client%s",
                quoted(shown, member->key), hint_of(hint, &nearest));
 }

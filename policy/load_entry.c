@@ -127,6 +127,21 @@ static const char *image_fault(struct str text, struct str registry, struct str 
     return NULL;
 }
 
+/* Is it the address of a registry alone? "redis:7" has a tag: ports are longer. */
+static bool registry_alone(struct str text)
+{
+    enum { PORT_DIGITS = 4 };
+    size_t colon = str_find(text, ':');
+    struct str port = str_skip(text, colon + 1);
+    bool digits = port.n > 0;
+    for (size_t i = 0; i < port.n; i++)
+        digits = digits && ascii_digit(port.p[i]);
+    struct str host = str_head(text, colon);
+    bool host_like = str_find(host, '.') < host.n || str_is(host, "localhost");
+    return str_find(text, '/') == text.n && !str_starts(text, STR("**")) &&
+           (colon == text.n ? host_like : digits && (host_like || port.n >= PORT_DIGITS));
+}
+
 /* Fills in docker.io and library/ as Docker does for a name. */
 static bool read_image(struct loader *loader, enum key key, const struct json_node *node,
                        struct entry *out)
@@ -138,6 +153,13 @@ static bool read_image(struct loader *loader, enum key key, const struct json_no
     if (slash == text.n || !is_registry(registry)) {
         registry = (struct str){0};
         rest = text;
+    }
+    if (registry_alone(text)) {
+        char shown[QUOTED_MAX], whole[QUOTED_MAX];
+        text_shorten(whole, sizeof whole - 4, text);
+        load_error(loader, node->offset, "%s: %s is a registry; write \"%s/**\"", key_path(key),
+                   quoted(shown, text), whole);
+        return false;
     }
     const char *fault = image_fault(text, registry, rest);
     if (fault)
@@ -157,6 +179,41 @@ static bool read_image(struct loader *loader, enum key key, const struct json_no
                      library ? "library/" : "", (int)rest.n, rest.p);
     out->text = (struct str){name, n > 0 ? (size_t)n : 0};
     return true;
+}
+
+/* ---- tags ------------------------------------------------------------------------------------ */
+
+/* The part that a tag would be: of "nginx:latest" what stands behind the colon. */
+static struct str tag_part(struct str text)
+{
+    text = str_head(text, str_find(text, '@'));
+    size_t slash = str_rfind(text, '/');
+    text = str_skip(text, slash < text.n ? slash + 1 : 0);
+    return str_skip(text, str_find(text, ':') + 1);
+}
+
+static bool tag_possible(struct str text)
+{
+    bool good = text.n > 0 && text.p[0] != '.' && text.p[0] != '-';
+    for (size_t i = 0; i < text.n; i++)
+        good = good && (ascii_alpha(text.p[i]) || ascii_digit(text.p[i]) ||
+                        (text.p[i] != '\0' && strchr("_.-*?", text.p[i])));
+    return good;
+}
+
+static bool read_tag(struct loader *loader, enum key key, const struct json_node *node,
+                     const struct entry *out)
+{
+    char shown[QUOTED_MAX], tag[QUOTED_MAX];
+    if (tag_possible(out->text))
+        return true;
+    struct str part = tag_part(out->text);
+    if (!tag_possible(part))
+        part = STR("latest");
+    load_error(loader, node->offset,
+               "%s: %s is no tag, and would deny nothing; write the tag alone, such as %s",
+               key_path(key), quoted(shown, out->text), quoted(tag, part));
+    return false;
 }
 
 /* ---- spelling of some keys ------------------------------------------------------------------- */
@@ -193,6 +250,8 @@ static bool read_text(struct loader *loader, enum key key, const struct json_nod
 {
     switch (key_rows[key].entries) {
     case ENTRY_GLOB:
+        if (key == KEY_IMAGES_DENY_TAGS)
+            return read_tag(loader, key, node, out);
         return read_glob(loader, key, out);
     case ENTRY_PATH:
         return read_path(loader, key, node, out);
@@ -215,6 +274,8 @@ static const struct json_node *read_bind_object(struct loader *loader, const str
                                                 struct entry *out)
 {
     static const char *const known[] = {"source", "read_only", "description"};
+    static const struct nearest_word words[] = {
+        {"path", "source"}, {"src", "source"}, {"host", "source"}, {"ro", "read_only"}};
     const struct json_node *source = NULL;
     for (const struct json_node *m = json_child(loader->doc, node); m;
          m = json_next(loader->doc, m)) {
@@ -232,6 +293,7 @@ static const struct json_node *read_bind_object(struct loader *loader, const str
             struct nearest nearest = nearest_to(m->key);
             for (size_t i = 0; i < ARRAY_LEN(known); i++)
                 nearest_offer(&nearest, str_of(known[i]));
+            nearest_offer_words(&nearest, words, ARRAY_LEN(words));
             load_error(loader, m->key_offset, "unknown key %s in an entry of containers.binds%s",
                        quoted(name, m->key), hint_of(hint, &nearest));
         }

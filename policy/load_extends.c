@@ -187,56 +187,6 @@ static void resolve(struct loader *loader, struct draft *draft, struct trail *tr
     draft->state = DRAFT_DONE;
 }
 
-/* An operation that the role allows by name but that this version refuses: its body is unknown. */
-static void warn_of_refused_op(struct loader *loader, const struct json_node *node)
-{
-    enum operation op;
-    if (node->kind == JSON_STRING && operation_find(node->text, &op) && operation_uninspected(op))
-        load_warning(loader, node->offset,
-                     "%s is refused all the same: this version cannot inspect it yet",
-                     operation_name(op));
-}
-
-static void warn_of_refused(struct loader *loader, const struct draft *draft)
-{
-    const struct json_node *allow = json_get(draft->doc, draft->node, STR("allow"));
-    if (draft->builtin || !allow || allow->kind != JSON_ARRAY || draft->merged->role.unrestricted)
-        return;
-    loader->doc = draft->doc;
-    loader->builtin = draft->builtin;
-    for (const struct json_node *n = json_child(draft->doc, allow); n; n = json_next(draft->doc, n))
-        warn_of_refused_op(loader, n);
-}
-
-/* Of the operations that a role allows, is there one whose body this version cannot inspect? */
-static bool allows_uninspected(const struct role *role)
-{
-    for (enum operation op = 0; op < OP_COUNT; op++)
-        if (role->ops[op] == OP_ALLOWED && operation_uninspected(op))
-            return true;
-    return false;
-}
-
-/* The mark lets uninspected bodies pass: constraints that are written beside it do not hold there.
- */
-static void warn_of_unbound(struct loader *loader, const struct draft *draft)
-{
-    const struct role *role = &draft->merged->role;
-    bool constrained = false;
-    for (enum key key = 0; key < KEY_COUNT; key++)
-        constrained = constrained || draft->own.role.keys[key].set;
-    if (draft->builtin || !role->unrestricted || !constrained || !allows_uninspected(role))
-        return;
-    loader->doc = draft->doc;
-    loader->builtin = NULL;
-    load_warning(
-        loader, draft->node->offset,
-        "role %s extends builtin:all: operations that this version cannot inspect (builds, "
-        "services, plugins ...) pass whatever its constraints say; deny those that it "
-        "does not need",
-        role->name);
-}
-
 void load_resolve_all(struct loader *loader)
 {
     for (size_t i = 0; i < loader->draft_count; i++) {
@@ -244,8 +194,4 @@ void load_resolve_all(struct loader *loader)
         if (loader->drafts[i].state == DRAFT_NEW)
             resolve(loader, &loader->drafts[i], &trail);
     }
-    for (size_t i = 0; i < loader->draft_count; i++)
-        warn_of_refused(loader, &loader->drafts[i]);
-    for (size_t i = 0; i < loader->draft_count; i++)
-        warn_of_unbound(loader, &loader->drafts[i]);
 }

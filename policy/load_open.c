@@ -3,6 +3,8 @@
 #include "load.h"
 #include "checks.h"
 
+#include <stdio.h>
+
 bool operation_find(struct str name, enum operation *out)
 {
     for (enum operation op = 0; op < OP_COUNT; op++)
@@ -76,10 +78,12 @@ static size_t field_at(const struct body_schema *schema, struct str path, char h
 static bool asks_open(const struct field *field)
 {
     static enum finding (*const checks[])(struct check * check, const struct json_node *value) = {
-        check_isolation,      check_stop_timeout, check_target,         check_binds,
-        check_mounts,         check_tmpfs,        check_volume_targets, check_network_scope,
-        check_ipam_driver,    check_mount_type,   check_stop_grace,     check_service_runtime,
-        check_config_runtime, check_secret_refs,  check_config_refs,
+        check_isolation,      check_stop_timeout,  check_target,         check_binds,
+        check_mounts,         check_tmpfs,         check_volume_targets, check_network_scope,
+        check_ipam_driver,    check_mount_type,    check_stop_grace,     check_service_runtime,
+        check_config_runtime, check_secret_file,   check_config_file,    check_ports,
+        check_publish_all,    check_service_ports, check_template,       check_service_env,
+        check_replicas,
     };
     for (size_t i = 0; i < ARRAY_LEN(checks); i++)
         if (field->check == checks[i])

@@ -37,6 +37,14 @@ static void glob_ops(struct loader *loader, const struct json_node *node, struct
         load_warning(loader, node->offset, "%s matches no operation", quoted(shown, node->text));
 }
 
+/* "; the classes are @ping, @read ..." in dst. */
+static void list_classes(char dst[HINT_MAX])
+{
+    size_t at = (size_t)snprintf(dst, HINT_MAX, "; the classes are ");
+    for (enum op_class c = 0; c < CLASS_COUNT && at < HINT_MAX; c++)
+        at += (size_t)snprintf(dst + at, HINT_MAX - at, "%s%s", c > 0 ? ", " : "", class_name(c));
+}
+
 static void unknown_op(struct loader *loader, const struct json_node *node)
 {
     char shown[QUOTED_MAX], hint[HINT_MAX];
@@ -47,8 +55,11 @@ static void unknown_op(struct loader *loader, const struct json_node *node)
             nearest_offer(&nearest, str_of(class_name(c)));
     else if (load_errors_shown(loader))
         operation_offer_all(&nearest);
+    hint_of(hint, &nearest);
+    if (class && !nearest.best.p)
+        list_classes(hint);
     load_error(loader, node->offset, "unknown %s %s%s", class ? "class" : "operation",
-               quoted(shown, node->text), hint_of(hint, &nearest));
+               quoted(shown, node->text), hint);
 }
 
 static void load_ops(struct loader *loader, const struct json_node *list, struct role *role,
@@ -172,16 +183,20 @@ static void load_archive(struct loader *loader, const struct json_node *node, st
 
 /* ---- groups ---------------------------------------------------------------------------------- */
 
-static const char *const groups[] = {"containers", "exec",     "images",  "networks",
-                                     "builds",     "services", "secrets", "configs",
-                                     "plugins",    "nodes",    "swarm"};
-
 static bool is_group(struct str name)
 {
-    for (size_t i = 0; i < ARRAY_LEN(groups); i++)
-        if (str_is(name, groups[i]))
+    for (enum key key = 0; key < KEY_COUNT; key++)
+        if (str_is(name, key_rows[key].group))
             return true;
     return false;
+}
+
+/* Rows of one group stand together. */
+static void offer_groups(struct nearest *nearest)
+{
+    for (enum key key = 0; key < KEY_COUNT; key++)
+        if (key == 0 || strcmp(key_rows[key].group, key_rows[key - 1].group) != 0)
+            nearest_offer(nearest, str_of(key_rows[key].group));
 }
 
 /* Keys of the format that no code of this version enforces. */
@@ -200,6 +215,14 @@ static bool unenforced(struct loader *loader, const struct json_node *member, co
     return true;
 }
 
+/* What docker, compose or Kubernetes call what a key of containers governs. */
+static const struct nearest_word container_words[] = {
+    {"memory", "mem_limit"}, {"mem", "mem_limit"},        {"cpu", "cpus"},
+    {"pids", "pids_limit"},  {"capabilities", "cap_add"}, {"caps", "cap_add"},
+    {"mounts", "binds"},     {"network", "network_mode"}, {"networks", "network_mode"},
+    {"environment", "env"},  {"publish", "ports"},        {"readonly", "read_only"},
+};
+
 static void unknown_key(struct loader *loader, const struct json_node *member, struct str group)
 {
     char shown[QUOTED_MAX], hint[HINT_MAX];
@@ -211,6 +234,8 @@ static void unknown_key(struct loader *loader, const struct json_node *member, s
         else if (!elsewhere && str_ieq(member->key, str_of(key_rows[key].name)))
             elsewhere = key_path(key);
     }
+    if (str_is(group, "containers"))
+        nearest_offer_words(&nearest, container_words, ARRAY_LEN(container_words));
     hint_of(hint, &nearest);
     if (!nearest.best.p && elsewhere)
         snprintf(hint, sizeof hint, "; did you mean %s?", elsewhere);
@@ -255,8 +280,7 @@ static void unknown_role_key(struct loader *loader, const struct json_node *memb
     struct nearest nearest = nearest_to(member->key);
     for (size_t i = 0; i < ARRAY_LEN(known); i++)
         nearest_offer(&nearest, str_of(known[i]));
-    for (size_t i = 0; i < ARRAY_LEN(groups); i++)
-        nearest_offer(&nearest, str_of(groups[i]));
+    offer_groups(&nearest);
     hint_of(hint, &nearest);
     for (enum key key = 0; key < KEY_COUNT && !nearest.best.p; key++)
         if (str_ieq(member->key, str_of(key_rows[key].name))) {

@@ -39,31 +39,30 @@ static const struct json_node *list_first(const struct draft *draft, const char 
     return list && list->kind == JSON_ARRAY ? json_child(draft->doc, list) : NULL;
 }
 
-static bool in_any(const struct json_node *entry, const bool ops[OP_COUNT], bool *any)
+/* The entry stands for operations, and for none of these: then it does nothing. */
+static bool entry_misses(const struct json_node *entry, const bool ops[OP_COUNT])
 {
-    bool found = false;
-    *any = false;
+    bool holds_any = false;
     for (enum operation op = 0; op < OP_COUNT; op++)
         if (entry_holds(entry, op)) {
-            *any = true;
-            found = found || ops[op];
+            holds_any = true;
+            if (ops[op])
+                return false;
         }
-    return found;
+    return holds_any;
 }
 
 static void warn_of_denials(const struct warner *warner, const struct draft *draft,
                             const struct view *view)
 {
     char shown[QUOTED_MAX];
-    for (const struct json_node *n = list_first(draft, "deny"); n; n = json_next(draft->doc, n)) {
-        bool any;
-        if (!in_any(n, view->wanted, &any) && any)
+    for (const struct json_node *n = list_first(draft, "deny"); n; n = json_next(draft->doc, n))
+        if (entry_misses(n, view->wanted))
             load_warning(
                 warner->loader, n->offset,
                 "deny: %s takes nothing away: the role does not allow %s", quoted(shown, n->text),
                 n->text.p[0] == '@' || str_find(n->text, '*') < n->text.n ? "any operation of it"
                                                                           : "it");
-    }
 }
 
 static void warn_of_denied(const struct warner *warner, const struct draft *draft)
@@ -72,15 +71,13 @@ static void warn_of_denied(const struct warner *warner, const struct draft *draf
     bool left[OP_COUNT];
     for (enum operation op = 0; op < OP_COUNT; op++)
         left[op] = draft->merged->role.ops[op] == OP_ALLOWED;
-    for (const struct json_node *n = list_first(draft, "allow"); n; n = json_next(draft->doc, n)) {
-        bool any;
-        if (!in_any(n, left, &any) && any)
+    for (const struct json_node *n = list_first(draft, "allow"); n; n = json_next(draft->doc, n))
+        if (entry_misses(n, left))
             load_warning(
                 warner->loader, n->offset,
                 "allow: %s has no effect: the role, or one that it extends, denies it, and "
                 "deny wins",
                 quoted(shown, n->text));
-    }
 }
 
 /* ---- groups ---------------------------------------------------------------------------------- */
@@ -169,6 +166,7 @@ static void warn_of_role(const struct warner *warner, size_t at)
     warn_of_denials(warner, draft, view);
     warn_of_denied(warner, draft);
     warn_of_groups(warner, draft, view);
+    load_warn_values(warner->loader, draft);
 }
 
 /* ---- parents and heirs ----------------------------------------------------------------------- */
@@ -289,6 +287,14 @@ static bool client_covers(const struct client *a, const struct client *b)
     return true;
 }
 
+static void warn_of_ranges(struct loader *loader, const struct json_node *address)
+{
+    bool list = address->kind == JSON_ARRAY;
+    const struct json_node *n = list ? json_child(loader->doc, address) : address;
+    for (; n; n = list ? json_next(loader->doc, n) : NULL)
+        load_warn_range(loader, n, "address");
+}
+
 static void warn_of_client(const struct warner *warner, size_t at, const struct json_node *node)
 {
     const struct json *doc = warner->loader->doc;
@@ -300,6 +306,8 @@ static void warn_of_client(const struct warner *warner, size_t at, const struct 
         load_warning(warner->loader, address->key_offset,
                      "address is as good as the network is: on plain TCP, who can take the address "
                      "gets the role");
+    if (address)
+        warn_of_ranges(warner->loader, address);
     for (size_t i = 0; i < at && i < SHADOWS_MAX; i++)
         if (client_covers(&clients[i], &clients[at])) {
             load_warning(warner->loader, node->offset,

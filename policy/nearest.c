@@ -48,3 +48,13 @@ void nearest_offer(struct nearest *nearest, struct str name)
     nearest->best = name;
     nearest->distance = distance;
 }
+
+void nearest_offer_words(struct nearest *nearest, const struct nearest_word *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (str_ieq(nearest->word, str_of(words[i].word))) {
+            nearest->best = str_of(words[i].name);
+            nearest->distance = 0;
+            return;
+        }
+}

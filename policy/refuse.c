@@ -206,10 +206,6 @@ void suggest_entry(const struct check *check, enum key key, struct str value, ch
         add(&text, "\"%s\": {\"%s\": ", row->group, row->name);
         add_list(&text, row, constraint, value);
         add(&text, "}");
-    } else if (row->shapes & SHAPE_ALLOW) {
-        add(&text, "\"%s\": {\"%s\": {\"allow\": ", row->group, row->name);
-        add_list(&text, row, constraint, value);
-        add(&text, "}}");
     } else if (row->shapes & SHAPE_BOOL) {
         add(&text, "\"%s\": {\"%s\": true}", row->group, row->name);
     }
@@ -246,9 +242,6 @@ enum finding refuse_plain(struct check *check, struct str value, const char *rul
 enum finding refuse_value(struct check *check, enum key key, struct str value)
 {
     SHOWN(shown, value);
-    if (entries_match(&check_key(check, key)->deny, value, true, check->work))
-        return refuse_with(check, key, value, NULL, "is \"%s\", which %s denies", shown,
-                           key_path(key));
     return refuse(check, key, value, "is \"%s\", which %s does not allow", shown, key_path(key));
 }
 

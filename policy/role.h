@@ -81,10 +81,25 @@ enum op_state { OP_NOT_ALLOWED = 0, OP_ALLOWED = 1, OP_DENIED = 2 };
 
 enum { API_MINOR_ANY = 99 }; /* api.max of this says nothing */
 
+/* What the proxy itself has on this host, as policy_own_path() and policy_own_port() told. */
+struct own_path {
+    struct str path; /* normal and trimmed */
+    const struct own_path *next;
+};
+struct own_port {
+    unsigned port;
+    const struct own_port *next;
+};
+struct own {
+    const struct own_path *paths;
+    const struct own_port *ports;
+};
+
 struct role {
-    const char *name;    /* "ci", "builtin:default" */
-    bool unrestricted;   /* builtin:all and its heirs: the written-out rule is lifted and
-                            operations without a field table are inspected as JSON only */
+    const char *name;      /* "ci", "builtin:default" */
+    const struct own *own; /* of the policy, one for all roles */
+    bool unrestricted;   /* builtin:all and its heirs: the written-out rule is lifted, and all that
+                            `open` could name is open */
     bool unknown_fields; /* "allow" */
     enum archive_mode archive;
     int api_min, api_max;   /* minor versions of major 1; 24..API_MINOR_ANY by default */
@@ -204,6 +219,7 @@ bool image_registry_by_address(struct str registry);
 
 struct policy {
     struct arena arena;
+    struct own own;
     struct role **roles; /* of the file, then the built-in ones */
     size_t role_count;
     size_t file_roles;               /* how many of them are the file's */

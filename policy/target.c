@@ -26,7 +26,7 @@ static bool check_bytes(struct str target, struct decision *decision)
         return refuse_target(decision, target, "the request target is too long");
     for (size_t i = 0; i < target.n; i++) {
         unsigned char c = (unsigned char)target.p[i];
-        if (c <= 0x20 || c == 0x7f || c == '#' || c == '\\')
+        if (c <= 0x20 || c >= 0x7f || c == '#' || c == '\\')
             return refuse_target(decision, target,
                                  "the request target holds a byte that must be percent-encoded");
     }
@@ -44,10 +44,6 @@ static bool check_segments(struct str path, struct decision *decision)
                                  "the path is not in its normal form (//, /./ or /../)");
         i += segment.n + 1;
     }
-    for (size_t i = 0; i < path.n; i++)
-        if ((unsigned char)path.p[i] >= 0x80)
-            return refuse_target(decision, path,
-                                 "the path holds a byte that must be percent-encoded");
     return true;
 }
 

@@ -39,8 +39,8 @@ static bool row_in(const struct rows *rows, size_t row)
 static bool row_is(const struct rows *rows, size_t row, struct str name)
 {
     const struct field *field = &rows->schema->fields[row];
-    return field->depth == rows->depth && field->name[0] == name.p[0] &&
-           strncmp(field->name, name.p, name.n) == 0 && field->name[name.n] == '\0';
+    return field->name[0] == name.p[0] && strncmp(field->name, name.p, name.n) == 0 &&
+           field->name[name.n] == '\0';
 }
 
 /* Finds rows of one struct when its members are not in order: a byte for each row. */
@@ -90,9 +90,14 @@ static ptrdiff_t row_find(const struct rows *rows, struct row_index *index, stru
     if (name.n == 0)
         return NO_ROW;
     if (!index->built) {
-        for (size_t row = rows->next; row < rows->next + AHEAD && row_in(rows, row); row++)
+        size_t ahead = 0;
+        for (size_t row = rows->next; ahead < AHEAD && row_in(rows, row); row++) {
+            if (rows->schema->fields[row].depth != rows->depth)
+                continue;
             if (row_is(rows, row, name))
                 return (ptrdiff_t)row;
+            ahead++;
+        }
         index_build(index, rows);
     }
     return index_find(index, rows, name);
@@ -385,7 +390,8 @@ static enum finding walk_value(struct check *check, size_t row, const struct jso
     bool empty = json_empty(node);
     point_at(check, row, node);
     if (field->mark == OPENED && !empty &&
-        refuse_unless_open(check, node->text, "is refused unless the policy opens it: %s",
+        refuse_unless_open(check, field->secret ? STR("") : node->text,
+                           "is refused unless the policy opens it: %s",
                            field->note) != FINDING_PASS)
         return FINDING_REFUSE;
     if (walk_type(check, row, node) != FINDING_PASS)

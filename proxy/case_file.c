@@ -293,6 +293,46 @@ static bool take_asker(struct reader *reader, struct policy_case *one)
     return good && asker_role(asker, reader->file->policy, (struct str){NULL, 0}, &one->by);
 }
 
+/* An expectation that nothing can meet is a slip. next(): the names that there are, until NULL. */
+static bool check_known(struct reader *reader, const struct json_node *node, const char *what,
+                        const char *(*next)(const struct policy *policy, size_t index))
+{
+    if (!node || node->text.n == 0)
+        return true;
+    struct nearest nearest = nearest_to(node->text);
+    for (size_t i = 0; next(reader->file->policy, i); i++) {
+        struct str name = str_of(next(reader->file->policy, i));
+        if (str_eq(name, node->text))
+            return true;
+        nearest_offer(&nearest, name);
+    }
+    if (nearest.best.p)
+        return fault(reader, node->offset, "there is no such %s; did you mean \"%.*s\"?", what,
+                     STR_ARG(nearest.best));
+    return fault(reader, node->offset, "there is no such %s", what);
+}
+
+static const char *rule_at(const struct policy *policy, size_t index)
+{
+    (void)policy;
+    return policy_rule(index);
+}
+
+static const char *role_at(const struct policy *policy, size_t index)
+{
+    const struct role *role = policy_role_at(policy, index);
+    return role ? role_name(role) : NULL;
+}
+
+static bool check_expectations(struct reader *reader, const struct policy_case *one)
+{
+    bool good = check_known(reader, one->given[CASE_RULE], "rule", rule_at);
+    good &= check_known(reader, one->given[CASE_EXPECT_ROLE], "role", role_at);
+    return check_known(reader, one->given[CASE_EXPECT_CLIENT], "client of the policy",
+                       policy_client_name) &&
+           good;
+}
+
 static void take_case(struct reader *reader, const struct json_node *node)
 {
     struct policy_case *one = &reader->file->cases[reader->file->count];
@@ -306,8 +346,10 @@ static void take_case(struct reader *reader, const struct json_node *node)
     good &= check_request(reader, node, one);
     good &= check_headers(reader, one->given[CASE_HEADERS]);
     good &= check_expect(reader, node, one);
-    if (reader->file->policy)
+    if (reader->file->policy) {
         good &= take_asker(reader, one);
+        good &= check_expectations(reader, one);
+    }
     if (good)
         reader->file->count++;
 }
@@ -362,42 +404,53 @@ static void take_cases(struct reader *reader, const struct json_node *root,
         take_case(reader, c);
 }
 
-static void take_document(struct reader *reader)
+/* What stands in the file beside its cases. */
+enum file_key { FILE_POLICY, FILE_ROLE, FILE_DESCRIPTION, FILE_CASES, FILE_KEYS };
+
+static bool take_file_keys(struct reader *reader, const struct json_node *root,
+                           const struct json_node *given[FILE_KEYS])
 {
     static const struct {
         const char *name;
         int kind;
-    } keys[] = {{"policy", JSON_STRING},
-                {"role", JSON_STRING},
-                {"description", JSON_STRING},
-                {"cases", JSON_ARRAY}};
-    const struct json_node *given[ARRAY_LEN(keys)] = {NULL};
+    } keys[FILE_KEYS] = {[FILE_POLICY] = {"policy", JSON_STRING},
+                         [FILE_ROLE] = {"role", JSON_STRING},
+                         [FILE_DESCRIPTION] = {"description", JSON_STRING},
+                         [FILE_CASES] = {"cases", JSON_ARRAY}};
     const struct json *doc = &reader->file->doc;
-    const struct json_node *root = &doc->nodes[0];
-    if (root->kind != JSON_OBJECT) {
-        fault(reader, root->offset, "a case file is an object with \"policy\" and \"cases\"");
-        return;
-    }
     for (const struct json_node *m = json_child(doc, root); m; m = json_next(doc, m)) {
         struct nearest nearest = nearest_to(m->key);
         size_t i = 0;
-        for (size_t k = 0; k < ARRAY_LEN(keys); k++)
+        for (size_t k = 0; k < FILE_KEYS; k++)
             nearest_offer(&nearest, str_of(keys[k].name));
-        while (i < ARRAY_LEN(keys) && !str_is(m->key, keys[i].name))
+        while (i < FILE_KEYS && !str_is(m->key, keys[i].name))
             i++;
-        if (i == ARRAY_LEN(keys))
+        if (i == FILE_KEYS)
             unknown_key(reader, m, "a case file", &nearest);
         else if (expect_kind(reader, m, keys[i].name, keys[i].kind))
             given[i] = m;
         else
-            return;
+            return false;
     }
+    return true;
+}
+
+static void take_document(struct reader *reader)
+{
+    const struct json_node *given[FILE_KEYS] = {NULL};
+    const struct json_node *root = &reader->file->doc.nodes[0];
     struct client_role role;
-    reader->role = given[1];
-    take_policy(reader, root, given[0]);
-    if (given[1] && reader->file->policy && !take_role(reader, given[1], &role))
+    if (root->kind != JSON_OBJECT) {
+        fault(reader, root->offset, "a case file is an object with \"policy\" and \"cases\"");
         return;
-    take_cases(reader, root, given[3]);
+    }
+    if (!take_file_keys(reader, root, given))
+        return;
+    reader->role = given[FILE_ROLE];
+    take_policy(reader, root, given[FILE_POLICY]);
+    if (reader->role && reader->file->policy && !take_role(reader, reader->role, &role))
+        return;
+    take_cases(reader, root, given[FILE_CASES]);
 }
 
 bool case_file_read(const char *path, struct case_file *out)
@@ -410,7 +463,8 @@ bool case_file_read(const char *path, struct case_file *out)
     if (!out->text)
         return cmd_fail(false, "%s", err.text);
     if (!json_scan((struct str){out->text, length}, &out->arena, &out->doc, &err)) {
-        fprintf(stderr, "%s:%d:%d: %s\n", path, err.line, err.column, err.text);
+        fprintf(stderr, "%s:%d:%d: %s%s\n", path, err.line, err.column, err.text,
+                policy_syntax_remedy((struct str){out->text, length}, &err));
         return false;
     }
     take_document(&reader);

@@ -3,6 +3,7 @@
 
 #include "address.h"
 #include "confine.h"
+#include "own_places.h"
 #include "upstream.h"
 
 #include <errno.h>
@@ -33,11 +34,32 @@ struct daemon {
 
 /* ---- the policy ---------------------------------------------------------------------------- */
 
+/* A listener's name is matched as it was given, to the byte. */
+static void warn_of_unheard(const struct config *config, const struct systemd_sockets *inherited,
+                            const struct policy *policy)
+{
+    struct str hosts[LISTENERS_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < config->host_count; i++)
+        if (strncmp(config->hosts[i], "fd://", 5) != 0)
+            hosts[count++] = str_of(config->hosts[i]);
+    for (size_t i = 0; i < inherited->count; i++)
+        hosts[count++] = str_of(inherited->sockets[i].name);
+    for (size_t i = 0; i < policy_client_count(policy) && count > 0; i++) {
+        const char *name = policy_client_unheard(policy, i, hosts, count);
+        if (name)
+            log_warn("the client \"%s\" is never met: its \"listener\" matches none of the --host "
+                     "addresses; write one as it is given there, such as \"%s\"",
+                     name, hosts[0].p);
+    }
+}
+
 static bool load_snapshot(struct daemon *daemon)
 {
     const struct config *config = &daemon->config;
     struct snapshot *snapshot = &daemon->snapshot;
     struct err err = {.set = false};
+    const struct systemd_sockets *inherited = &daemon->server.inherited;
     if (config->policy && !file_private_enough(config->policy, daemon->drop.uid, &err)) {
         log_error("the policy %s", err.text);
         return false;
@@ -51,7 +73,12 @@ static bool load_snapshot(struct daemon *daemon)
     }
     if (!config->policy)
         snprintf(snapshot->hash, sizeof(snapshot->hash), "builtin");
+    if (!own_places_tell(config, inherited, snapshot->policy, &err)) {
+        log_error("%s", err.text);
+        return false;
+    }
     if (!config->role) {
+        warn_of_unheard(config, inherited, snapshot->policy);
         if (policy_client_count(snapshot->policy) == 0 && !policy_default_role(snapshot->policy))
             log_warn("the policy %s has no role \"default\" and no --role is given, so every "
                      "request is refused",
@@ -264,8 +291,9 @@ static void announce(const struct daemon *daemon)
     describe_roles(&daemon->snapshot, served, sizeof(served));
     log_info("sockwarden %s serves %s (%s) in front of %s", SOCKWARDEN_VERSION, served,
              config->policy ? config->policy : "built in", config->upstream);
-    log_info("existing containers, volumes and networks, and host paths of binds, are judged by "
-             "name only in this version");
+    log_info(
+        "existing objects are not judged in this version: the operation alone decides, not which "
+        "object it names; host paths of binds are compared as they are written");
     for (size_t i = 0; i < daemon->server.count; i++) {
         const struct listener *listener = &daemon->server.listeners[i];
         bool is_unix = listener->path[0] != '\0';

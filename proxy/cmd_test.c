@@ -69,9 +69,10 @@ static bool compare_text(const char *what, struct str wanted, const char *got, c
     char shown[FIELD_MAX];
     if (!wanted.p || str_is(wanted, got ? got : ""))
         return true;
-    return differ(why, "expected %s %s, got %s%s%s", what,
-                  text_shorten(shown, sizeof(shown), wanted), got && got[0] ? got : "none",
-                  reason[0] ? ": " : "", reason);
+    return differ(why, "expected %s %s, got %s%s%s%s%s", what,
+                  text_shorten(shown, sizeof(shown), wanted), got && got[0] ? what : "none",
+                  got && got[0] ? " " : "", got && got[0] ? got : "", reason[0] ? ": " : "",
+                  reason);
 }
 
 /* A request that is not one, or of an unknown path, says nothing of the policy: a slip in the case

@@ -72,18 +72,15 @@ static const char *set_cert_ou(struct asker *asker, struct str value)
 
 static const char *set_cert_san(struct asker *asker, struct str value)
 {
-    static const char *const kinds[] = {"DNS:", "URI:", "IP:", "email:"};
     struct client_identity *identity = &asker->identity;
+    struct str name = {NULL, 0};
     if (identity->cert_san_count == ASKER_SANS_MAX)
         return "is one name too many";
-    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-        if (!str_starts(value, str_of(kinds[i])) || value.n == strlen(kinds[i]))
-            continue;
-        asker->sans[identity->cert_san_count++] = value;
-        identity->cert_sans = asker->sans;
-        return NULL;
-    }
-    return "is no alternative name: write DNS:name, URI:..., IP:address or email:...";
+    if (!client_san_kind(value, &name) || name.n == 0)
+        return "is no alternative name: write DNS:name, URI:..., IP:address or email:...";
+    asker->sans[identity->cert_san_count++] = value;
+    identity->cert_sans = asker->sans;
+    return NULL;
 }
 
 static const char *set_cert_spki(struct asker *asker, struct str value)
@@ -133,8 +130,7 @@ const char *asker_set(struct asker *asker, struct str name, struct str value)
 {
     size_t i = find_trait(name);
     return i < ARRAY_LEN(traits) ? traits[i].set(asker, value)
-                                 : "is nothing that is known of a "
-                                   "client";
+                                 : "is nothing that is known of a client";
 }
 
 bool asker_role(const struct asker *asker, const struct policy *policy, struct str role,

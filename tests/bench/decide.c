@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 enum {
-    ROUNDS_DEFAULT = 200,
+    ROUNDS_DEFAULT = 1000,
     ROUNDS_MAX = 10000,
     BATCH_NS = 400000, /* decisions of one measurement take about so long */
     TEXT_CAP = 160 << 10

@@ -55,12 +55,16 @@ IMAGE_ROLES = {
 # ---- what the engine reads ----------------------------------------------------------------------
 
 def write_policy(path, folder):
-    everything = {"allow": ["ContainerCreate", "ImageCreate"], "unknown_fields": "allow",
-                  "open": OPENED}
+    everything = {"unknown_fields": "allow", "open": OPENED, "allow": [
+        "ContainerCreate", "ImageCreate", "ContainerUpdate", "ContainerExec", "VolumeCreate",
+        "NetworkCreate"]}
     roles = {name: {**everything, "containers": {**OPEN, **closed}}
              for name, closed in CLOSED.items()}
     for name, images in IMAGE_ROLES.items():
         roles[name] = {**everything, "containers": OPEN, "images": images}
+    roles["exec"] = {**everything, "exec": {"users": ["5"], "commands": ["ls"]}}
+    roles["networks"] = {**everything, "networks": {
+        "names": True, "drivers": True, "options": True, "subnets": ["10.250.0.0/16"]}}
     with open(path, "w") as file:
         file.write(json.dumps({"version": 1, "roles": roles}).replace("@CI@", folder))
 
@@ -137,7 +141,11 @@ class Group:
         self.problems.append("%s row %.160r: %s" % (self.name, row, why % args if args else why))
 
     def fate(self, row, wanted, reading, answer, taken, direct):
-        """Counts the row. taken: the daemon's answer means yes; direct(): would it take it?"""
+        """Counts the row. taken: the daemon's answer means yes; direct(): would it take it?
+
+        With DIFFERENTIAL_FATES=FILE the fates are written there in place of being compared: for
+        new rows.
+        """
         refused = reading.get("refused") or reading["verdicts"]["builtin:all"]
         # the HTTP parser is stricter still
         if bool(refused) if answer.by_daemon else not refused and answer.status != 400:

@@ -1,5 +1,6 @@
-"""Bodies of a create for test_differential.py: what is read of the bytes. differential_rows.py has
-the rows about what single fields mean, and says what the first word of a row is.
+"""Bodies for test_differential.py: what is read of the bytes of a create, and bodies of other
+operations. differential_rows.py has the rows about what single fields mean, and says what the first
+word of a row is.
 """
 TINY = '"Image":"busybox:test"'
 
@@ -252,3 +253,101 @@ JSON_HOST = host([
     ("made", '"StorageOpt":{}'),
     ("made", '"Annotations":{"a":"b"}'),
 ])
+
+# ---- other bodies -------------------------------------------------------------------------------
+
+UPDATES = [(fate, text.encode()) for fate, text in [
+    ("made", '{"Memory":50331648,"MemorySwap":-1}'),
+    ("made", '{"Memory":67108865,"MemorySwap":-1}'),
+    ("both", '{"Memory":5e7}'), ("both", '{"memory":50331648}'), ("made", '{"Memory":null}'),
+    ("made", "{}"),
+    ("ours", '{"Memory":50331648,"Memory":0}'), ("both", '{"Memory":50331648.0}'), ("both", "[]"),
+    ("made", '{"PidsLimit":9}'), ("made", '{"PidsLimit":0}'), ("made", '{"PidsLimit":-1}'),
+    ("made", '{"PidsLimit":null}'), ("made", '{"RestartPolicy":{"Name":"always"}}'),
+    ("sent", '{"RestartPolicy":{"Name":"Always"}}'), ("made", '{"RestartPolicy":null}'),
+    ("made", '{"RestartPolicy":{"Name":"on-failure","MaximumRetryCount":2}}'),
+    ("made", '{"HostConfig":{"Memory":50331648}}'), ("made", '{"Privileged":true,"CpuShares":5}'),
+    ("made", '{"CpuQuota":50000,"CpuPeriod":100000}'), ("made", '{"NanoCpus":500000000}'),
+    ("ours", '{"CpuShares":5}{"CpuShares":6}'), ("ours", '{"Cpu\u017fhares":5}'), ("ours", "null"),
+]]
+
+EXECS = [(fate, text.encode()) for fate, text in [
+    ("made", '{"Cmd":["ls","-l",""]}'), ("both", '{"Cmd":"ls"}'), ("sent", '{"Cmd":[]}'),
+    ("sent", '{"Cmd":null}'), ("ours", '{"Cmd":["ls",null]}'),
+    ("made", '{"Cmd":["ls"],"User":"5"}'),
+    ("ours", '{"Cmd":["ls"],"user":"0"}'), ("ours", '{"Cmd":["ls"],"User":"5","User":"0"}'),
+    ("ours", '{"Cmd":["ls"],"User":"5","\\u0055ser":"0"}'), ("made", '{"Cmd":["ls"],"User":null}'),
+    ("made", '{"Cmd":["ls"],"User":" 5"}'), ("made", '{"Cmd":["ls"],"User":"5:0"}'),
+    ("made", '{"Cmd":["ls"],"User":"5","Privileged":true}'),
+    ("ours", '{"Cmd":["ls"],"privileged":true}'),
+    ("both", '{"Cmd":["ls"],"Privileged":"true"}'),
+    ("made", '{"Cmd":["ls"],"User":"5","Privileged":null}'),
+    ("ours", '{"cmd":["sh"],"Cmd":["ls"]}'), ("made", '{"Cmd":["l\\u0073"],"User":"5"}'),
+    ("made", '{"Cmd":[" ls"],"User":"5"}'), ("made", '{"Cmd":["/bin/ls"],"User":"5"}'),
+    ("made", '{"Cmd":["ls","sh"],"User":"5","Tty":true,"Env":["A=1"],"WorkingDir":"/x"}'),
+    ("ours", '{"Cmd":["ls"],"DetachKeys":"ctrl-a","detachKeys":"ctrl-b"}'),
+    ("made", '{"Cmd":["ls"],"User":"5","Container":"other","Detach":true,"AttachStdin":true}'),
+    ("sent", '{"Config":{"Cmd":["sh"]}}'), ("ours", '{"Cmd":["ls\\u0000sh"]}'),
+    ("both", '[{"Cmd":["ls"]}]'),
+]]
+
+VOLUMES = [(fate, text.encode()) for fate, text in [
+    ("made", '{"Name":"dv-a"}'), ("made", '{"Name":"DV.a_b"}'), ("sent", '{"Name":"dv/b"}'),
+    ("sent", '{"Name":" dv-c"}'), ("sent", '{"Name":"dv-d\\n"}'), ("sent", '{"Name":"../dv"}'),
+    ("ours", '{"name":"dv-e"}'), ("ours", '{"Name":"dv-f","name":"dv-g"}'),
+    ("made", '{"Name":null}'),
+    ("made", '{"Name":""}'), ("made", "{}"), ("ours", "null"),
+    ("made", '{"Name":"dv-h","Driver":"local"}'),
+    ("made", '{"Name":"dv-j","Labels":{"":"x","a b":"y"}}'),
+] + [(fate, '{"Name":"dv-k","DriverOpts":{%s}}' % text) for fate, text in [
+    ("made", '"type":"none","o":"bind","device":"@CI@/a"'),
+    ("made", '"type":"none","o":"rw,bind","device":"@CI@/a/"'),
+    ("made", '"type":"none","o":"bind","device":"/etc"'),
+    ("made", '"type":"none","o":"bind","device":"@CI@/../.."'),
+    ("sent", '"type":"none","o":"bind","Device":"/etc"'),
+    ("sent", '"type":"none","O":"bind","device":"/etc"'),
+    ("sent", '"type":"none","o":"bind","device":"@CI@/a","Device":"/etc"'),
+    ("ours", '"type":"none","o":"bind","device":"@CI@/a","device":"/etc"'),
+    ("made", '"type":"none","o":"bind","device":" /etc"'),
+    ("made", '"type":"none","o":"bind,shared","device":"@CI@/a"'),
+    ("made", '"type":"tmpfs","o":"size=1m","device":"tmpfs"'),
+    ("made", '"type":"ext4","device":"/dev/sda"'),
+    ("both", '"type":null'), ("sent", '"o":"bind","device":"@CI@/a"'),
+    ("sent", '"nonsense":"1"'),
+]]]
+
+NETWORKS = [(fate, text.encode()) for fate, text in [
+    ("made", '{"Name":"dn-a"}'),
+    ("made", '{"Name":"dn b"}'),
+    ("ours", '{"name":"dn-c"}'),
+    ("sent", "{}"),
+    ("made", '{"Name":"dn-d","Internal":true}'), ("ours", '{"Name":"dn-d","internal":true}'),
+    ("both", '{"Name":"dn-d","Internal":"true"}'),
+    ("made", '{"Name":"dn-d","Driver":""}'), ("ours", '{"Name":"dn-d","Name":"dn-e"}'),
+    ("made",
+     '{"Name":"dn-d","Labels":{"":"x"},"Options":{"com.docker.network.bridge.name":"dnbr0"}}'),
+    ("made", '{"Name":"dn-d","Attachable":true,"EnableIPv6":null,"CheckDuplicate":true}'),
+    ("made", '{"Name":"dn-d","IPAM":null}'), ("made", '{"Name":"dn-d","IPAM":{"Config":null}}'),
+    ("both", '{"Name":"dn-d","IPAM":{"Config":[null]}}'),
+    ("both", '{"Name":"dn-d","IPAM":{"Config":{}}}'),
+    ("ours", '{"Name":"dn-d","IPAM":{"config":[{"Subnet":"10.250.1.0/24"}]}}'),
+    ("ours", '{"Name":"dn-d","ipam":{"Config":[{"Subnet":"10.250.1.0/24"}]}}'),
+] + [(fate, '{"Name":"dn-k","IPAM":{"Config":[{%s}]}}' % text) for fate, text in [
+    ("made", '"Subnet":"10.250.1.0/24"'), ("made", '"Subnet":"10.250.1.5/24"'),
+    ("made", '"Subnet":"10.250.1.0/24","Gateway":"10.250.1.9"'),
+    ("sent", '"Subnet":"10.250.1.0/24","Gateway":"10.251.1.9"'),
+    ("made", '"Subnet":"10.250.1.0/24","IPRange":"10.250.1.128/25"'),
+    ("made", '"Subnet":"10.250.1.0/24","IPRange":"10.251.1.128/25"'),
+    ("made", '"Subnet":"10.250.1.0/24","AuxiliaryAddresses":{"a":"10.250.1.7"}'),
+    ("made", '"Subnet":"10.250.1.0/24","AuxAddress":{"a":"10.251.1.7"}'),
+    ("ours", '"Subnet":"10.250.1.0/24","subnet":"10.251.1.0/24"'),
+    ("sent", '"Subnet":"010.250.1.0/24"'), ("made", '"Subnet":"10.250.1.0/024"'),
+    ("sent", '"Subnet":"10.250.1.0/+24"'), ("sent", '"Subnet":" 10.250.1.0/24"'),
+    ("sent", '"Subnet":"10.250.1/24"'),
+    ("sent", '"Subnet":"10.250.1.0"'),
+    ("made", '"Subnet":"10.250.0.0/15"'),
+    ("sent", '"Subnet":"10.250.1.0/24 "'), ("sent", '"Subnet":"0xa.250.1.0/24"'),
+    ("sent", '"Subnet":"::ffff:10.250.1.0/120"'), ("sent", '"Subnet":"::ffff:10.250.1.0/24"'),
+    ("sent", '"Subnet":"10.250.1.0/24,10.251.1.0/24"'), ("sent", '"Subnet":"0.0.0.0/0"'),
+    ("sent", '"Subnet":""'), ("sent", '"Subnet":"10.250.1.0/24"},{"Subnet":"10.251.1.0/24"'),
+]]]

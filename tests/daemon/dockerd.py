@@ -328,6 +328,13 @@ class Dockerd:
             time.sleep(0.1)
         return False
 
+    def start_swarm(self):
+        """Make the daemon the manager of a swarm of one node."""
+        status, body = engine.call(self.socket, "POST", "/swarm/init", {
+            "ListenAddr": "127.0.0.1:2377", "AdvertiseAddr": "127.0.0.1"}, timeout=60)
+        if status != 200:
+            raise FixtureError("swarm init: %d %s" % (status, body))
+
     def inside(self, *argv):
         """The command line that runs argv in the daemon's network."""
         with open("/proc/%d/task/%d/children" % (self.holder.pid, self.holder.pid)) as children:

@@ -7,6 +7,18 @@ import time
 
 import engine
 
+SWARM = {
+    "extends": "builtin:default",
+    "allow": ["ServiceCreate", "ServiceUpdate", "ServiceDelete", "ServiceLogs", "SecretCreate",
+              "SecretList", "SecretInspect", "SecretDelete", "ConfigCreate", "ConfigList",
+              "ConfigInspect", "ConfigDelete", "NodeUpdate", "GetPluginPrivileges", "PluginPull"],
+    "containers": {"binds": ["@WORK@/swarm"]},
+    "networks": {"drivers": ["", "bridge", "overlay"]},
+    "secrets": {"names": ["ci-*"]},
+    "configs": {"names": ["ci-*"]},
+    "plugins": {"allow": ["vieux/sshfs"]},
+    "open": ["NetworkCreate:Scope"],
+}
 # Roles of the policy file that the suite writes, for `serve --policy FILE --role NAME`.
 FILE_ROLES = {
     "ci": {
@@ -39,6 +51,8 @@ FILE_ROLES = {
                                         "require": ["no-new-privileges=true"]},
                        "mem_limit": {"max": "128m", "require": True}},
     },
+    "swarm": SWARM,
+    "swarm-host": {"extends": "swarm", "containers": {"network_mode": ["**", "host"]}},
 }
 
 

@@ -24,7 +24,8 @@ import harness  # noqa: E402
 import proxies  # noqa: E402
 
 MODULES = ("test_run", "test_stream", "test_objects", "test_content", "test_build", "test_wire",
-           "test_deny", "test_compose", "test_restart", "test_audit", "test_differential")
+           "test_deny", "test_compose", "test_swarm", "test_restart", "test_audit",
+           "test_differential")
 WORKERS = 3
 NEEDED = ("unshare", "nsenter", "ip", "mount", "dockerd", "/usr/bin/docker", "/bin/busybox")
 
@@ -56,6 +57,8 @@ class World:
         self.lock = threading.Lock()
         self.blobs = {}
         self.registry = None
+        self.swarm_lock = threading.Lock()
+        self.swarm = None
         self.proxies = None if self.direct else proxies.Proxies(options.bin, self.base)
 
     def socket(self, role):
@@ -80,9 +83,19 @@ class World:
                 self.registry = self.daemon.start_registry()
             return self.registry
 
+    def need_swarm(self):
+        """A second daemon, which manages a swarm of its own."""
+        with self.swarm_lock:
+            if self.swarm is None:
+                self.swarm = dockerd.Dockerd(self.rootfs, keep=self.options.keep)
+                self.swarm.start_swarm()
+            return self.swarm
+
     def close(self):
         if self.proxies:
             self.proxies.stop_all()
+        if self.swarm:
+            self.swarm.close()
         self.daemon.close()
 
 

@@ -4,6 +4,7 @@ tests/reading says the engine saw, and with what stricter roles would have allow
 always safe, but each row says what must become of it.
 """
 import io
+import ipaddress
 import json
 import re
 import tarfile
@@ -12,8 +13,8 @@ import urllib.parse
 import differential_json as bodies
 import differential_rows as rows
 import engine
-from differential import (IMAGE, PROBE, RUN_CONFORM, Group, ci_folder, compare, conform, readings,
-                          run_probe, send)
+from differential import (IMAGE, PROBE, RUN_CONFORM, Group, alike, below, ci_folder, compare,
+                          conform, empty, readings, run_probe, send)
 from harness import Skip, check, scenario
 
 
@@ -121,11 +122,16 @@ def differential_powers(t):
     creates.run(rows.SECURITY, probe=("security",))
     creates.run(rows.SPACES)
     creates.run(rows.USERS, probe=("user",))
+    creates.group.end("caps", "spaces", "run user", "run drops", "run security")
+
+
+@scenario(cli=False, proxy=True, timeout=120)
+def differential_values(t):
+    creates = Creates(t, "values")
     creates.run(rows.SYSCTLS)
     creates.run(rows.ENV)
     creates.run(rows.PORTS, probe=("ports",))
-    creates.group.end("caps", "sysctls", "spaces", "env", "labels", "ports", "run user",
-                      "run drops", "run security")
+    creates.group.end("sysctls", "env", "labels", "ports")
 
 
 # ---- names and targets --------------------------------------------------------------------------
@@ -382,3 +388,163 @@ def differential_pulls(t):
 def digest_asked(query, names, digests):
     """The other tag's content comes only where its digest is asked for: deny_tags is about tags."""
     return digests["evil"] in query or not any(digests["evil"] in name for name in names)
+
+
+# ---- other bodies -------------------------------------------------------------------------------
+
+class Others:
+    """Rows of another operation: make() sends a body one way and gives the answer and what is there
+    then, or None."""
+
+    def __init__(self, t, name, table, target, make):
+        self.group = Group(t, name)
+        folder = ci_folder(t).encode()
+        self.rows = [(fate, body.replace(b"@CI@", folder)) for fate, body in table]
+        self.readings = readings(t, [("POST", target, body) for _, body in self.rows])
+        self.make = make
+
+    def made(self):
+        """(row, body as read, verdicts, what the daemon made) of what was made."""
+        for (fate, body), reading in zip(self.rows, self.readings):
+            answer, found = self.make(self.group.proxy, body)
+            self.group.fate(body, fate, reading, answer, found is not None,
+                            lambda: self.make(self.group.daemon, body)[1] is not None)
+            if found is not None:
+                yield body, reading["body"] or {}, reading["verdicts"], found
+
+    def same(self, row, what, mine, theirs):
+        if not alike(what, mine, theirs):
+            self.group.complain(row, "%s is %.200r for the daemon, the engine saw %.200r", what,
+                                theirs, mine)
+
+
+@scenario(cli=False, proxy=True, timeout=120)
+def differential_updates(t):
+    """Limits after an update are those that were read, or those of before."""
+    before = {"Memory": 32 << 20, "MemorySwap": -1, "PidsLimit": 50}
+
+    def make(path, body):
+        name = t.made("true", start=False, HostConfig=before)
+        answer = send(path, "POST", "/v1.41/containers/%s/update" % name, body)
+        found = t.inspect(name)["HostConfig"]
+        t.engine("DELETE", "/containers/" + name)
+        return answer, found if answer.status == 200 else None
+
+    name = t.made("true", start=False, HostConfig=before)
+    plain = t.inspect(name)["HostConfig"]
+    others = Others(t, "updates", bodies.UPDATES, "/v1.41/containers/%s/update" % name, make)
+    for row, body, verdicts, found in others.made():
+        for field, theirs in found.items():
+            mine = body.get(field)
+            # the one limit that 0 lifts
+            lifts = field == "PidsLimit" and mine is not None and mine <= 0
+            others.same(row, field, None if lifts else plain[field]
+                        if empty(mine) or field not in UPDATABLE else mine, theirs)
+        if verdicts["limits"] == "" and not 0 < found["Memory"] <= 64 << 20:
+            others.group.complain(row, "allowed, and Memory is %d", found["Memory"])
+    others.group.end()
+
+
+UPDATABLE = ("Memory", "MemorySwap", "PidsLimit", "RestartPolicy", "CpuShares", "CpuQuota",
+             "CpuPeriod", "NanoCpus")
+
+
+@scenario(cli=False, proxy=True, timeout=120)
+def differential_execs(t):
+    """Command, user and privileges of an exec are those that were read."""
+    target = "/v1.41/containers/%s/exec" % t.made("sleep", "1000")
+
+    def make(path, body):
+        answer = send(path, "POST", target, body)
+        if answer.status != 201:
+            return answer, None
+        return answer, t.engine("GET", "/exec/%s/json" % answer.json()["Id"])[1]["ProcessConfig"]
+
+    others = Others(t, "execs", bodies.EXECS, target, make)
+    judged = 0
+    for row, body, verdicts, found in others.made():
+        command = [found["entrypoint"], *(found["arguments"] or [])]
+        others.same(row, "Cmd", body.get("Cmd"), command)
+        others.same(row, "User", body.get("User"), found.get("user"))
+        others.same(row, "Privileged", body.get("Privileged"), found["privileged"])
+        others.same(row, "Tty", body.get("Tty"), found["tty"])
+        if verdicts["exec"] == "":
+            judged += 1
+            if found["privileged"] or found.get("user") != "5" or command[0] != "ls":
+                others.group.complain(row, "allowed, and it is %r", found)
+    others.group.end()
+    check(judged >= 4, "the role exec has allowed only %d rows", judged)
+
+
+@scenario(cli=False, proxy=True, timeout=120)
+def differential_volumes(t):
+    """Name, driver and options of a volume are those that were read."""
+    ci = ci_folder(t)
+
+    def make(path, body):
+        answer = send(path, "POST", "/v1.41/volumes/create", body)
+        if answer.status != 201:
+            return answer, None
+        name = answer.json()["Name"]
+        found = t.engine("GET", "/volumes/" + name)[1]
+        t.engine("DELETE", "/volumes/" + name)
+        return answer, found
+
+    others = Others(t, "volumes", bodies.VOLUMES, "/v1.41/volumes/create", make)
+    for row, body, verdicts, found in others.made():
+        if not empty(body.get("Name")):
+            others.same(row, "Name", body["Name"], found["Name"])
+        elif found["Name"].startswith("dv"):
+            others.group.complain(row, "is called %r", found["Name"])
+        others.same(row, "Driver", body.get("Driver") or "local", found["Driver"])
+        others.same(row, "Options", body.get("DriverOpts"), found["Options"])
+        others.same(row, "Labels", body.get("Labels"), found["Labels"])
+        options = found["Options"] or {}
+        device = options.get("device", "").rstrip("/")
+        if verdicts["binds"] == "" and options and options.get("type") != "tmpfs" and not below(
+                device, ci):
+            others.group.complain(row, "allowed, and it is %r", options)
+    others.group.end()
+
+
+def outside(found):
+    """Addresses that a network takes, of the client's choice and not below 10.250."""
+    mine = ipaddress.ip_network("10.250.0.0/16")
+    texts = [text for config in found["IPAM"]["Config"] or [] for text in (
+        config.get("Subnet"), config.get("IPRange"), config.get("Gateway"),
+        *(config.get("AuxiliaryAddresses") or {}).values()) if text]
+    nets = [ipaddress.ip_network(text, strict=False) for text in texts]
+    return [str(net) for net in nets if net.version != 4 or not net.subnet_of(mine)]
+
+
+@scenario(cli=False, proxy=True, timeout=120)
+def differential_networks(t):
+    """Name, driver, subnets of a network are those that were read."""
+    def make(path, body):
+        answer = send(path, "POST", "/v1.41/networks/create", body)
+        if answer.status != 201:
+            return answer, None
+        found = t.engine("GET", "/networks/" + answer.json()["Id"])[1]
+        t.engine("DELETE", "/networks/" + found["Id"])
+        return answer, found
+
+    others = Others(t, "networks", bodies.NETWORKS, "/v1.41/networks/create", make)
+    judged = 0
+    for row, body, verdicts, found in others.made():
+        for field in ("Name", "Internal", "Attachable", "EnableIPv6", "Labels", "Options"):
+            others.same(row, field, body.get(field), found[field])
+        others.same(row, "Driver", body.get("Driver") or "bridge", found["Driver"])
+        config = (body.get("IPAM") or {}).get("Config")
+        if not empty(config) and len(config) == len(found["IPAM"]["Config"]):
+            for mine, theirs in zip(config, found["IPAM"]["Config"]):
+                for field in ("Subnet", "IPRange", "Gateway"):
+                    if not empty(mine.get(field)):
+                        others.same(row, field, mine[field], theirs.get(field))
+        elif not empty(config):
+            others.group.complain(row, "the daemon took %r", found["IPAM"]["Config"])
+        if verdicts["networks"] == "":
+            judged += 1
+            if not empty(config) and outside(found):
+                others.group.complain(row, "allowed, and it takes %r", outside(found))
+    others.group.end()
+    check(judged >= 4, "the role networks has allowed only %d rows", judged)

@@ -66,4 +66,38 @@ static inline bool decision_sound(const struct decision *decision)
            decision->close == (decision->status == 400 && !decision->rule);
 }
 
+/* ---- rows ------------------------------------------------------------------------------------ */
+
+struct row {
+    const char *role;
+    const char *method, *target, *body;
+    enum verdict verdict;
+    const char *rule; /* of a refusal; NULL: not compared */
+};
+
+static inline bool check_row(const struct row *row)
+{
+    struct decision decision;
+    decide_text(row->role, row->method, row->target, row->body, &decision);
+    bool refused = row->verdict == VERDICT_DENY;
+    bool right = decision_sound(&decision) && decision.verdict == row->verdict;
+    if (refused && row->rule)
+        right = right && decision.rule && strcmp(decision.rule, row->rule) == 0;
+    if (!right)
+        print_error("%s\n  %s %s\n  %s\n  should be %s by %s\n  -> %d, rule %s: %s\n", row->role,
+                    row->method, row->target, row->body, refused ? "refused" : "allowed",
+                    row->rule ? row->rule : "-", decision.status,
+                    decision.rule ? decision.rule : "-", decision.reason);
+    return right;
+}
+
+/* Fails the test, with a text for each row that is not decided as it says. */
+static inline void check_rows(const struct row *rows, size_t count)
+{
+    size_t wrong = 0;
+    for (size_t i = 0; i < count; i++)
+        wrong += !check_row(&rows[i]);
+    assert_int_equal(wrong, 0);
+}
+
 #endif

@@ -336,7 +336,7 @@ static size_t siblings(const struct body_schema *schema, size_t first)
     return count;
 }
 
-static void check_row(const struct body_schema *schema, size_t row)
+static void check_field_row(const struct body_schema *schema, size_t row)
 {
     const struct field *field = &schema->fields[row];
     int above = row ? schema->fields[row - 1].depth : 0;
@@ -359,7 +359,7 @@ static void test_tables_are_complete(void **state)
     (void)state;
     for (enum operation op = 0; op < OP_COUNT; op++)
         for (size_t row = 0; schema_find(op) && row < schema_find(op)->count; row++)
-            check_row(schema_find(op), row);
+            check_field_row(schema_find(op), row);
     for (size_t i = 0; i < param_rows_count; i++) {
         assert_true(param_rows[i].note && strlen(param_rows[i].note) > 5);
         assert_ptr_equal(param_find(param_rows[i].op, str_of(param_rows[i].name)), &param_rows[i]);

@@ -1,17 +1,10 @@
-/* Attacks that once went through, each beside the honest request that it looks like. */
+/* Attacks, each beside the honest request that it looks like. */
 #include "decide_helper.h"
 
 #include <time.h>
 
 #define YES VERDICT_ALLOW
 #define NO  VERDICT_DENY
-
-struct row {
-    const char *role;
-    const char *method, *target, *body;
-    enum verdict verdict;
-    const char *rule; /* of a refusal; NULL: not compared */
-};
 
 // clang-format off
 #define R(members)   ROLE("\"containers\":{" members "}")
@@ -108,29 +101,6 @@ static const struct row requests[] = {
     NETWORK(NETS("\"subnets\":[\"::/0\"]"), "\"Name\":\"n\",\"IPAM\":{\"Config\":[{\"Subnet\":\"::ffff:10.9.1.0/90\"}]}", NO, NULL), NETWORK(NETS("\"subnets\":[\"::/0\"]"), "\"Name\":\"n\",\"IPAM\":{\"Config\":[{\"Subnet\":\"fd00::/64\"}]}", YES, NULL),
 };
 // clang-format on
-
-static bool check_row(const struct row *row)
-{
-    struct decision decision;
-    decide_text(row->role, row->method, row->target, row->body, &decision);
-    bool right = decision_sound(&decision) && decision.verdict == row->verdict;
-    if (row->verdict == NO && row->rule)
-        right = right && decision.rule && strcmp(decision.rule, row->rule) == 0;
-    if (!right)
-        print_error("%s\n  %s %s\n  %s\n  should be %s by %s\n  -> %d, rule %s: %s\n", row->role,
-                    row->method, row->target, row->body,
-                    row->verdict == YES ? "allowed" : "refused", row->rule ? row->rule : "-",
-                    decision.status, decision.rule ? decision.rule : "-", decision.reason);
-    return right;
-}
-
-static void check_rows(const struct row *rows, size_t count)
-{
-    size_t wrong = 0;
-    for (size_t i = 0; i < count; i++)
-        wrong += !check_row(&rows[i]);
-    assert_int_equal(wrong, 0);
-}
 
 static void test_tmpfs(void **state)
 {
@@ -284,8 +254,8 @@ static const struct flood floods[] = {
     {"many binds", "binds", 500, short_glob, "\"HostConfig\":{\"Binds\":", "}", 30000, short_bind,
      false, true},
     {"labels", "labels", 400, label_glob, "\"Labels\":", "", 60000, label, true, true},
-    {"ports", "ports", 500, port_range, "\"HostConfig\":{\"PortBindings\":{\"80/tcp\":", "}}",
-     12000, port, false, true},
+    {"ports", "ports", 500, port_range, "\"HostConfig\":{\"PortBindings\":{\"80/tcp\":", "}}", 250,
+     port, false, false},
     {"stars", "env", 10, star_glob, "\"Env\":", "", 900, star_item, true, true},
     {"everyday binds", "binds", 100, short_glob, "\"HostConfig\":{\"Binds\":", "}", 100,
      everyday_bind, false, false},

@@ -269,6 +269,28 @@ static const struct edge_row body_rows[] = {
     {OPEN_ROLE, "GET", "/v1.41/containers/json?limit=-1&all=none", NULL, NULL},
     {OPEN_ROLE, "DELETE", "/v1.41/containers/a?link=0", NULL, NULL},
     {OPEN_ROLE, "DELETE", "/v1.41/containers/a?odd=0", NULL, "not known to ContainerDelete"},
+    {OPEN_ROLE, "GET", "/", NULL, "no operation"},
+    {OPEN_ROLE, "", "/info", NULL, "no operation"},
+    {OPEN_ROLE, "GETT", "/info", NULL, "no operation"},
+    {OPEN_ROLE, "GET", "/v1.4x/info", NULL, "must be written like"},
+    {OPEN_ROLE, "GET", "/v1.-4/info", NULL, "must be written like"},
+    {OPEN_ROLE, "GET", "/v1.1234/info", NULL, "must be written like"},
+    {OPEN_ROLE, "GET", "/v1.41", NULL, "must be written like"},
+    {OPEN_ROLE, "GET", "/containers/a%zz/json", NULL, "broken percent escape"},
+    {OPEN_ROLE, "GET", "/containers/a%4/json", NULL, "broken percent escape"},
+    {OPEN_ROLE, "GET", "/containers/a%4z/json", NULL, "broken percent escape"},
+    {OPEN_ROLE, "GET", "/containers/a+b/json", NULL, NULL},
+    {OPEN_ROLE, "GET", "/containers/a%2fb/json", NULL, "byte that no name may hold"},
+    {OPEN_ROLE, "GET", "/containers/%C3/json", NULL, "not UTF-8"},
+    {OPEN_ROLE, "GET", "/images/a/%2Fb/json", NULL, "normal form"},
+    {OPEN_ROLE, "GET", "/containers/json?a%zz=1", NULL, "broken percent escape"},
+    {OPEN_ROLE, "GET", "/containers/json?all=%C3", NULL, "not UTF-8"},
+    {OPEN_ROLE, "GET", "/containers/json?%C3=1", NULL, "not UTF-8"},
+    {OPEN_ROLE, "GET", "/containers/json?%00=1", NULL, "not UTF-8"},
+    {OPEN_ROLE, "GET", "/containers/json?all=%00", NULL, "not UTF-8"},
+    {OPEN_ROLE, "GET", "/containers/json?&all=1&&", NULL, NULL},
+    {OPEN_ROLE, "GET", "/containers/json?all=1&all=1", NULL, "given twice"},
+    {OPEN_ROLE, "GET", "/containers/json?all=1;x", NULL, "a ; in the query"},
 };
 #define BUILD_ROLE(members) ROLE("\"builds\":{" members "}")
 #define PLUGINS(members)    ROLE("\"plugins\":{" members "}")
@@ -470,6 +492,11 @@ static void test_image_named(void **state)
         {CREATE, "{\"Image\":\"\\x\"}", ""},
         {CREATE, "{\"x\":{\"Image\":\"a\"},\"y\":[\"Image\"],\"Cmd\":\"Image\"}", ""},
         {CREATE, "{}", ""},
+        {"POST", "/services/create", "{\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"a\"}}}",
+         "a"},
+        {"POST", "/services/x/update", "{\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":5}}}", ""},
+        {"POST", "/services/create", "{\"Image\":\"a\"}", ""},
+        {"POST", "/services/create", "{\"TaskTemplate\"", ""},
         {"POST", "/images/create?fromImage=a", NULL, "a"},
         {"POST", "/images/create?fromImage=a&tag=1", NULL, "a:1"},
         {"POST", "/images/create?fromImage=a&tag=sha256:1", NULL, "a@sha256:1"},
@@ -515,6 +542,24 @@ static void test_nobody(void **state)
     policy_free(policy);
 }
 
+/* Each name that no row knows is compared with all others: there is an end to it. */
+static void test_unknown_fields(void **state)
+{
+    (void)state;
+    static const char role[] = "{\"allow\":[\"*\"],\"unknown_fields\":\"allow\"}";
+    for (int count = 60; count < 70; count++) {
+        char body[4096];
+        struct decision decision;
+        size_t n = (size_t)snprintf(body, sizeof body, "{\"Image\":\"img\"");
+        for (int i = 0; i < count; i++)
+            n += (size_t)snprintf(body + n, sizeof body - n, ",\"new%d\":1", i);
+        snprintf(body + n, sizeof body - n, "}");
+        decide_text(role, CREATE, body, &decision);
+        assert_true((decision.verdict == VERDICT_ALLOW) == (count <= 64));
+        assert_true(decision_sound(&decision));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -525,7 +570,8 @@ int main(void)
         cmocka_unit_test(test_body_rows),      cmocka_unit_test(test_build_rows),
         cmocka_unit_test(test_plugin_rows),    cmocka_unit_test(test_service_rows),
         cmocka_unit_test(test_long_rows),      cmocka_unit_test(test_image_named),
-        cmocka_unit_test(test_nobody),         cmocka_unit_test(test_archive),
+        cmocka_unit_test(test_nobody),         cmocka_unit_test(test_unknown_fields),
+        cmocka_unit_test(test_archive),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

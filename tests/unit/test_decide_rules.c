@@ -4,13 +4,6 @@
 #define YES VERDICT_ALLOW
 #define NO  VERDICT_DENY
 
-struct row {
-    const char *role;
-    const char *method, *target, *body;
-    enum verdict verdict;
-    const char *rule; /* of a refusal; NULL: not compared */
-};
-
 #define H(role, members, verdict, rule)            \
     {                                              \
         role, CREATE, HOST(members), verdict, rule \
@@ -204,30 +197,6 @@ static const struct row requests[] = {
     {OPEN_ROLE, "POST", "/networks/create", "{\"Name\":\"x\",\"CheckDuplicate\":true,\"Driver\":\"bridge\",\"IPAM\":{\"Driver\":\"default\",\"Config\":[]},\"Options\":null}", YES, NULL}, {ROLE("\"networks\":{\"drivers\":[\"macvlan\"]}"), "POST", "/networks/create", "{\"Name\":\"x\"}", NO, "networks.drivers"},
 };
 // clang-format on
-
-static bool check_row(const struct row *row)
-{
-    struct decision decision;
-    decide_text(row->role, row->method, row->target, row->body, &decision);
-    bool right = decision_sound(&decision) && decision.verdict == row->verdict;
-    if (row->verdict == NO && row->rule)
-        right = right && decision.rule && strcmp(decision.rule, row->rule) == 0;
-    if (!right)
-        print_error("%s\n  %s %s\n  %s\n  should be %s%s%s\n  -> %d, rule %s: %s\n", row->role,
-                    row->method, row->target, row->body,
-                    row->verdict == YES ? "allowed" : "refused", row->rule ? " by " : "",
-                    row->rule ? row->rule : "", decision.status,
-                    decision.rule ? decision.rule : "-", decision.reason);
-    return right;
-}
-
-static void check_rows(const struct row *rows, size_t count)
-{
-    size_t wrong = 0;
-    for (size_t i = 0; i < count; i++)
-        wrong += !check_row(&rows[i]);
-    assert_int_equal(wrong, 0);
-}
 
 static void test_host_paths(void **state)
 {

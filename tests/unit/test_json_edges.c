@@ -169,21 +169,35 @@ static void test_every_place(void **state)
             }
 }
 
-static void test_arena_limit(void **state)
+/* With less memory than is needed nothing is taken; the text is freed. */
+static void limit_memory(struct text text, size_t step)
 {
-    (void)state;
-    static const char body[] = "{\"a\\u0062\":[1,2,{\"c\":\"\\n\"}],\"d\":{}}";
     bool taken = false;
-    for (size_t limit = 1; !taken && limit < 4096; limit++) {
+    for (size_t limit = 1; !taken && limit < TEXT_CAP; limit += step) {
         struct arena arena = {.limit = limit};
         struct json doc;
         struct err err = {0};
-        taken = json_scan(STR(body), &arena, &doc, &err);
+        taken = json_scan((struct str){text.p, text.n}, &arena, &doc, &err);
         assert_true(taken || strstr(err.text, "not enough memory"));
         assert_true(arena.used <= limit);
         arena_free(&arena);
     }
     assert_true(taken);
+    free(text.p);
+}
+
+static void test_arena_limit(void **state)
+{
+    (void)state;
+    struct text text = text_new();
+    add(&text, "{\"a\\u0062\":[1,2,{\"c\":\"\\n\"}],\"d\":{}}");
+    limit_memory(text, 1);
+    text = text_new();
+    add(&text, "{\"x\":0,\"headheadtailtail\":0");
+    for (int i = 0; i < 300; i++)
+        add(&text, ",\"headhead%03dtailtail\":0", i);
+    add(&text, "}");
+    limit_memory(text, 500);
 }
 
 /* What people must not be shown as it is. */

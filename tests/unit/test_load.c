@@ -144,9 +144,8 @@ static const struct {
      ""},
     {"open field that a key governs",
      ROLE("{\"open\":[\"ContainerCreate:HostConfig.Privileged\"]}"),
-     "W1:42: open: \"ContainerCreate:HostConfig.Privileged\" has no effect: a key of the role "
-     "governs "
-     "this field\n"},
+     "W1:42: open: \"ContainerCreate:HostConfig.Privileged\" has no effect: "
+     "a key of the role governs this field\n"},
     {"open field of a body not in the tables", ROLE("{\"open\":[\"ContainerStart:Name\"]}"),
      "1:42: open: the body of ContainerStart is not in the tables of this version, so no field of "
      "it can "
@@ -221,7 +220,8 @@ static const struct {
      "everything below\n"},
     {"paths",
      ROLE("{\"allow\":[\"@create\"],"
-          "\"containers\":{\"binds\":[\"/\",\"/srv/ci/**\",\"/a/..b\"]}}"),
+          "\"containers\":{\"binds\":[{\"source\":\"/\",\"read_only\":true},\"/srv/ci/**\",\"/a/"
+          "..b\"]}}"),
      ""},
     {"bind object key",
      ROLE("{\"containers\":{\"binds\":[{\"source\":\"/a\",\"readonly\":true}]}}"),

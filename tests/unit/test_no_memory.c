@@ -27,6 +27,8 @@ void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *old, size_t size);
 void *__wrap_arena_alloc(struct arena *arena, size_t count, size_t size);
 struct str __wrap_arena_copy(struct arena *arena, struct str s);
+struct str __real_arena_join(struct arena *arena, const struct str *parts, size_t count);
+struct str __wrap_arena_join(struct arena *arena, const struct str *parts, size_t count);
 
 void *__wrap_malloc(size_t size)
 {
@@ -51,6 +53,11 @@ void *__wrap_arena_alloc(struct arena *arena, size_t count, size_t size)
 struct str __wrap_arena_copy(struct arena *arena, struct str s)
 {
     return fails() ? (struct str){NULL, 0} : __real_arena_copy(arena, s);
+}
+
+struct str __wrap_arena_join(struct arena *arena, const struct str *parts, size_t count)
+{
+    return fails() ? (struct str){NULL, 0} : __real_arena_join(arena, parts, count);
 }
 
 static void plan_set(size_t at, bool onwards)
@@ -89,7 +96,10 @@ static const char *const policies[] = {
     "\"people\":{\"extends\":\"default\",\"allow\":[\"ContainerLogs\"]},\"net\":{\"allow\":[\"@ping\"]}}}",
     "{\"version\":1,\"description\":\"all shapes\",\"roles\":{"
     "\"base\":{\"extends\":\"builtin:default\",\"deny\":[\"ContainerRename\",\"ImageDelete\"]},"
-    "\"default\":{\"extends\":\"base\",\"allow\":[\"@ping\",\"ContainerTop\",\"ContainerCreate\"],"
+    "\"default\":{\"extends\":\"base\",\"allow\":[\"@ping\",\"ContainerTop\",\"ContainerCreate\","
+    "\"ServiceCreate\",\"PluginEnable\",\"ImageBuild\"],"
+    "\"plugins\":{\"names\":[\"vieux/sshfs:latest\"]},"
+    "\"builds\":{\"unconstrained\":true,\"remote\":[\"https://git.example.com/**\"]},"
     "\"open\":[\"ContainerTop?ps_args\",\"ContainerCreate:HostConfig.Cgroup\"],"
     "\"api\":{\"min\":\"1.40\",\"max\":\"1.48\"},\"unknown_fields\":\"allow\",\"archive\":true,"
     "\"containers\":{\"binds\":[\"/srv/a\",{\"source\":\"/srv/ci/**\",\"read_only\":true}],"
@@ -97,7 +107,7 @@ static const char *const policies[] = {
     "\"ports\":[\"127.0.0.1:8000-8080/tcp\",\"[::1]:53/udp\"],\"mem_limit\":{\"max\":\"2g\"},"
     "\"cpus\":{\"max\":1.5},\"pids_limit\":{\"max\":100},\"user\":{\"deny\":[\"root\"]},"
     "\"labels\":{\"require\":{\"team\":\"*\",\"app\":\"web-?\"}},\"env\":{\"deny\":[\"LD_*\"]},"
-    "\"security_opt\":{\"allow\":[\"no-new-privileges\"]}},"
+    "\"security_opt\":{\"allow\":[\"no-new-privileges\",\"label=level:*\"]}},"
     "\"exec\":{\"commands\":[\"ls\"]},"
     "\"images\":{\"allow\":[\"nginx\",\"registry.example.com/**\"],\"deny\":[\"**/evil\"],\"import\":true},"
     "\"networks\":{\"subnets\":[\"10.0.0.0/8\",\"fd00::/8\"],\"names\":[\"ci-*\"]}}}}",
@@ -105,8 +115,8 @@ static const char *const policies[] = {
 /* Their errors and warnings are many; they must stay errors when they cannot be told. */
 static const char *const broken_policies[] = {
     "", "{", "[]", "{\"version\":2,\"roles\":{}}",
-    "{\"version\":1,\"roles\":{\"default\":{\"alow\":[\"Nothing\"],\"containers\":{\"cap_ad\":[],"
-    "\"binds\":[\"srv\",5],\"ports\":[\"x\"]},\"extends\":\"nobody\",\"open\":[\"X?y\"]}}}",
+    ("{\"version\":1,\"roles\":{\"default\":{\"alow\":[\"Nothing\"],\"containers\":{\"cap_ad\":[],"
+    "\"binds\":[\"srv\",5],\"ports\":[\"x\"]},\"extends\":\"nobody\",\"open\":[\"X?y\"]}}}"),
     "{\"version\":1,\"roles\":{\"a\":{\"extends\":\"b\"},\"b\":{\"extends\":\"a\"}}}",
 };
 // clang-format on
@@ -180,6 +190,14 @@ static const struct request_row {
     {"POST", "/v1.41/images/nginx/tag?repo=registry.example.com/b&tag=%31", NULL},
     {"GET", "/v1.41/containers/%61/json?size=%31", NULL},
     {"POST", "/v1.41/networks/create", "{\"Name\":\"ci-1\",\"IPAM\":{\"Config\":[{\"Subnet\":\"10.1.0.0/16\"}]}}"},
+    {"POST", "/v1.45/services/create",
+             "{\"Name\":\"web\",\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"nginx\",\"Labels\":{\"team\":\"a\",\"app\":\"web-1\"},"
+             "\"User\":\"1000\",\"CapabilityDrop\":[\"ALL\"],\"Privileges\":{\"NoNewPrivileges\":true,\"SELinuxContext\":{\"Level\":\"s0:c1\"}},"
+             "\"Secrets\":[{\"SecretName\":\"a\",\"File\":{\"Name\":\"key\"}}],"
+             "\"Mounts\":[{\"Type\":\"volume\",\"Source\":\"v-{{.Task.Slot}}\",\"Target\":\"/v\"}]},"
+             "\"RestartPolicy\":{\"Condition\":\"none\"}}}"},
+    {"POST", "/v1.41/plugins/vieux/sshfs/enable?timeout=%31", NULL},
+    {"POST", "/v1.41/build?remote=https%3A%2F%2Fgit.example.com%2Fa.git", NULL},
     // clang-format on
 };
 
@@ -193,9 +211,11 @@ static void decide_step(const void *row, bool failing)
     decide_with(role, request->method, request->target, str_of(request->body), &arena, &decision);
     arena_free(&arena);
     assert_true(decision_sound(&decision));
-    if (failing && plan.seen >= plan.at)
-        assert_int_equal(decision.verdict, VERDICT_DENY);
-    else if (decision.verdict != VERDICT_ALLOW)
+    bool denied = failing && plan.seen >= plan.at;
+    if (denied && decision.verdict != VERDICT_DENY)
+        fail_msg("%s %s: allowed without allocation %zu", request->method, request->target,
+                 plan.at);
+    if (!denied && decision.verdict != VERDICT_ALLOW)
         fail_msg("%s %s: %s", request->method, request->target, decision.reason);
 }
 

@@ -1,0 +1,60 @@
+/* What the proxy itself has on this host: its sockets, its policy, its audit logs, the ports that
+   it listens on. Whoever starts the proxy tells the policy; nothing is looked up. */
+#include "checks.h"
+
+/* Where packages put the policy and the audit log. */
+static const struct str usual_paths[] = {
+    {"/etc/sockwarden", sizeof("/etc/sockwarden") - 1},
+    {"/var/log/sockwarden", sizeof("/var/log/sockwarden") - 1},
+};
+
+bool policy_own_path(struct policy *policy, struct str path)
+{
+    if (!path_is_normal(path) || path.n < 2)
+        return false;
+    path = path_trim(path);
+    for (const struct own_path *own = policy->own.paths; own; own = own->next)
+        if (str_eq(own->path, path))
+            return true;
+    struct own_path *own = arena_alloc(&policy->arena, 1, sizeof *own);
+    struct str copy = arena_copy(&policy->arena, path);
+    if (!own || !copy.p)
+        return false;
+    *own = (struct own_path){copy, policy->own.paths};
+    policy->own.paths = own;
+    return true;
+}
+
+bool policy_own_port(struct policy *policy, unsigned port)
+{
+    struct own_port *own = arena_alloc(&policy->arena, 1, sizeof *own);
+    if (!own)
+        return false;
+    *own = (struct own_port){port, policy->own.ports};
+    policy->own.ports = own;
+    return true;
+}
+
+static bool overlap(struct str a, struct str b)
+{
+    return path_is_within(a, b) || path_is_within(b, a);
+}
+
+bool path_is_own(const struct role *role, struct str path)
+{
+    for (size_t i = 0; i < ARRAY_LEN(usual_paths); i++)
+        if (overlap(path, usual_paths[i]))
+            return true;
+    for (const struct own_path *own = role->own ? role->own->paths : NULL; own; own = own->next)
+        if (overlap(path, own->path))
+            return true;
+    return false;
+}
+
+bool port_is_own(const struct role *role, unsigned first, unsigned last)
+{
+    for (const struct own_port *own = role->own ? role->own->ports : NULL; own; own = own->next)
+        if (own->port >= first && own->port <= last)
+            return true;
+    return false;
+}
