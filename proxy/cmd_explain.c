@@ -12,8 +12,7 @@ struct options {
     const char *policy_file; /* NULL: built in */
     const char *role;        /* NULL: as `clients` says */
     const char *file;        /* NULL or "-": standard input */
-    struct asker asker;
-    const char *trait; /* an option that says who asks; NULL: none */
+    struct asker asker;      /* without a word when a role is named: that decides, as in serve */
 };
 
 /* A value of who asks is part of the question, and a wrong one is a wrong question. */
@@ -21,15 +20,6 @@ static int set_asker(struct asker *asker, const char *option, const char *value)
 {
     const char *wrong = asker_set(asker, str_of(option + 2), str_of(value));
     return wrong ? cmd_fail(EXIT_FAILED, "%s: %s %s", option, value, wrong) : EXIT_OK;
-}
-
-/* A named role decides whoever asks. */
-static int check_options(const struct options *options)
-{
-    if (options->role && options->trait)
-        return cmd_fail(EXIT_USAGE, "--role decides, so %s would have no effect; leave one out",
-                        options->trait);
-    return EXIT_OK;
 }
 
 static int set_option(struct options *out, const char *option, const char *value)
@@ -43,10 +33,8 @@ static int set_option(struct options *out, const char *option, const char *value
                         "--facts %s: this version asks no facts yet, so there are "
                         "none to give: leave the option out",
                         value);
-    else {
-        out->trait = option;
+    else
         return set_asker(&out->asker, option, value);
-    }
     return EXIT_OK;
 }
 
@@ -79,7 +67,7 @@ static int read_options(int argc, char **argv, struct options *out)
         if (status != EXIT_OK)
             return status;
     }
-    return check_options(out);
+    return EXIT_OK;
 }
 
 static void write_answer(struct json_out *out, const struct answer *answer)
