@@ -154,6 +154,32 @@ def policy_by_name():
 
 
 @suite.test
+def own_places():
+    """no container gets an inherited socket by a glob; a client whose listener is not there is told"""
+    place = folder()
+    path = f"{place}/ci.sock"
+    with Manager(sockets=[("ci", listening(path))]) as env:
+        policy = os.path.join(env.dir, "policy.json")
+        with open(policy, "w", encoding="ascii") as file:
+            file.write('{"version": 1, "clients": [{"name": "lost", "match": {"listener": "ops"},'
+                       '"role": "default"}, {"name": "met", "match": {"listener": "ci"},'
+                       '"role": "default"}], "roles": {"default": {"allow": ["@ping", '
+                       '"ContainerCreate"], "containers": {"binds": ["/tmp/**"]}}}}')
+        at = env.args.index("--role")
+        env.args[at:at + 2] = ["--policy", policy]
+        env.start()
+        with Client(path) as client:
+            for source, code in ((path, 403), (f"{place}/other", 200)):
+                body = f'{{"Image":"a","HostConfig":{{"Binds":["{source}:/x"]}}}}'.encode()
+                answer = client.ask("POST", "/containers/create", body,
+                                    ["Content-Type: application/json"])
+                equal(answer.status, code, f"{source}: {answer.body}")
+        text = env.stderr()
+        check('\\"lost\\" is never met' in text and '\\"met\\" is never' not in text, text)
+    shutil.rmtree(place)
+
+
+@suite.test
 def unix_beside():
     """fd:// beside an address of its own; a name that was taken is not taken twice"""
     place = folder()
