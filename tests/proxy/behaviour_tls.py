@@ -108,7 +108,7 @@ def role_by_certificate():
 
 @suite.test
 def other_keys_and_versions():
-    """an RSA client; a chain by an intermediate CA; AES-256 and ChaCha20; no TLS 1.2 without AEAD"""
+    """an RSA client; AES-256 and ChaCha20; no TLS 1.2 without AEAD"""
     with TlsEnv() as env:
         certs.client("rsa", "--rsa")
         equal(env.tls("rsa").ask("GET", "/_ping").status, 200, "RSA")
@@ -118,6 +118,28 @@ def other_keys_and_versions():
         refused_with(env, lambda: env.tls(version=ssl.TLSVersion.TLSv1_2,
                                           ciphers="ECDHE-ECDSA-AES128-SHA256:AES128-GCM-SHA256"),
                      "handshake failure", "no cipher")
+
+
+@suite.test
+def several_authorities():
+    """CAs in one file, a client by an intermediate CA, and a server with an RSA key"""
+    root, client = certs.chain()
+
+    def change(folder):
+        with open(root, encoding="ascii") as more, open(folder + "/ca.pem", "a", encoding="ascii") as out:
+            out.write(more.read())
+        for name in ("server-cert.pem", "server-key.pem"):
+            os.unlink(os.path.join(folder, name))
+        shutil.copy(certs.path("ca-key.pem"), folder)
+        make_certs(folder, "server", "--rsa", "localhost")
+    options = altered("several", change)
+    with Env(*options) as env:
+        port = int(options[1].rsplit(":", 1)[1])
+        for name in (client, certs.client("alice")):
+            with TlsClient(port, client_context(name)) as made:
+                equal(made.ask("GET", "/_ping").status, 200, name)
+    with TlsEnv() as env:
+        refused_with(env, lambda: env.tls(client), "unknown ca", "unknown CA")
 
 
 @suite.test
@@ -163,6 +185,8 @@ def refused():
              "has expired"),
             (certs.odd("future", start="20980101000000Z"), "bad certificate", "not yet valid"),
             (certs.odd("server-only", "extendedKeyUsage=serverAuth"), "certificate", "not for clients"),
+            (certs.odd("many", "subjectAltName=" + ",".join(f"DNS:x{i}" for i in range(65))), None,
+             "too many"),
             (certs.odd("two", subject="/CN=alice/CN=root"), None, "more than one common name")]
     for folder, alert, reason in rows:
         with TlsEnv() as env:
