@@ -15,6 +15,7 @@ import behaviour_process
 import behaviour_stream
 import behaviour_test_command
 import behaviour_tls
+import behaviour_tls_files
 import behaviour_tunnel
 import behaviour_upstream
 import cases
@@ -22,7 +23,7 @@ from harness import settings
 
 SUITES = [behaviour_http, behaviour_stream, behaviour_upstream, behaviour_tunnel, behaviour_limits,
           behaviour_audit, behaviour_build, behaviour_clients, behaviour_process,
-          behaviour_test_command, behaviour_tls]
+          behaviour_test_command, behaviour_tls, behaviour_tls_files]
 
 
 class Report:
