@@ -127,7 +127,8 @@ class ByReadme:
         os.chmod(self.home + "/bin/scp", 0o755)
         os.symlink(t.world.options.bin, self.home + "/bin/sockwarden")
         os.symlink(t.cli.path, self.home + "/bin/docker")
-        os.symlink(os.path.dirname(os.path.abspath(mtls.MAKE_CERTS)), self.home + "/host/certs-example")
+        os.symlink(os.path.dirname(os.path.abspath(mtls.MAKE_CERTS)),
+                   self.home + "/host/certs-example")
         self.env = {"PATH": self.home + "/bin:/usr/bin:/bin", "HOME": self.home + "/client",
                     "SOCKWARDEN_UPSTREAM": "unix://" + t.world.daemon.socket,
                     "SOCKWARDEN_AUDIT_LOG": "none", "LC_ALL": "C.UTF-8"}

@@ -11,9 +11,8 @@ import time
 
 from behaviour_tunnel import ATTACH, SWITCH, UP, pump
 from fake_dockerd import response
-from harness import ROOT, Client, Env, Failure, Suite, check, equal, run_bin, settings, wait_for
-from tls_client import (MAKE_CERTS, TlsClient, TlsEnv, certs, client_context, free_port, make_certs,
-                        openssl, server_options)
+from harness import Client, Env, Failure, Suite, check, equal, settings, wait_for
+from tls_client import (TlsClient, TlsEnv, altered, certs, client_context, make_certs, openssl)
 
 suite = Suite()
 SIZE = 8 << 20
@@ -108,7 +107,7 @@ def role_by_certificate():
 
 @suite.test
 def other_keys_and_versions():
-    """an RSA client; a chain by an intermediate CA; AES-256 and ChaCha20; no TLS 1.2 without AEAD"""
+    """an RSA client; AES-256 and ChaCha20; no TLS 1.2 without AEAD"""
     with TlsEnv() as env:
         certs.client("rsa", "--rsa")
         equal(env.tls("rsa").ask("GET", "/_ping").status, 200, "RSA")
@@ -118,6 +117,29 @@ def other_keys_and_versions():
         refused_with(env, lambda: env.tls(version=ssl.TLSVersion.TLSv1_2,
                                           ciphers="ECDHE-ECDSA-AES128-SHA256:AES128-GCM-SHA256"),
                      "handshake failure", "no cipher")
+
+
+@suite.test
+def several_authorities():
+    """CAs in one file, a client by an intermediate CA, and a server with an RSA key"""
+    root, client = certs.chain()
+
+    def change(folder):
+        with open(root, encoding="ascii") as more:
+            with open(folder + "/ca.pem", "a", encoding="ascii") as out:
+                out.write(more.read())
+        for name in ("server-cert.pem", "server-key.pem"):
+            os.unlink(os.path.join(folder, name))
+        shutil.copy(certs.path("ca-key.pem"), folder)
+        make_certs(folder, "server", "--rsa", "localhost")
+    options = altered("several", change)
+    with Env(*options) as env:
+        port = int(options[1].rsplit(":", 1)[1])
+        for name in (client, certs.client("alice")):
+            with TlsClient(port, client_context(name)) as made:
+                equal(made.ask("GET", "/_ping").status, 200, name)
+    with TlsEnv() as env:
+        refused_with(env, lambda: env.tls(client), "unknown ca", "unknown CA")
 
 
 @suite.test
@@ -163,6 +185,8 @@ def refused():
              "has expired"),
             (certs.odd("future", start="20980101000000Z"), "bad certificate", "not yet valid"),
             (certs.odd("server-only", "extendedKeyUsage=serverAuth"), "certificate", "not for clients"),
+            (certs.odd("many", "subjectAltName=" + ",".join(f"DNS:x{i}" for i in range(65))), None,
+             "too many"),
             (certs.odd("two", subject="/CN=alice/CN=root"), None, "more than one common name")]
     for folder, alert, reason in rows:
         with TlsEnv() as env:
@@ -252,7 +276,8 @@ def revoked():
                 certs.path("old.pem"))
         time.sleep(1.1)
         env.start()
-        refused_with(env, lambda: env.tls("alice"), "expired", "revocation list in --tlscrl has expired")
+        refused_with(env, lambda: env.tls("alice"), "expired",
+                     "revocation list in --tlscrl has expired")
         check("a list has expired" in env.stderr(), env.stderr())
 
 
@@ -328,7 +353,7 @@ def session_after_revocation():
 
 @suite.test
 def tunnel():
-    """attach over TLS: the client's close_notify is passed on, all comes back, then the daemon's end"""
+    """attach over TLS: the client's end is passed on, all comes back, then the daemon's end"""
     data = os.urandom(SIZE)
 
     def handler(conn, _):
@@ -402,7 +427,8 @@ def truncation():
         idle.cut()
         check(idle.at_end(), "an answer to nothing")
         upload = env.tls()
-        upload.request("POST", "/containers/create", headers=["Content-Length: 100", "Content-Type: application/json"])
+        upload.request("POST", "/containers/create", headers=[
+            "Content-Length: 100", "Content-Type: application/json"])
         upload.send(b"{}")
         upload.cut()
         env.wait_audit(record="refused", reason="the client left in the middle of its body")
@@ -513,131 +539,3 @@ def half_open():
         if not settings["sanitized"]:
             wait_for(lambda: env.rss() < before + 12, f"memory back: {before:.1f} MB before, "
                      f"{env.rss():.1f} after", 5)
-
-
-# ---- at start ------------------------------------------------------------------------------------
-
-def serve(*options):
-    """(exit code, standard error) of a start that must fail."""
-    with Env(start=False, daemon=False) as env:
-        try:
-            done = run_bin("serve", *env.args, *options, timeout=5)
-        except subprocess.TimeoutExpired:
-            raise Failure(f"it serves with {options}") from None
-        return done.returncode, done.stderr.decode()
-
-
-def altered(name, change, **options):
-    """Server options with a copy of the certificates in which one file was changed."""
-    folder = certs.path("altered-" + name)
-    os.makedirs(folder)
-    for file in ("ca.pem", "server-cert.pem", "server-key.pem"):
-        shutil.copy(certs.path(file), folder)
-    change(folder)
-    return server_options(free_port(), folder=folder, **options)
-
-
-@suite.test
-def missing_options():
-    """tcp without its files is a mistake of usage, and says which one is missing"""
-    host = ["-H", "tcp://127.0.0.1:1"]
-    cert, key = ["--tlscert", "c"], ["--tlskey", "k"]
-    for options, word in ((host, "--tlscert is missing"), (host + cert, "--tlskey is missing"),
-                          (host + cert + key, "--tlscacert is missing"),
-                          (host + cert + ["--insecure-tcp"], "leave one of them away")):
-        code, text = serve(*options)
-        equal(code, 2, f"exit code with {options}")
-        check(word in text, f"{options}: {text}")
-    code, text = serve(*server_options(1, "--tlsverify=maybe"))
-    equal(code, 2, "tlsverify=maybe")
-
-
-def encrypt(folder):
-    openssl("pkey", "-in", folder + "/server-key.pem", "-aes256", "-passout", "pass:x", "-out",
-            folder + "/new")
-    os.replace(folder + "/new", folder + "/server-key.pem")
-
-
-def write(file, text):
-    def change(folder):
-        with open(os.path.join(folder, file), "w", encoding="ascii") as out:
-            out.write(text)
-    return change
-
-
-@suite.test
-def bad_files():
-    """each file that cannot be used is named, with what is wrong and what to do"""
-    def expired(folder):
-        shutil.copy(certs.odd("old-server", "extendedKeyUsage=serverAuth", start="20200101000000Z",
-                              end="20200201000000Z") + "/cert.pem", folder + "/server-cert.pem")
-
-    def other_key(folder):
-        shutil.copy(certs.client("alice") + "/key.pem", folder + "/server-key.pem")
-
-    def for_clients(folder):
-        shutil.copy(certs.client("alice") + "/cert.pem", folder + "/server-cert.pem")
-
-    def no_ca(folder):
-        shutil.copy(certs.client("alice") + "/cert.pem", folder + "/ca.pem")
-    rows = [("encrypted", encrypt, "--tlskey", "encrypted", "openssl pkey"),
-            ("open", lambda f: os.chmod(f + "/server-key.pem", 0o640), "--tlskey", "0640", "chmod 600"),
-            ("writable", lambda f: os.chmod(f + "/ca.pem", 0o666), "--tlscacert", "0666", "chmod go-w"),
-            ("other-key", other_key, "--tlskey", "does not belong", "--tlscert"),
-            ("expired", expired, "--tlscert", "expired on 2020-02-01", "new one"),
-            ("for-clients", for_clients, "--tlscert", "not for servers", "serverAuth"),
-            ("no-ca", no_ca, "--tlscacert", "is no CA", "CN"),
-            ("empty-ca", write("ca.pem", ""), "--tlscacert", "no certificate in PEM", ""),
-            ("broken-cert", write("server-cert.pem", "x"), "--tlscert", "no certificate in PEM", ""),
-            ("broken-key", write("server-key.pem", "x"), "--tlskey", "no private key", ""),
-            ("gone", lambda f: os.unlink(f + "/server-key.pem"), "--tlskey", "No such file", "")]
-    for name, change, *words in rows:
-        code, text = serve(*altered(name, change))
-        equal(code, 1, f"exit code of {name}")
-        for word in words:
-            check(word in text, f"{name}: {word!r} not in {text}")
-    code, text = serve(*server_options(free_port(), "--tlscrl", certs.path("ca.pem")))
-    check(code == 1 and "--tlscrl" in text and "no revocation list" in text, text)
-
-
-@suite.test
-def warnings():
-    """a certificate that ends within 30 days is warned of, TLS files without tcp as well"""
-    def soon(folder):
-        os.unlink(folder + "/server-cert.pem")
-        os.unlink(folder + "/server-key.pem")
-        shutil.copy(certs.path("ca-key.pem"), folder)
-        make_certs(folder, "server", "localhost", "--days", "20")
-    with Env(*altered("soon", soon)) as env:
-        check("expires on" in env.stderr() and "days" in env.stderr(), env.stderr())
-    with Env("--tlscacert", certs.path("ca.pem")) as env:
-        check("not used" in env.stderr(), env.stderr())
-
-
-# ---- the script ----------------------------------------------------------------------------------
-
-@suite.test
-def script():
-    """make-certs.sh overwrites nothing, keeps keys to itself, and refuses names it cannot write"""
-    def run(*args):
-        return subprocess.run([MAKE_CERTS, "--dir", certs.path("script"), *args], capture_output=True,
-                              text=True, timeout=30, check=False)
-    equal(run("server", "x").returncode, 1, "a server without a CA")
-    equal(run("ca").returncode, 0, "ca")
-    for args in (["ca"], ["client"], ["client", "a/b"], ["client", "../x"], ["server", "a b"],
-                 ["server", "x,DNS:y"], ["client", "x", "--days", "1y"], ["nonsense"], ["--nonsense"],
-                 ["revoke", "nobody"], ["client", "x", "--ou", "a/CN=b"], []):
-        done = run(*args)
-        check(done.returncode == 1 and done.stderr, f"{args}: {done}")
-    equal(run("client", "a", "--ou", "two words").returncode, 0, "client")
-    equal(run("client", "a").returncode, 1, "the same again")
-    equal(run("revoke", "a").returncode, 0, "revoke")
-    equal(run("revoke", "a").returncode, 1, "revoke again")
-    for folder, _, files in os.walk(certs.path("script")):
-        for file in files:
-            mode = os.stat(os.path.join(folder, file)).st_mode
-            equal(mode & 0o77, 0, f"mode of {file}")
-    check("make-certs.sh" in run("--help").stdout, "help")
-    left = subprocess.run(["git", "-C", ROOT, "ls-files", "*.pem", "*.key"], capture_output=True,
-                          text=True, check=False)
-    equal(left.stdout, "", "keys in the repository")

@@ -17,6 +17,7 @@ import behaviour_stream
 import behaviour_systemd
 import behaviour_test_command
 import behaviour_tls
+import behaviour_tls_files
 import behaviour_tunnel
 import behaviour_upstream
 import cases
@@ -24,7 +25,8 @@ from harness import settings
 
 SUITES = [behaviour_http, behaviour_stream, behaviour_upstream, behaviour_tunnel, behaviour_limits,
           behaviour_audit, behaviour_build, behaviour_clients, behaviour_process,
-          behaviour_sandbox, behaviour_systemd, behaviour_test_command, behaviour_tls]
+          behaviour_sandbox, behaviour_systemd, behaviour_test_command, behaviour_tls,
+          behaviour_tls_files]
 
 
 class Report:

@@ -57,8 +57,10 @@ class Certs:
         return folder
 
     def odd(self, name, extensions="extendedKeyUsage=clientAuth", subject=None, start=None,
-            end="20990101000000Z"):
-        """A client's certificate as no script of ours makes it."""
+            end="20990101000000Z", issuer=None):
+        """A client's certificate as no script makes it. issuer: the folder of another CA."""
+        ca = issuer + "/cert.pem" if issuer else self.path("ca.pem")
+        ca_key = issuer + "/key.pem" if issuer else self.path("ca-key.pem")
         folder = self.path("odd", name)
         os.makedirs(folder)
         key, cert = os.path.join(folder, "key.pem"), os.path.join(folder, "cert.pem")
@@ -71,8 +73,8 @@ default_ca=here
 [here]
 database={folder}/index
 new_certs_dir={folder}
-certificate={self.path("ca.pem")}
-private_key={self.path("ca-key.pem")}
+certificate={ca}
+private_key={ca_key}
 default_md=sha256
 rand_serial=yes
 policy=any
@@ -90,9 +92,27 @@ string_mask=utf8only
                           subject or f"/CN={name}")
         with open(os.path.join(folder, "csr"), "w", encoding="ascii") as file:
             file.write(request)
-        openssl("ca", "-batch", "-notext", "-preserveDN", "-config", config, "-in", os.path.join(folder, "csr"),
-                "-out", cert, "-enddate", end, *(["-startdate", start] if start else []))
+        openssl("ca", "-batch", "-notext", "-preserveDN", "-config", config,
+                "-in", os.path.join(folder, "csr"), "-out", cert, "-enddate", end,
+                *(["-startdate", start] if start else []))
         return folder
+
+    def chain(self):
+        """(file with the root, folder of a client whose certificate an intermediate CA has signed)"""
+        root = self.path("root")
+        os.makedirs(root)
+        openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out",
+                root + "/key.pem")
+        openssl("req", "-x509", "-new", "-key", root + "/key.pem", "-subj", "/CN=root",
+                "-days", "9", "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-out",
+                root + "/cert.pem")
+        middle = self.odd("middle", "basicConstraints=critical,CA:TRUE\n"
+                          "keyUsage=critical,keyCertSign", issuer=root)
+        client = self.odd("by-middle", issuer=middle)
+        with open(middle + "/cert.pem", encoding="ascii") as more:
+            with open(client + "/cert.pem", "a", encoding="ascii") as out:
+                out.write(more.read())
+        return root + "/cert.pem", client
 
 
 certs = Certs()
@@ -109,6 +129,16 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def altered(name, change, **options):
+    """Server options with a copy of the certificates in which one file was changed."""
+    folder = certs.path("altered-" + name)
+    os.makedirs(folder)
+    for file in ("ca.pem", "server-cert.pem", "server-key.pem"):
+        shutil.copy(certs.path(file), folder)
+    change(folder)
+    return server_options(free_port(), folder=folder, **options)
 
 
 def client_context(folder=None, alpn=None, version=None, ciphers=None):
