@@ -37,6 +37,8 @@ bool policy_own_port(struct policy *policy, unsigned port)
 
 static bool overlap(struct str a, struct str b)
 {
+    if (a.n > 1 && b.n > 1 && a.p[1] != b.p[1])
+        return false; /* neither holds the other */
     return path_is_within(a, b) || path_is_within(b, a);
 }
 
