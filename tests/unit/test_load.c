@@ -220,7 +220,7 @@ static const struct {
      "everything below\n"},
     {"paths",
      ROLE("{\"allow\":[\"@create\"],"
-          "\"containers\":{\"binds\":[\"/\",\"/srv/ci/**\",\"/a/..b\"]}}"),
+          "\"containers\":{\"binds\":[\"/srv\",\"/srv/ci/**\",\"/a/..b\"]}}"),
      ""},
     {"bind object key",
      ROLE("{\"containers\":{\"binds\":[{\"source\":\"/a\",\"readonly\":true}]}}"),

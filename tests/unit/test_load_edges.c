@@ -133,7 +133,7 @@ static const struct load_row role_rows[] = {
     {"{\"open\":[\"ContainerCreate:HostConfig.Cgroup\"]}", NULL},
     {"{\"open\":[\"ContainerCreate:Hostname\"]}", "this field is not refused"},
     {"{\"open\":[\"ContainerCreate:HostConfig\"]}", "name a field inside it"},
-    {"{\"open\":[\"ContainerCreate:HostConfig.Privileged\"]}", "a key of the role governs"},
+    {"{\"open\":[\"ContainerCreate:HostConfig.Privileged\"]}", "containers.privileged governs"},
     {"{\"open\":[\"ContainerCreate:\"]}", "open"},
     {"{\"open\":[\"ContainerCreate\"]}", "open"},
     {"{\"open\":[\"ContainerTop?\"]}", "open"},
