@@ -1,9 +1,11 @@
 """Clients of one proxy with roles of their own: by listener, by user, by address."""
 import json
 import os
+import shutil
 import socket
+import tempfile
 
-from harness import Client, Env, Suite, check, equal, wait_for
+from harness import Client, Env, Suite, check, equal, shown, wait_for
 
 suite = Suite()
 ROLES = {"reader": {"allow": ["@ping", "@read"]}, "pinger": {"allow": ["@ping"]}}
@@ -103,3 +105,58 @@ def by_address():
         line = env.wait_audit(decision="allow")[0]
         equal((line["client"], line["role"]), ("lan", "reader"), "the line")
         wait_for(lambda: "address is as good as the network" in env.stderr(), "the warning")
+
+
+@suite.test
+def unheard():
+    """a listener that no --host has is told at start, with one to write; others are not"""
+    lost = {"name": "lost", "match": {"listener": "/run/ci.sock"}, "role": "pinger"}
+    with Proxy(BY_LISTENER, BY_UID, lost) as env:
+        wait_for(lambda: 'the client "lost" is never met' in env.stderr().replace('\\"', '"'), "the warning")
+        check("unix://" + env.socket in env.stderr(), env.stderr())
+        check("by-listener" not in env.stderr(), env.stderr())
+    with Proxy(lost, options=["--role", "reader"]) as env:
+        ask(env.socket, "/info")
+        check("never met" not in env.stderr(), env.stderr())
+
+
+def create(env, **host):
+    body = json.dumps({"Image": "busybox", "HostConfig": host}).encode()
+    with Client(env.socket) as client:
+        return client.ask("POST", "/v1.41/containers/create", body, ["Content-Type: application/json"])
+
+
+@suite.test
+def own_places():
+    """sockets, policy, audit log and folders that hold them are no bind sources; own ports are nobody's"""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    everything = {"default": {"allow": ["ContainerCreate"], "containers": {"binds": True, "ports": True}}}
+    options = ["-H", f"tcp://127.0.0.1:{port}", "--insecure-tcp"]
+    with Proxy(roles=everything, options=options) as env:
+        for name in ("proxy.sock", "ci.sock", "daemon.sock", "policy.json", "audit.jsonl", ""):
+            answer = create(env, Binds=[os.path.join(env.dir, name) + ":/x"])
+            equal(answer.status, 403, f"{name!r}: {shown(answer.body)}")
+            check("of sockwarden itself" in answer.message(), answer.message())
+        equal(create(env, Binds=[os.path.join(env.dir, "other") + ":/x"]).status, 200, "another file")
+        equal(create(env, Binds=[env.dir + "-other:/x"]).status, 200, "a path of its own")
+        for published, status in ((port, 403), (port + 1 if port < 65535 else 1, 200)):
+            binding = {"80/tcp": [{"HostPort": str(published)}]}
+            equal(create(env, PortBindings=binding).status, status, f"port {published}")
+
+
+@suite.test
+def own_places_in_linked_folders():
+    """a path through a link is kept from binds under its own name and under the real one"""
+    folder = tempfile.mkdtemp(prefix="sockwarden-test-")
+    real, link = os.path.join(folder, "real"), os.path.join(folder, "link")
+    os.mkdir(real)
+    os.symlink(real, link)
+    everything = {"default": {"allow": ["ContainerCreate"], "containers": {"binds": True}}}
+    try:
+        with Proxy(roles=everything, options=["--audit-log", os.path.join(link, "a.jsonl")]) as env:
+            for path in (link, real, os.path.join(link, "a.jsonl"), os.path.join(real, "a.jsonl")):
+                equal(create(env, Binds=[path + ":/x"]).status, 403, path)
+    finally:
+        shutil.rmtree(folder)

@@ -109,7 +109,7 @@ EXPECTATIONS = [
     ("field that differs", {**DENIED, "field": "HostConfig.Priv"}, "expected deny of HostConfig.Priv, got"),
     ("field deeper", {**DENIED, "field": "HostConfig.Privileged.X"}, "got deny of HostConfig.Privileged"),
     ("rule", {**DENIED, "rule": "containers.privileged"}, ""),
-    ("rule that differs", {**DENIED, "rule": "containers.binds"}, "expected rule containers.binds, got"),
+    ("rule that differs", {**DENIED, "rule": "containers.binds"}, "expected rule containers.binds, got rule containers.privileged: "),
     ("operation", {**DENIED, "operation": "ContainerCreate"}, ""),
     ("operation of an allow", {**CREATE, "operation": "ContainerCreate"}, ""),
     ("operation that differs", {**CREATE, "operation": "ContainerList"},
@@ -205,6 +205,13 @@ WRONG = [
     ("field of an allow", [{**LIST, "field": "Image"}], {}, ['"field" is of a refusal']),
     ("status out of range", [{**DENIED, "status": 200}], {}, ["400 to 599"]),
     ("unknown operation", [{**LIST, "operation": "ContainerLists"}], {}, ['did you mean "ContainerList"?']),
+    ("unknown rule", [{**DENIED, "rule": "deny"}], {}, ["there is no such rule"]),
+    ("misspelt rule", [{**DENIED, "rule": "containers.bind"}], {},
+     ['there is no such rule; did you mean "containers.binds"?']),
+    ("unknown client", [{**LIST, "expect_client": "cii"}], {},
+     ['there is no such client of the policy; did you mean "ci"?']),
+    ("unknown expected role", [{**LIST, "expect_role": "defualt"}], {},
+     ['there is no such role; did you mean "default"?']),
     ("role and client", [{**CREATE, "client": {"uid": 1}}], {}, ['"client" would have no effect']),
     ("unknown role", [{**CREATE, "role": "cii"}], {}, ["there is no role cii; did you mean ci?"]),
     ("wrong kind", [{**LIST, "name": 3}], {}, ['"name" wants text, and this is a number']),
@@ -237,7 +244,7 @@ def error_places():
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         file.write('{\n"cases": [1,]}')
         file.flush()
-        wrong(file.name, line=2)
+        wrong(file.name, "remove the comma before it", line=2)
 
 
 @suite.test
@@ -261,6 +268,16 @@ def builtin_role():
 
 
 @suite.test
+def check_of_a_case_file():
+    """check: a file of cases is told apart, with the command for it"""
+    with folder(LIST) as path:
+        result = run_bin("check", path)
+        equal(result.returncode, 1, "status")
+        equal(result.stderr.decode(),
+              f"{path}:1:1: this looks like a file of cases: `sockwarden test` runs these\n", "errors")
+
+
+@suite.test
 def usage():
     """no file or an unknown option: status 2"""
     for argv in ((), ("--verbose",), ("--fast", "x.json")):
@@ -276,6 +293,7 @@ IDENTITIES = [  # options, decision, role, client
     (("--uid", "2000"), "deny", "default", None),
     (("--uid", "7", "--gid", "2000"), "allow", "logs", "people"),
     (("--gid", "2000", "--listener", SOCKET), "deny", "ci", "ci"),
+    (("--role", "default"), "deny", "default", None),
     (("--gid", "2000", "--role", "default"), "deny", "default", None),
     (("--cert-san", "DNS:a", "--cert-san", "IP:10.0.0.1", "--cert-cn", "a", "--cert-ou", "b",
       "--address", "10.0.0.1"), "deny", "default", None),

@@ -273,12 +273,46 @@ static void test_builtin(void **state)
     policy_free(policy);
 }
 
+/* Entries whose listener nobody has. */
+static void test_unheard(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *match;
+        bool heard;
+    } unheard[] = {
+        {MATCH("{\"listener\":\"unix:///run/ci/docker.sock\"}"), true},
+        {MATCH("{\"listener\":\"tcp://127.0.0.1:2375\"}"), true},
+        {MATCH("{\"listener\":\"unix://**/docker.sock\"}"), true},
+        {MATCH("{\"listener\":[\"x\",\"tcp://*\"]}"), true},
+        {MATCH("{\"uid\":0}"), true},
+        {MATCH("{\"listener\":\"/run/ci/docker.sock\"}"), false},
+        {MATCH("{\"listener\":\"docker.sock\"}"), false},
+        {MATCH("{\"listener\":\"unix:///run/ci\"}"), false},
+        {MATCH("{\"uid\":0,\"listener\":[\"ci\",\"dev\"]}"), false},
+    };
+    static const struct str hosts[] = {S("unix:///run/ci/docker.sock"), S("tcp://127.0.0.1:2375")};
+    for (size_t i = 0; i < ARRAY_LEN(unheard); i++) {
+        struct err_list errors = {0};
+        struct policy *policy = policy_load(str_of(unheard[i].match), &errors);
+        assert_non_null(policy);
+        assert_string_equal(policy_client_name(policy, 0), "a");
+        assert_null(policy_client_name(policy, 1));
+        const char *name = policy_client_unheard(policy, 0, hosts, ARRAY_LEN(hosts));
+        if (unheard[i].heard ? name != NULL : !name || strcmp(name, "a") != 0)
+            fail_msg("%s: %s", unheard[i].match, name ? name : "heard");
+        policy_free(policy);
+        err_list_free(&errors);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_long_name),
         cmocka_unit_test(test_builtin),
+        cmocka_unit_test(test_unheard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -232,13 +232,28 @@ static void test_decide(void **state)
     err_list_free(&errors);
 }
 
+/* What the proxy has of its own: told, or not told, never told in part. */
+static void test_own(void **state)
+{
+    (void)state;
+    for (int fail_at = 0; fail_at <= 3; fail_at++) {
+        struct policy *policy = policy_builtin();
+        plan_set((size_t)fail_at, true);
+        bool path = policy_own_path(policy, STR("/srv/policy.json"));
+        bool port = policy_own_port(policy, 2375);
+        plan_set(0, false);
+        assert_int_equal(path, fail_at == 0 || fail_at == 3);
+        assert_int_equal(port, fail_at == 0);
+        policy_free(policy);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_load),
-        cmocka_unit_test(test_load_broken),
-        cmocka_unit_test(test_builtin),
-        cmocka_unit_test(test_decide),
+        cmocka_unit_test(test_load),    cmocka_unit_test(test_load_broken),
+        cmocka_unit_test(test_builtin), cmocka_unit_test(test_decide),
+        cmocka_unit_test(test_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
