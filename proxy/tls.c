@@ -239,6 +239,7 @@ static const struct {
     {SSL_R_HTTP_REQUEST, "plain HTTP came in where TLS is spoken"},
     {SSL_R_HTTPS_PROXY_REQUEST, "plain HTTP came in where TLS is spoken"},
     {SSL_R_WRONG_VERSION_NUMBER, "what came in is not TLS"},
+    {SSL_R_PACKET_LENGTH_TOO_LONG, "what came in is not TLS"},
     {SSL_R_BAD_LENGTH, "what came in is not TLS"},
     {SSL_R_UNEXPECTED_MESSAGE, "what came in is not a TLS handshake"},
     {SSL_R_TLSV1_ALERT_UNKNOWN_CA, "the client does not trust this server: unknown CA"},
