@@ -28,7 +28,7 @@ struct server {
     size_t worker_count;
     struct shared *shared;
     struct tls_context *tls; /* of new connections; NULL when no listener needs one. Owned */
-    struct event *resume;             /* timer: try accepting again */
+    struct event *resume;    /* timer: try accepting again */
     struct systemd_sockets inherited; /* read before anything else is opened */
     bool paused;
     uint64_t paused_ms; /* monotonic; when accepting last had to pause */
