@@ -40,6 +40,21 @@ def shown(value):
     return text if len(text) < 400 else text[:400] + "..."
 
 
+def listens(host):
+    """Does somebody accept on this --host? What is inherited does from the start."""
+    kind, _, where = host.partition("://")
+    if kind == "fd":
+        return True
+    address, _, port = where.rpartition(":")
+    family = socket.AF_UNIX if kind == "unix" else socket.AF_INET6 if "[" in address else socket.AF_INET
+    with socket.socket(family) as probe:
+        try:
+            probe.connect(where if kind == "unix" else (address.strip("[]"), int(port)))
+            return True
+        except OSError:
+            return False
+
+
 def wait_for(condition, what, seconds=WAIT):
     """Returns the condition's value once it is true; a Failure when it is not in time."""
     deadline = time.monotonic() + seconds
@@ -278,12 +293,8 @@ class Env:
     def is_ready(self):
         if self.process.poll() is not None:
             raise Failure(f"the proxy ended with {self.process.returncode}: {self.stderr()}")
-        with socket.socket(socket.AF_UNIX) as probe:
-            try:
-                probe.connect(self.socket)
-                return True
-            except OSError:
-                return False
+        hosts = [host for flag, host in zip(self.args, self.args[1:]) if flag in ("-H", "--host")]
+        return all(listens(host) for host in hosts or ["unix://" + self.socket])
 
     def stop(self, quiet=False):
         if self.process.poll() is None:
