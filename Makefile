@@ -167,7 +167,7 @@ libs: $(LIBPOLICY) $(LIBPROXY) $(LLHTTP_OBJS)
 
 .PHONY: test check check-unit check-pure check-hardening check-docs check-proxy check-daemon clang asan analyze tidy cppcheck asan-unit asan-bin \
         format format-check fuzz-smoke fuzz-long soak unit-bins fuzz-bins
-test: ensure-deps-test ## the whole suite: what CI runs (10 to 15 minutes; installs what is missing when root)
+test: ensure-deps-test ## the whole suite: what CI runs (15 to 20 minutes; installs what is missing when root)
 	$(Q)tests/run
 check: check-unit check-pure check-hardening check-docs check-proxy ## the quick tests, about two minutes
 
