@@ -28,7 +28,8 @@ static struct str keep(struct draft *draft, const char *prefix, struct str text)
     }
     char *p = draft->text + draft->used;
     memcpy(p, prefix, n);
-    memcpy(p + n, text.p, text.n);
+    if (text.n)
+        memcpy(p + n, text.p, text.n);
     draft->used += n + text.n;
     return (struct str){p, n + text.n};
 }
