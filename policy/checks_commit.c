@@ -63,12 +63,29 @@ static enum finding judge_by_key(struct check *check, const struct instruction *
                               key_path(known->key));
 }
 
-/* A line that names two variables can double what it makes of them, line by line. */
+/* How long the plain variable is that text begins with: $NAME or ${NAME}; 0: it is another form. */
+static size_t variable_plain(struct str text)
+{
+    bool braces = text.n > 1 && text.p[1] == '{';
+    size_t n = braces ? 2 : 1;
+    size_t begin = n;
+    while (n < text.n && (ascii_alpha(text.p[n]) || ascii_digit(text.p[n]) || text.p[n] == '_'))
+        n++;
+    if (n == begin || (braces && (n == text.n || text.p[n] != '}')))
+        return 0;
+    return braces ? n + 1 : n;
+}
+
+/* A line that names two variables, or replaces parts of one (${A//x/xx}), can make many times as
+   much of them, line by line. */
 static bool grows(struct str line)
 {
     size_t first = str_find(line, '$');
-    struct str rest = str_skip(line, first + 1);
-    return first < line.n && str_find(rest, '$') < rest.n;
+    if (first == line.n)
+        return false;
+    size_t length = variable_plain(str_skip(line, first));
+    struct str rest = str_skip(line, first + length);
+    return length == 0 || str_find(rest, '$') < rest.n;
 }
 
 static enum finding judge_change(struct check *check, struct str line)
@@ -86,10 +103,11 @@ static enum finding judge_change(struct check *check, struct str line)
     if (judge_by_key(check, known) != FINDING_PASS)
         return FINDING_REFUSE;
     if (known->expands && grows(line))
-        return refuse_unless_open(check, nothing,
-                                  "holds %s with more than one '$' in a line: such lines can keep "
-                                  "the daemon busy without end",
-                                  known->word);
+        return refuse_unless_open(
+            check, nothing,
+            "holds %s with more than one plain $NAME in a line: such lines can "
+            "keep the daemon busy without end",
+            known->word);
     if (!known->places || !places_kernel(str_skip(line, end)))
         return FINDING_PASS;
     return refuse_unless_open(check, nothing,
