@@ -253,6 +253,26 @@ static bool tell_listeners(struct daemon *daemon)
     return true;
 }
 
+/* Who may change these files, or put others in their place, says who the clients are. */
+static bool check_tls_files(const struct daemon *daemon)
+{
+    const struct config *config = &daemon->config;
+    const struct {
+        const char *option, *path;
+    } files[] = {{"--tlscert", config->tls_cert},
+                 {"--tlskey", config->tls_key},
+                 {"--tlscacert", config->tls_ca},
+                 {"--tlscrl", config->tls_crl}};
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        struct err err = {.set = false};
+        if (!files[i].path || file_private_enough(files[i].path, daemon->drop.uid, &err))
+            continue;
+        log_error("%s %s", files[i].option, err.text);
+        return false;
+    }
+    return true;
+}
+
 /* Only when a listener needs it: files that nobody uses may be missing. */
 static bool load_tls(struct daemon *daemon)
 {
@@ -278,7 +298,7 @@ static bool load_tls(struct daemon *daemon)
     else if (!config->tls_verify)
         log_warn("--tlsverify=false: whoever reaches the TLS address is served without a "
                  "certificate; only his address tells who he is");
-    return daemon->server.tls != NULL;
+    return daemon->server.tls && check_tls_files(daemon);
 }
 
 static bool open_listeners(struct daemon *daemon)

@@ -66,6 +66,8 @@ def bad_files():
     rows = [("encrypted", encrypt, "--tlskey", "encrypted", "openssl pkey"),
             ("open", lambda f: os.chmod(f + "/server-key.pem", 0o640), "--tlskey", "0640", "chmod 600"),
             ("writable", lambda f: os.chmod(f + "/ca.pem", 0o666), "--tlscacert", "0666", "chmod go-w"),
+            ("of another", lambda f: os.chown(f + "/ca.pem", 54321, 0), "--tlscacert", "uid 54321", "chown root"),
+            ("replaceable", lambda f: os.chmod(f, 0o777), "--tlscert", "everybody", "chmod"),
             ("other-key", other_key, "--tlskey", "does not belong", "--tlscert"),
             ("expired", expired, "--tlscert", "expired on 2020-02-01", "new one"),
             ("for-clients", for_clients, "--tlscert", "not for servers", "serverAuth"),
