@@ -171,6 +171,7 @@ struct facts {
     struct fact items[FACTS_MAX];
     size_t count;
     struct arena *arena; /* for the names that the decision asks by; outlives it */
+    struct str owner;    /* of policy_owner(); p NULL: not known */
 };
 
 const char *fact_kind_name(enum fact_kind kind); /* "container" */
@@ -289,6 +290,10 @@ struct client_role {
 /* The first entry of `clients` whose every match key holds; without one the role `default`. */
 struct client_role policy_client(const struct policy *policy,
                                  const struct client_identity *identity);
+/* The value of the owner's label for this client of the role; p NULL: the role has no owner, or what
+   its value is made of is not known. client: name of the entry of `clients`, or NULL. */
+struct str policy_owner(const struct role *role, const char *client,
+                        const struct client_identity *who, struct arena *arena);
 /* How many entries `clients` has. */
 size_t policy_client_count(const struct policy *policy);
 /* Its names in order; NULL behind the last. */

@@ -29,7 +29,8 @@ enum finding check_privileged(struct check *check, const struct json_node *value
                   "is true, and containers.privileged is false");
 }
 
-/* ---- what the image brings -------------------------------------------------------------------- */
+/* ---- what the image brings --------------------------------------------------------------------
+ */
 
 /* The image that an existing container was made of. LOOK_FOUND: it is in found. */
 static enum look look_at_image(struct check *check, struct found *found)

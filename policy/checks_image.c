@@ -202,9 +202,27 @@ enum finding judge_image(struct check *check, struct str reference, enum image_u
     return use == IMAGE_NAME ? FINDING_PASS : judge_version(check, &ref, use);
 }
 
+/* An image that is not there yet is the daemon's to refuse. */
+static enum finding judge_image_there(struct check *check, struct str reference)
+{
+    struct found found;
+    if (sees_all(check, FACT_IMAGE) || check_is_existing(check))
+        return FINDING_PASS;
+    switch (check_look(check, FACT_IMAGE, reference, &found)) {
+    case LOOK_FOUND:
+        return judge_visible(check, &found, reference);
+    case LOOK_REFUSED:
+        return FINDING_REFUSE;
+    default:
+        return FINDING_PASS;
+    }
+}
+
 enum finding check_image(struct check *check, const struct json_node *value)
 {
-    return judge_image(check, value->text, IMAGE_RUN);
+    if (judge_image(check, value->text, IMAGE_RUN) != FINDING_PASS)
+        return FINDING_REFUSE;
+    return judge_image_there(check, value->text);
 }
 
 enum finding judge_import(struct check *check, struct str name)

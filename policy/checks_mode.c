@@ -18,8 +18,8 @@ static bool needs_no_look(struct str name)
 /* The role joins whatever there is. */
 static bool joins_all(const struct check *check)
 {
-    return check->role->unrestricted && check_key(check, KEY_NETWORK_MODE)->any &&
-           check_key(check, KEY_NETWORKS_DRIVERS)->any;
+    return sees_all(check, FACT_NETWORK) && check->role->unrestricted &&
+           check_key(check, KEY_NETWORK_MODE)->any && check_key(check, KEY_NETWORKS_DRIVERS)->any;
 }
 
 static enum finding judge_driver(struct check *check, struct str network, struct str driver)
@@ -68,6 +68,8 @@ enum finding judge_network(struct check *check, struct str name, struct joined *
         return refuse_missing(check, FACT_NETWORK, name);
     case LOOK_FOUND:
         *joined = (struct joined){found.fact->id, fact_text(&found, "Name")};
+        if (judge_visible(check, &found, name) != FINDING_PASS)
+            return FINDING_REFUSE;
         return judge_looked_up(check, name, &found);
     case LOOK_REFUSED:
         break;

@@ -187,12 +187,17 @@ static enum finding judge_stored(struct check *check, const struct found *found,
 enum finding judge_stored_volume(struct check *check, struct str name, bool restarts)
 {
     struct found found;
-    enum look look =
-        stored_matters(check) ? check_look(check, FACT_VOLUME, name, &found) : LOOK_MISSING;
+    bool hidden = !check_is_existing(check) && !sees_all(check, FACT_VOLUME);
+    enum look look = hidden || stored_matters(check) ? check_look(check, FACT_VOLUME, name, &found)
+                                                     : LOOK_MISSING;
     if (look == LOOK_REFUSED)
         return FINDING_REFUSE;
     if (look != LOOK_FOUND)
         return FINDING_PASS; /* asked now; or the daemon makes it as the request says */
+    if (hidden && judge_visible(check, &found, name) != FINDING_PASS)
+        return FINDING_REFUSE;
+    if (!stored_matters(check))
+        return FINDING_PASS;
     struct check inner = *check;
     inner.outer = check;
     inner.body = &found.doc;
@@ -223,7 +228,7 @@ static enum finding judge_named(struct check *check, struct str name)
 /* One that is there is looked at. Tasks of a service run on nodes that nobody can look at. */
 static enum finding judge_used(struct check *check, struct str name)
 {
-    return check_is_service(check) || !stored_matters(check)
+    return check_is_service(check) || (!stored_matters(check) && sees_all(check, FACT_VOLUME))
                ? judge_named(check, name)
                : judge_stored_volume(check, name, container_restarts(check));
 }

@@ -13,6 +13,15 @@ bool existing_passes(struct check *check);
    be there for this client. *id: its full ID when it had to be looked up, else p NULL. */
 enum finding judge_container(struct check *check, struct str name, bool into, struct str *id);
 
+/* Is every object of this kind there for the role? Else each must be looked at. (visible.c) */
+bool sees_all(const struct check *check, enum fact_kind kind);
+/* Is this one there for the client? 404 for what others own, 403 for what `objects` leaves out. */
+enum finding judge_visible(struct check *check, const struct found *found, struct str name);
+/* Looks the object up if that is needed, and judges the same. *id: its full ID, else p NULL. */
+enum finding judge_there(struct check *check, enum fact_kind kind, struct str name, struct str *id);
+/* With an owner: is it known who that is? */
+enum finding judge_owner_known(struct check *check);
+
 /* Would the role have created what the inspect shows? (conform.c) */
 enum finding judge_conforming(struct check *check, const struct found *found, struct str name);
 /* Would the role have made this command? (checks_exec.c) */
