@@ -39,6 +39,11 @@ enum {
     VALUE_MAX = 96,
     ALLOW_WITH_MAX = 512,
 
+    /* Rewriting */
+    EDITS_MAX = 128,             /* places of a body that change: labels, IDs of what was judged */
+    EDITS_ADDED_MAX = 256 << 10, /* bytes that they add */
+    FILTER_HELD_MAX = 4 << 20,   /* bytes of one object, or of a body that is rewritten whole */
+
     /* HTTP */
     HEADERS_MAX = 100, /* header lines of a request or response */
 };
