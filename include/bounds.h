@@ -28,6 +28,7 @@ enum {
     FACT_TEXT_MAX = 4 << 20,   /* bytes of one answer */
     FACT_ROUNDS_MAX = 6,       /* times that a decision may ask: containers lead to others */
     FACT_NAME_MAX = 4096,      /* bytes; a path's limit */
+    PARAM_CHANGES_MAX = 4,     /* parameters that a decision sets */
 
     /* Memory */
     ARENA_CHUNK_BYTES = 16 << 10, /* first chunk; grows with what is asked */

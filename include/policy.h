@@ -12,6 +12,7 @@
 #include "arena.h"
 #include "err.h"
 #include "json.h"
+#include "splice.h"
 #include "bounds.h"
 
 /* ---- operations ---------------------------------------------------------------------------- */
@@ -143,8 +144,8 @@ enum fact_kind {
     FACT_TASK,
     FACT_SECRET,
     FACT_CONFIG,
-    FACT_INFO,    /* GET /info; has no name */
-    FACT_VERSION, /* GET /version; has no name */
+    FACT_INFO,      /* GET /info; has no name */
+    FACT_VERSION,   /* GET /version; has no name */
     FACT_HOST_PATH, /* what a path is on the daemon's file system: {"State": "exists", ...} */
     FACT_OWN_EXEC,  /* was this exec made through the proxy by the same role: {"Own": true} */
     FACT_KIND_COUNT
@@ -195,11 +196,15 @@ struct decision {
     char value[VALUE_MAX];   /* shortened and escaped; or "" */
     const char *rule;        /* static: key of the policy that decided, or NULL */
     char allow_with[ALLOW_WITH_MAX]; /* what in the policy would allow it; or "" */
-    /* When allowed: the full ID of the object that was judged, which is sent on in place of the
-       path's first {name}, so that a name that moves changes nothing. p NULL: as asked. A slice of
-       a fact. */
-    struct str pinned;
-    struct str pinned_param; /* the same for the parameter `container` */
+    /* When allowed: what is sent on otherwise than it came. See request_rewrite(). */
+    struct str pinned; /* full ID of the object that was judged, in place of the path's first
+                          {name}, so that a name that moves changes nothing; p NULL: as asked */
+    struct param_change {
+        const char *name; /* of a parameter of the operation, given or not */
+        struct str value;
+    } changes[PARAM_CHANGES_MAX];
+    size_t change_count;
+    struct edits edits; /* of the body: IDs for names, labels that are added */
 };
 
 /* Reads method and target. On refusal fills decision (status 400, 403 or 404-like refusals of
@@ -290,8 +295,8 @@ struct client_role {
 /* The first entry of `clients` whose every match key holds; without one the role `default`. */
 struct client_role policy_client(const struct policy *policy,
                                  const struct client_identity *identity);
-/* The value of the owner's label for this client of the role; p NULL: the role has no owner, or what
-   its value is made of is not known. client: name of the entry of `clients`, or NULL. */
+/* The value of the owner's label for this client of the role; p NULL: the role has no owner, or
+   what its value is made of is not known. client: name of the entry of `clients`, or NULL. */
 struct str policy_owner(const struct role *role, const char *client,
                         const struct client_identity *who, struct arena *arena);
 /* How many entries `clients` has. */
@@ -327,6 +332,12 @@ bool policy_precheck(const struct role *role, const struct request *request, str
    gets what is needed beside; NULL: nothing can be known, so whatever needs a fact ends in NEED. */
 void policy_decide(const struct role *role, const struct request *request, struct facts *facts,
                    struct arena *arena, struct decision *decision);
+
+/* Makes the request what the decision, an ALLOW, lets through: texts go into the arena, which must
+   outlive the request. *changed: it differs from what was asked, and is to be decided once more,
+   which changes nothing further. False: it cannot be made, so it must not be sent. */
+bool request_rewrite(struct request *request, const struct decision *decision, struct arena *arena,
+                     bool *changed);
 
 /* The image that the request names (Image, fromImage[:tag]), for the audit line; empty if none.
    Only meaningful after an ALLOW or DENY of policy_decide on the same arena. */

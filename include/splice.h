@@ -47,6 +47,9 @@ bool edits_replace_name(struct edits *edits, const struct json *doc, const struc
    becomes an object. The last call for a name wins. */
 bool edits_set_member(struct edits *edits, const struct json *doc, const struct json_node *object,
                       struct str name, struct str value);
+/* The same, with the value true. */
+bool edits_set_member_true(struct edits *edits, const struct json *doc,
+                           const struct json_node *object, struct str name);
 /* The same for the object at a path of member names with dots between ("Labels",
    "TaskTemplate.ContainerSpec.Labels"; "" is the document itself). Objects that are missing or null
    are made. Names of the path match as in Go's encoding/json; two that match are refused. */

@@ -11,6 +11,7 @@ static struct check check_for(const struct role *role, const struct request *req
 {
     *work = (struct work){.left = WORK_MAX};
     memset(decision, 0, sizeof(*decision));
+    decision->edits.arena = arena;
     return (struct check){
         .role = role, .request = request, .arena = arena, .decision = decision, .work = work};
 }

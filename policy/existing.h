@@ -13,6 +13,14 @@ bool existing_passes(struct check *check);
    be there for this client. *id: its full ID when it had to be looked up, else p NULL. */
 enum finding judge_container(struct check *check, struct str name, bool into, struct str *id);
 
+/* What is sent on in place of what was asked (rewrite.c): the text being judged becomes before, id
+   and behind; a parameter becomes value. Nothing to do for an empty id, and while an existing
+   object is judged. */
+enum finding pin_text(struct check *check, struct str before, struct str id, struct str behind);
+enum finding pin_param(struct check *check, const char *name, struct str value);
+/* The body's object at a dotted path gets this member: "Labels", "User" ... */
+enum finding set_in_body(struct check *check, const char *path, struct str name, struct str value);
+
 /* Is every object of this kind there for the role? Else each must be looked at. (visible.c) */
 bool sees_all(const struct check *check, enum fact_kind kind);
 /* Is this one there for the client? 404 for what others own, 403 for what `objects` leaves out. */

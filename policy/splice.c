@@ -192,19 +192,19 @@ static bool set_existing(struct edits *edits, const struct json_node *node, stru
     return true;
 }
 
-/* Sets the member of the object that stands at path from node on, which may end on the way. */
+/* Sets the member of the object that stands at path from node on, which may end on the way, to a
+   JSON text. */
 static bool set_below(struct edits *edits, const struct json *doc, const struct json_node *node,
                       struct str path, struct str name, struct str value)
 {
-    struct str quoted = edits->failed ? value : quote(edits, value);
-    if (edits->failed || !quoted.p || !utf8_valid(name) || name.n > EDITS_ADDED_MAX)
+    if (edits->failed || !value.p || !utf8_valid(name) || name.n > EDITS_ADDED_MAX)
         return fail(edits);
     const struct json_node *existing =
         path.n == 0 && node && node->kind == JSON_OBJECT ? json_get(doc, node, name) : NULL;
     if (existing)
-        return set_existing(edits, existing, quoted);
+        return set_existing(edits, existing, value);
     struct edit *edit = edit_adding(edits, doc, node);
-    return edit ? add_tree(edits, &edit->members, path, name, quoted) : fail(edits);
+    return edit ? add_tree(edits, &edit->members, path, name, value) : fail(edits);
 }
 
 bool edits_set_member(struct edits *edits, const struct json *doc, const struct json_node *object,
@@ -212,7 +212,15 @@ bool edits_set_member(struct edits *edits, const struct json *doc, const struct 
 {
     if (doc && !object)
         return fail(edits);
-    return set_below(edits, doc, object, STR(""), name, value);
+    return set_below(edits, doc, object, STR(""), name, quote(edits, value));
+}
+
+bool edits_set_member_true(struct edits *edits, const struct json *doc,
+                           const struct json_node *object, struct str name)
+{
+    if (doc && !object)
+        return fail(edits);
+    return set_below(edits, doc, object, STR(""), name, STR("true"));
 }
 
 /* The one member that Go reads into the field of that name. *twice: there are several. */
@@ -247,7 +255,7 @@ bool edits_set_path(struct edits *edits, const struct json *doc, const char *pat
         node = next;
         rest = after;
     }
-    return set_below(edits, doc, node, rest, name, value);
+    return set_below(edits, doc, node, rest, name, quote(edits, value));
 }
 
 /* ---- applying ------------------------------------------------------------------------------ */
