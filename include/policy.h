@@ -138,6 +138,7 @@ enum fact_kind {
     FACT_CONTAINER, /* the object's own inspect, by name or ID */
     FACT_EXEC,
     FACT_VOLUME,
+    FACT_VOLUME_MADE, /* the same of a volume that asking makes, if it is not there */
     FACT_NETWORK,
     FACT_IMAGE,
     FACT_SERVICE,
@@ -164,7 +165,8 @@ struct fact {
     enum fact_state state;
     struct str name; /* as the request has it; in the arena of the facts */
     struct str text;
-    struct str id; /* full ID of what was found, a slice of text; by the decision */
+    struct str body; /* of a POST, in the arena of the facts; p NULL: a GET */
+    struct str id;   /* full ID of what was found, a slice of text; by the decision */
 };
 
 /* What is known for one request. Zeroed but for the arena, nothing is known. */

@@ -222,5 +222,6 @@ bool existing_passes(struct check *check)
     check->at = NULL;
     check->field = "the path";
     return judge_owner_known(check) == FINDING_PASS &&
-           judge_path(check, check->request->route->op) == FINDING_PASS;
+           judge_path(check, check->request->route->op) == FINDING_PASS &&
+           judge_owned(check) == FINDING_PASS;
 }

@@ -27,8 +27,17 @@ bool sees_all(const struct check *check, enum fact_kind kind);
 enum finding judge_visible(struct check *check, const struct found *found, struct str name);
 /* Looks the object up if that is needed, and judges the same. *id: its full ID, else p NULL. */
 enum finding judge_there(struct check *check, enum fact_kind kind, struct str name, struct str *id);
+/* Is it the client's own, where the role has an owner? */
+bool owner_has(const struct check *check, const struct found *found);
 /* With an owner: is it known who that is? */
 enum finding judge_owner_known(struct check *check);
+
+/* What an owner demands of the operation itself: labels on what it makes, filters on what it lists.
+   (owner.c) */
+enum finding judge_owned(struct check *check);
+/* A volume that a container would bring into being: with an owner it is made before, with his
+   label. */
+enum finding judge_missing_volume(struct check *check, struct str name, struct str driver);
 
 /* Would the role have created what the inspect shows? (conform.c) */
 enum finding judge_conforming(struct check *check, const struct found *found, struct str name);
@@ -36,7 +45,8 @@ enum finding judge_conforming(struct check *check, const struct found *found, st
 enum finding judge_exec_record(struct check *check, const struct found *found);
 /* A volume that exists: its driver and options, as if it were made now. (checks_volume.c) restarts:
    the daemon may start its container again by itself. */
-enum finding judge_stored_volume(struct check *check, struct str name, bool restarts);
+enum finding judge_stored_volume(struct check *check, struct str name, struct str driver,
+                                 bool restarts);
 /* Is an existing object being judged, whose values the daemon has filled in? */
 static inline bool check_is_existing(const struct check *check)
 {

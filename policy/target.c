@@ -395,6 +395,7 @@ bool fact_target(const struct fact *fact, char *dst, size_t cap, size_t *len)
         [FACT_CONTAINER] = {"/containers/", "/json", false},
         [FACT_EXEC] = {"/exec/", "/json", false},
         [FACT_VOLUME] = {"/volumes/", "", false},
+        [FACT_VOLUME_MADE] = {"/volumes/create", NULL, false},
         [FACT_NETWORK] = {"/networks/", "", false},
         [FACT_IMAGE] = {"/images/", "/json", true},
         [FACT_SERVICE] = {"/services/", "", false},

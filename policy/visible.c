@@ -73,6 +73,7 @@ static const struct {
 } shapes[FACT_KIND_COUNT] = {
     [FACT_CONTAINER] = {OBJECT_CONTAINERS, "Name", "Config.Labels"},
     [FACT_VOLUME] = {OBJECT_VOLUMES, "Name", "Labels"},
+    [FACT_VOLUME_MADE] = {OBJECT_VOLUMES, "Name", "Labels"},
     [FACT_NETWORK] = {OBJECT_NETWORKS, "Name", "Labels"},
     [FACT_IMAGE] = {OBJECT_IMAGES, NULL, "Config.Labels"},
     [FACT_SERVICE] = {OBJECT_SERVICES, "Spec.Name", "Spec.Labels"},
@@ -119,13 +120,18 @@ enum finding judge_owner_known(struct check *check)
                         shown);
 }
 
-static enum finding judge_owner(struct check *check, const struct found *found, struct str name)
+bool owner_has(const struct check *check, const struct found *found)
 {
     const struct role *role = check->role;
     if (!is_owned(role, found->fact->kind) || is_predefined(found))
-        return FINDING_PASS;
-    if (check->facts->owner.n > 0 &&
-        str_eq(label_of(found, role->owner.label), check->facts->owner))
+        return true;
+    return check->facts->owner.n > 0 &&
+           str_eq(label_of(found, role->owner.label), check->facts->owner);
+}
+
+static enum finding judge_owner(struct check *check, const struct found *found, struct str name)
+{
+    if (owner_has(check, found))
         return FINDING_PASS;
     return refuse_missing(check, found->fact->kind, name);
 }
