@@ -7,14 +7,13 @@
 
 static bool is_blank(char c)
 {
-    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+    return memchr(" \n\r\t", c, 4) != NULL;
 }
 
 /* Does a number or word end before c? */
 static bool ends_plain(char c)
 {
-    return is_blank(c) || c == ',' || c == ']' || c == '}' || c == ':' || c == '"' || c == '{' ||
-           c == '[';
+    return memchr(" \n\r\t,]}:\"{[", c, 11) != NULL;
 }
 
 /* The first quote or backslash from p on, or end. */
