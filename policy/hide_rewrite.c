@@ -109,7 +109,8 @@ static bool check_value(struct rewrite *w, struct str value, int levels)
     while (next_checked(w, &pieces, &piece))
         if (!check_value(w, piece.value, levels - 1))
             return false;
-    return !pieces.bad && !w->failed ? true : fail(w);
+    w->failed = w->failed || pieces.bad;
+    return !w->failed;
 }
 
 static void copy_piece(struct rewrite *w, const struct json_piece *piece)
@@ -376,7 +377,7 @@ static void write_known(struct rewrite *w, const struct usage_row *row,
 {
     bool list = str_is(piece->name, row->list);
     struct totals totals = {0};
-    if (row->shared && w->hide->label.p && piece->value.n > 0 && !str_is(piece->value, "null")) {
+    if (row->shared && w->hide->label.p && !str_is(piece->value, "null")) {
         put_piece(w, piece, list ? STR("[]") : STR("{}"));
         return;
     }
@@ -430,21 +431,23 @@ static void write_answer(struct rewrite *w)
 
 /* ---- both ---------------------------------------------------------------------------------- */
 
+static size_t blanks_of(struct str text)
+{
+    size_t n = 0;
+    while (n < text.n && memchr(" \t\r\n", text.p[n], 4))
+        n++;
+    return n;
+}
+
 /* Separates an object from the blanks around it. */
 static bool open_body(struct str text, struct str *before, struct str *body, struct str *behind)
 {
-    size_t at = 0;
-    while (at < text.n && strchr(" \t\r\n", text.p[at]) && text.p[at])
-        at++;
     struct json_span span = {0};
-    *before = str_head(text, at);
-    *body = str_skip(text, at);
+    *before = str_head(text, blanks_of(text));
+    *body = str_skip(text, before->n);
     *body = str_head(*body, json_span_take(&span, *body));
-    *behind = str_skip(text, at + body->n);
-    for (size_t i = 0; i < behind->n; i++)
-        if (!strchr(" \t\r\n", behind->p[i]) || !behind->p[i])
-            return false;
-    return span.done && body->p[0] == '{';
+    *behind = str_skip(text, before->n + body->n);
+    return span.done && body->p[0] == '{' && blanks_of(*behind) == behind->n;
 }
 
 static bool rewrite_begin(struct rewrite *w, struct str text, struct arena *arena,

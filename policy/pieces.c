@@ -7,14 +7,13 @@
 
 static bool is_blank(char c)
 {
-    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+    return memchr(" \n\r\t", c, 4) != NULL;
 }
 
 /* Does a number or word end before c? */
 static bool ends_plain(char c)
 {
-    return is_blank(c) || c == ',' || c == ']' || c == '}' || c == ':' || c == '"' || c == '{' ||
-           c == '[';
+    return memchr(" \n\r\t,]}:\"{[", c, 11) != NULL;
 }
 
 /* The first quote or backslash from p on, or end. */
@@ -58,15 +57,17 @@ static const char *take_string(struct json_span *span, const char *p, const char
     return p;
 }
 
-static void take_bracket(struct json_span *span, char c)
+/* Outside of strings: up to behind the next quote or bracket, or end. */
+static const char *take_outside(struct json_span *span, const char *p, const char *end)
 {
-    char folded = (char)(c | 0x20); /* '[' and '{', ']' and '}' differ in one bit */
-    if (c == '"')
-        span->string = true;
-    else if (folded == '{')
-        span->depth++;
-    else if (folded == '}' && span->depth > 0)
-        span->depth--;
+    static const signed char marks[256] = {['{'] = 1, ['['] = 1, ['}'] = -1, [']'] = -1, ['"'] = 2};
+    signed char mark = 0;
+    while (p < end && mark == 0)
+        mark = marks[(unsigned char)*p++];
+    span->string = mark == 2;
+    span->depth += mark == 1;
+    span->depth -= mark == -1 && span->depth > 0;
+    return p;
 }
 
 static size_t take_plain(struct json_span *span, struct str in)
@@ -91,10 +92,7 @@ size_t json_span_take(struct json_span *span, struct str in)
     if (span->plain)
         return take_plain(span, in);
     while (p < end) {
-        if (span->string)
-            p = take_string(span, p, end);
-        else
-            take_bracket(span, *p++);
+        p = span->string ? take_string(span, p, end) : take_outside(span, p, end);
         if (!span->string && span->depth == 0) {
             span->done = true;
             break;

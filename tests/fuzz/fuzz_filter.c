@@ -145,8 +145,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (whole) {
         must(str_eq(out, text_str(&out_split)));
         enum operation is = operations[op].op;
+        /* A separator that nothing follows stays behind. */
         if (hide == &hides[0] && is != OP_NetworkList)
-            must(str_eq(out, body));
+            must(str_starts(body, out) && (out.n == body.n || body.p[out.n] == 0x1E));
         if (is == OP_SystemEvents)
             check_lines(hide, out);
         else if (is == OP_SystemDataUsage || is == OP_NetworkInspect)

@@ -152,6 +152,89 @@ static void test_splice(void **state)
     }
 }
 
+/* ---- nothing else changes ------------------------------------------------------------------ */
+
+// clang-format off
+static const char *const documents[] = {
+    " {\t\"big\":123456789012345678901234567890 ,\"e\":-1.50E+0400,\"z\":[0,-0,0.0,1e-7]\n}\r\n",
+    "{\"a\":\"\\u0041\\/\\ud83d\\ude00\",\"A\":\"\xF0\x9F\x98\x80\",\"\\u0061b\":{\"a\":{\"a\":null}},\"\":\"\"}",
+    "[[],{},[[{\"x\":[true,false,null]}]], \"\\\\\", {\"y\\\"\":{ }} ]",
+    "\"alone\"", "0", "null", "{\"Labels\":{\"k\":\"v\",\"K\":\"V\",\"k \":\"\"},\"labelz\":[\"k\"]}",
+};
+// clang-format on
+
+/* The source with the bytes from offset up to end replaced. */
+static struct str spliced(struct arena *arena, struct str source, size_t offset, size_t end,
+                          const char *text)
+{
+    const struct str parts[] = {str_head(source, offset), str_of(text), str_skip(source, end)};
+    return arena_join(arena, parts, 3);
+}
+
+static void check_same(struct arena *arena, const struct edits *edits, struct str source,
+                       struct str expected)
+{
+    struct str result = edits_apply(edits, source, arena);
+    if (!result.p || !str_eq(result, expected))
+        fail_msg("got %.*s instead of %.*s", STR_ARG(result), STR_ARG(expected));
+}
+
+static void check_added(struct arena *arena, const struct json *doc, const struct json_node *node)
+{
+    struct edits edits = {.arena = arena};
+    assert_true(edits_set_member(&edits, doc, node, STR("new"), STR("v")));
+    assert_true(edits_set_member(&edits, doc, node, STR("newer"), STR("w")));
+    bool null = node->kind == JSON_NULL;
+    const struct json_node *last = json_child(doc, node);
+    while (last && last->next)
+        last = json_next(doc, last);
+    size_t at = last ? last->end : node->offset + 1;
+    struct str expected =
+        null ? spliced(arena, doc->source, node->offset, node->end,
+                       "{\"new\":\"v\",\"newer\":\"w\"}")
+             : spliced(arena, doc->source, at, at,
+                       last ? ",\"new\":\"v\",\"newer\":\"w\"" : "\"new\":\"v\",\"newer\":\"w\"");
+    check_same(arena, &edits, doc->source, expected);
+}
+
+static void check_node(struct arena *arena, const struct json *doc, const struct json_node *node)
+{
+    struct edits edits = {.arena = arena};
+    if (edits_replace_string(&edits, doc, node, STR("\"")))
+        check_same(arena, &edits, doc->source,
+                   spliced(arena, doc->source, node->offset, node->end, "\"\\\"\""));
+    assert_int_equal(!edits.failed, node->kind == JSON_STRING);
+    edits = (struct edits){.arena = arena};
+    assert_true(edits_replace_raw(&edits, doc, node, STR("[1.0]")));
+    check_same(arena, &edits, doc->source,
+               spliced(arena, doc->source, node->offset, node->end, "[1.0]"));
+    edits = (struct edits){.arena = arena};
+    if (edits_replace_name(&edits, doc, node, STR("new"))) {
+        size_t end = node->offset; /* back over the colon and blanks to the quote */
+        while (doc->source.p[end - 1] != '"')
+            end--;
+        check_same(arena, &edits, doc->source,
+                   spliced(arena, doc->source, node->key_offset, end, "\"new\""));
+    }
+    assert_int_equal(!edits.failed, node->key_offset != 0);
+    if (node->kind == JSON_OBJECT || node->kind == JSON_NULL)
+        check_added(arena, doc, node);
+}
+
+/* Each edit that a document allows changes its own bytes and no other. */
+static void test_splice_rest(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(documents); i++) {
+        struct arena arena = {0};
+        struct json doc;
+        assert_true(json_scan(str_of(documents[i]), &arena, &doc, NULL));
+        for (size_t n = 0; n < doc.count; n++)
+            check_node(&arena, &doc, &doc.nodes[n]);
+        arena_free(&arena);
+    }
+}
+
 /* With arenas of any smaller size the answer is the same or none. */
 static void test_splice_memory(void **state)
 {
@@ -223,6 +306,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_splice),
+        cmocka_unit_test(test_splice_rest),
         cmocka_unit_test(test_splice_memory),
         cmocka_unit_test(test_splice_bounds),
     };
