@@ -239,8 +239,6 @@ bool request_log_path(const struct request *request, char *dst, size_t cap, size
 
 /* The decoded value of a parameter of the request; p NULL when absent. */
 struct str request_param(const struct request *request, const char *name);
-/* Gives a parameter that the request has another value, borrowed for as long as the request. */
-void request_set_param(struct request *request, const char *name, struct str value);
 
 /* ---- policies ------------------------------------------------------------------------------ */
 
@@ -299,6 +297,8 @@ struct client_role {
 /* The first entry of `clients` whose every match key holds; without one the role `default`. */
 struct client_role policy_client(const struct policy *policy,
                                  const struct client_identity *identity);
+/* Has what the role's clients make an owner? */
+bool role_has_owner(const struct role *role);
 /* The value of the owner's label for this client of the role; p NULL: the role has no owner, or
    what its value is made of is not known. client: name of the entry of `clients`, or NULL. */
 struct str policy_owner(const struct role *role, const char *client,
@@ -337,11 +337,12 @@ bool policy_precheck(const struct role *role, const struct request *request, str
 void policy_decide(const struct role *role, const struct request *request, struct facts *facts,
                    struct arena *arena, struct decision *decision);
 
+/* Does what is sent on differ from what was asked? */
+bool decision_rewrites(const struct decision *decision, const struct request *request);
 /* Makes the request what the decision, an ALLOW, lets through: texts go into the arena, which must
-   outlive the request. *changed: it differs from what was asked, and is to be decided once more,
-   which changes nothing further. False: it cannot be made, so it must not be sent. */
-bool request_rewrite(struct request *request, const struct decision *decision, struct arena *arena,
-                     bool *changed);
+   outlive the request. False: it cannot be made, so it must not be sent. What comes out is to be
+   decided once more, which rewrites nothing further. */
+bool request_rewrite(struct request *request, const struct decision *decision, struct arena *arena);
 
 /* The image that the request names (Image, fromImage[:tag]), for the audit line; empty if none.
    Only meaningful after an ALLOW or DENY of policy_decide on the same arena. */

@@ -66,26 +66,26 @@ static bool set_param(struct request *request, const struct param_change *change
     return true;
 }
 
-bool request_rewrite(struct request *request, const struct decision *decision, struct arena *arena,
-                     bool *changed)
+bool decision_rewrites(const struct decision *decision, const struct request *request)
 {
-    *changed = false;
+    return (decision->pinned.p && !str_eq(decision->pinned, request->name)) ||
+           decision->change_count > 0 || decision->edits.count > 0 || decision->edits.failed;
+}
+
+bool request_rewrite(struct request *request, const struct decision *decision, struct arena *arena)
+{
     if (decision->verdict != VERDICT_ALLOW)
         return false;
-    if (decision->pinned.p && !str_eq(decision->pinned, request->name)) {
+    if (decision->pinned.p) {
         request->name = arena_copy(arena, decision->pinned);
-        *changed = true;
         if (!request->name.p)
             return false;
     }
-    for (size_t i = 0; i < decision->change_count; i++) {
-        *changed = true;
+    for (size_t i = 0; i < decision->change_count; i++)
         if (!set_param(request, &decision->changes[i], arena))
             return false;
-    }
     if (decision->edits.count == 0 && !decision->edits.failed)
         return true;
-    *changed = true;
     request->body = edits_apply(&decision->edits, request->body, arena);
     return request->body.p != NULL;
 }

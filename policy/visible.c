@@ -41,6 +41,11 @@ bool owner_variable_known(struct str name)
     return false;
 }
 
+bool role_has_owner(const struct role *role)
+{
+    return role && role->owner.label.p;
+}
+
 struct str policy_owner(const struct role *role, const char *client,
                         const struct client_identity *who, struct arena *arena)
 {

@@ -343,8 +343,8 @@ static struct body_plan plan_body(const struct exchange *exchange)
                                   inquiry->http.framing == FRAMING_NONE ? NULL
                                                                         : "application/x-tar"};
     case BODY_JSON:
-        if (inquiry->body.length > 0)
-            return (struct body_plan){FRAMING_LENGTH, inquiry->body.length, "application/json"};
+        if (inquiry->request.body.n > 0)
+            return (struct body_plan){FRAMING_LENGTH, inquiry->request.body.n, "application/json"};
         break;
     case BODY_NONE:
         break;
@@ -359,7 +359,8 @@ static bool send_request(struct exchange *exchange, const struct body_plan *plan
     bool with_body = request_body_kind(&inquiry->request) == BODY_JSON && plan->length > 0;
     struct iovec pieces[2] = {
         {.iov_base = (void *)(uintptr_t)head.p, .iov_len = head.n},
-        {.iov_base = inquiry->body.p, .iov_len = inquiry->body.length},
+        {.iov_base = (void *)(uintptr_t)inquiry->request.body.p,
+         .iov_len = inquiry->request.body.n},
     };
     return stream_send(exchange->upstream, pieces, with_body ? 2 : 1) != STREAM_BROKEN;
 }
@@ -382,7 +383,10 @@ static bool build_head(struct exchange *exchange, const struct body_plan *plan, 
         return true;
     }
     /* Every byte escaped, our own fields, and IDs in place of names. */
-    size_t cap = (inquiry->head_length + inquiry->request.name.n) * 3 + 1024;
+    size_t added = inquiry->request.name.n;
+    for (size_t i = 0; i < inquiry->request.param_count; i++)
+        added += inquiry->request.params[i].value.n;
+    size_t cap = (inquiry->head_length + added) * 3 + 1024;
     char *p = arena_alloc(&inquiry->arena, cap, 1);
     size_t length = 0;
     if (!p || !http_request_write(&inquiry->http, &inquiry->request, plan, p, cap, &length))
