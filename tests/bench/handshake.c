@@ -1,0 +1,473 @@
+/* What a TLS connection costs the proxy: CPU time of its threads for a handshake with certificates
+   on both sides, one GET /_ping and the end, full and resumed, beside the same done by OpenSSL
+   alone in this process. Rounds of all rows are interleaved; a ratio of one run holds where
+   absolute figures move with the machine. Prints a Markdown table; exits 1 when the cheapest round
+   of a row misses its target. It measures no throughput and no waiting. */
+#include "base.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    ROUNDS_DEFAULT = 15,
+    ROUNDS_MAX = 1000,
+    BATCH = 40, /* connections of a measurement */
+    WAIT_S = 20,
+    DAEMON_CONNECTIONS = 64,
+};
+
+static const char ping[] = "GET /_ping HTTP/1.1\r\nHost: docker\r\nUser-Agent: bench\r\n\r\n";
+static const char pong[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK";
+
+static char folder[] = "/tmp/bench-handshake-XXXXXX";
+static pid_t proxy;
+
+static void clean_up(void)
+{
+    if (proxy > 0) {
+        kill(proxy, SIGKILL);
+        waitpid(proxy, NULL, 0);
+    }
+    char command[sizeof(folder) + 16];
+    snprintf(command, sizeof(command), "rm -rf %s", folder);
+    if (system(command) != 0)
+        fprintf(stderr, "bench-handshake: %s is left behind\n", folder);
+}
+
+static _Noreturn void PRINTF_LIKE(1, 2) fail(const char *format, ...)
+{
+    va_list args;
+    fputs("bench-handshake: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+    ERR_print_errors_fp(stderr);
+    clean_up();
+    exit(1);
+}
+
+static const char *in_folder(const char *name)
+{
+    static char paths[8][128];
+    static unsigned at;
+    char *path = paths[at++ % ARRAY_LEN(paths)];
+    snprintf(path, sizeof(paths[0]), "%s/%s", folder, name);
+    return path;
+}
+
+/* ---- the daemon -------------------------------------------------------------------------------
+ */
+
+static int listen_unix(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) != 0 ||
+        listen(fd, DAEMON_CONNECTIONS) != 0)
+        fail("cannot listen on %s: %s", path, strerror(errno));
+    return fd;
+}
+
+/* Whatever comes is a request without a body, and is answered. */
+static void *run_daemon(void *arg)
+{
+    struct pollfd fds[DAEMON_CONNECTIONS] = {{.fd = *(int *)arg, .events = POLLIN}};
+    nfds_t count = 1;
+    while (poll(fds, count, -1) > 0) {
+        for (nfds_t i = count; i-- > 1;) {
+            char request[4096];
+            if (fds[i].revents && recv(fds[i].fd, request, sizeof(request), 0) > 0) {
+                send(fds[i].fd, pong, sizeof(pong) - 1, MSG_NOSIGNAL);
+            } else if (fds[i].revents) {
+                close(fds[i].fd);
+                fds[i] = fds[--count];
+            }
+        }
+        if (fds[0].revents && count < DAEMON_CONNECTIONS)
+            fds[count++] = (struct pollfd){.fd = accept(fds[0].fd, NULL, NULL), .events = POLLIN};
+    }
+    return NULL;
+}
+
+/* ---- the proxy --------------------------------------------------------------------------------
+ */
+
+static struct sockaddr_in proxy_address = {.sin_family = AF_INET};
+
+static int listen_tcp(void)
+{
+    socklen_t length = sizeof(proxy_address);
+    proxy_address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (fd < 0 || bind(fd, (const struct sockaddr *)&proxy_address, length) != 0 ||
+        listen(fd, 128) != 0 || getsockname(fd, (struct sockaddr *)&proxy_address, &length) != 0)
+        fail("cannot listen: %s", strerror(errno));
+    return fd;
+}
+
+static _Noreturn void exec_proxy(const char *bin, int listener)
+{
+    char upstream[160], pid[16];
+    enum { FIRST_INHERITED = 3 };
+    snprintf(upstream, sizeof(upstream), "unix://%s", in_folder("daemon.sock"));
+    snprintf(pid, sizeof(pid), "%d", (int)getpid());
+    if (dup2(listener, FIRST_INHERITED) < 0 || setenv("LISTEN_FDS", "1", 1) != 0 ||
+        setenv("LISTEN_PID", pid, 1) != 0)
+        _exit(1);
+    execl(bin, bin, "serve", "--host", "fd://", "--upstream", upstream, "--log-level", "warn",
+          "--audit-log", in_folder("audit"), "--tlscert", in_folder("server-cert.pem"), "--tlskey",
+          in_folder("server-key.pem"), "--tlscacert", in_folder("ca.pem"), (char *)NULL);
+    _exit(127);
+}
+
+static void start_proxy(const char *bin)
+{
+    int listener = listen_tcp();
+    proxy = fork();
+    if (proxy == 0)
+        exec_proxy(bin, listener);
+    close(listener);
+    if (proxy < 0)
+        fail("cannot fork: %s", strerror(errno));
+}
+
+static int64_t read_number(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    long long value = 0;
+    if (file && fscanf(file, "%lld", &value) != 1)
+        value = 0;
+    if (file)
+        fclose(file);
+    return value;
+}
+
+/* Nanoseconds that all threads of the proxy have run. */
+static int64_t proxy_ran(void)
+{
+    char tasks[64], path[384];
+    int64_t sum = 0;
+    snprintf(tasks, sizeof(tasks), "/proc/%d/task", (int)proxy);
+    DIR *dir = opendir(tasks);
+    if (!dir)
+        fail("the proxy has ended");
+    for (const struct dirent *entry; (entry = readdir(dir));)
+        if (entry->d_name[0] != '.') {
+            snprintf(path, sizeof(path), "%s/%s/schedstat", tasks, entry->d_name);
+            sum += read_number(path);
+        }
+    closedir(dir);
+    return sum;
+}
+
+/* The same once it has nothing more to do: what follows an end of ours is done behind our back. */
+static int64_t proxy_ran_at_rest(void)
+{
+    enum { ALIKE = 3 };
+    const struct timespec pause = {.tv_nsec = 2000000};
+    int64_t now = proxy_ran();
+    for (int alike = 0; alike < ALIKE;) {
+        nanosleep(&pause, NULL);
+        int64_t next = proxy_ran();
+        alike = next == now ? alike + 1 : 0;
+        now = next;
+    }
+    return now;
+}
+
+/* ---- certificates and contexts ----------------------------------------------------------------
+ */
+
+static void make_certificates(const char *script)
+{
+    char command[1024];
+    snprintf(command, sizeof(command),
+             "exec >/dev/null; '%s' --dir %s ca && '%s' --dir %s server 127.0.0.1 && "
+             "'%s' --dir %s client bench",
+             script, folder, script, folder, script, folder);
+    if (system(command) != 0)
+        fail("%s fails", script);
+}
+
+static SSL_SESSION *session; /* the newest that the client was given */
+
+static int on_session(SSL *ssl, SSL_SESSION *fresh)
+{
+    (void)ssl;
+    SSL_SESSION_free(session);
+    session = fresh;
+    return 1;
+}
+
+static SSL_CTX *context_new(const SSL_METHOD *method, const char *cert, const char *key)
+{
+    SSL_CTX *ctx = SSL_CTX_new(method);
+    if (!ctx || SSL_CTX_use_certificate_file(ctx, cert, SSL_FILETYPE_PEM) != 1 ||
+        SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1 ||
+        SSL_CTX_load_verify_file(ctx, in_folder("ca.pem")) != 1 ||
+        SSL_CTX_set1_groups_list(ctx, "X25519:P-256") != 1)
+        fail("no TLS context");
+    return ctx;
+}
+
+static SSL_CTX *client_context(void)
+{
+    SSL_CTX *ctx = context_new(TLS_client_method(), in_folder("clients/bench/cert.pem"),
+                               in_folder("clients/bench/key.pem"));
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(ctx, on_session);
+    return ctx;
+}
+
+/* As a program sets it up that wants both to be quick: nothing but what must be. */
+static SSL_CTX *floor_context(void)
+{
+    static const unsigned char id[] = "bench";
+    SSL_CTX *ctx =
+        context_new(TLS_server_method(), in_folder("server-cert.pem"), in_folder("server-key.pem"));
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    SSL_CTX_set_session_id_context(ctx, id, sizeof(id));
+    SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_mode(ctx, SSL_MODE_NO_AUTO_CHAIN);
+    SSL_CTX_set_num_tickets(ctx, 1);
+    if (SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256") != 1 ||
+        SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM") != 1)
+        fail("no ciphers");
+    return ctx;
+}
+
+/* ---- one connection ---------------------------------------------------------------------------
+ */
+
+struct row {
+    const char *name;
+    int version;
+    bool resumed;
+    double target_us;
+    int64_t *floor, *served; /* nanoseconds of each round */
+};
+
+static SSL_CTX *client, *server;
+
+static SSL *client_new(const struct row *row)
+{
+    SSL *ssl = SSL_new(client);
+    if (!ssl || SSL_set_min_proto_version(ssl, row->version) != 1 ||
+        SSL_set_max_proto_version(ssl, row->version) != 1 ||
+        (row->resumed && session && SSL_set_session(ssl, session) != 1))
+        fail("no client");
+    return ssl;
+}
+
+static void check_answer(const struct row *row, SSL *ssl, const char *answer, int n, bool first)
+{
+    if (n < (int)sizeof(pong) - 1 || memcmp(answer, pong, 12) != 0)
+        fail("%s: no answer: %.*s", row->name, n > 0 ? n : 0, answer);
+    if (!first && (SSL_session_reused(ssl) == 1) != row->resumed)
+        fail("%s: that is not what happened", row->name);
+}
+
+static int connect_proxy(void)
+{
+    const struct timeval patience = {.tv_sec = WAIT_S};
+    const int one = 1;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) != 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) != 0 ||
+        connect(fd, (const struct sockaddr *)&proxy_address, sizeof(proxy_address)) != 0)
+        fail("cannot connect: %s", strerror(errno));
+    return fd;
+}
+
+static void ask_proxy(const struct row *row, bool first)
+{
+    char answer[4096];
+    int fd = connect_proxy(), n = 0;
+    SSL *ssl = client_new(row);
+    if (SSL_set_fd(ssl, fd) != 1 || SSL_connect(ssl) != 1 ||
+        SSL_write(ssl, ping, sizeof(ping) - 1) <= 0)
+        fail("%s: no handshake", row->name);
+    for (int got; n < (int)sizeof(answer) && (n < 2 || memcmp(answer + n - 2, "OK", 2) != 0);
+         n += got)
+        if ((got = SSL_read(ssl, answer + n, (int)sizeof(answer) - n)) <= 0)
+            break;
+    check_answer(row, ssl, answer, n, first);
+    SSL_shutdown(ssl);
+    SSL_free(ssl);
+    close(fd);
+}
+
+static int64_t thread_ran(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* The server's turn: what it can do with what is there. */
+static int64_t serve_floor(SSL *ssl)
+{
+    char request[4096];
+    int64_t began = thread_ran();
+    ERR_clear_error();
+    if (SSL_read(ssl, request, sizeof(request)) > 0)
+        SSL_write(ssl, pong, sizeof(pong) - 1);
+    else if (SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN)
+        SSL_shutdown(ssl);
+    return thread_ran() - began;
+}
+
+/* Nanoseconds of the server's half. */
+static int64_t ask_floor(const struct row *row, bool first)
+{
+    char answer[4096];
+    BIO *mine, *other;
+    int64_t began = thread_ran(), spent;
+    SSL *ssl = SSL_new(server);
+    spent = thread_ran() - began;
+    SSL *asking = client_new(row);
+    if (!ssl || BIO_new_bio_pair(&mine, 32768, &other, 32768) != 1)
+        fail("out of memory");
+    SSL_set_bio(asking, mine, mine);
+    SSL_set_bio(ssl, other, other);
+    SSL_set_connect_state(asking);
+    SSL_set_accept_state(ssl);
+    while (SSL_do_handshake(asking) != 1) {
+        if (SSL_get_error(asking, -1) != SSL_ERROR_WANT_READ)
+            fail("%s: no handshake of OpenSSL's", row->name);
+        spent += serve_floor(ssl);
+    }
+    SSL_write(asking, ping, sizeof(ping) - 1);
+    spent += serve_floor(ssl);
+    int n = SSL_read(asking, answer, sizeof(answer));
+    check_answer(row, asking, answer, n, first);
+    SSL_shutdown(asking);
+    spent += serve_floor(ssl);
+    began = thread_ran();
+    SSL_free(ssl);
+    spent += thread_ran() - began;
+    SSL_free(asking);
+    return spent;
+}
+
+/* ---- measuring --------------------------------------------------------------------------------
+ */
+
+static void forget_session(void)
+{
+    SSL_SESSION_free(session);
+    session = NULL;
+}
+
+static int64_t measure_floor(const struct row *row)
+{
+    int64_t spent = 0;
+    forget_session();
+    ask_floor(row, true);
+    for (int i = 0; i < BATCH; i++)
+        spent += ask_floor(row, false);
+    return spent / BATCH;
+}
+
+static int64_t measure_proxy(const struct row *row)
+{
+    forget_session();
+    ask_proxy(row, true);
+    int64_t began = proxy_ran_at_rest();
+    for (int i = 0; i < BATCH; i++)
+        ask_proxy(row, false);
+    return (proxy_ran_at_rest() - began) / BATCH;
+}
+
+static int compare(const void *left, const void *right)
+{
+    int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
+    return (a > b) - (a < b);
+}
+
+/* Prints a row; true when the minimum is within the target. */
+static bool report(struct row *row, size_t rounds)
+{
+    qsort(row->floor, rounds, sizeof(*row->floor), compare);
+    qsort(row->served, rounds, sizeof(*row->served), compare);
+    double floor_us = (double)row->floor[rounds / 2] / 1000;
+    double median = (double)row->served[rounds / 2] / 1000;
+    double minimum = (double)row->served[0] / 1000;
+    bool met = minimum <= row->target_us;
+    printf("| %s | %.0f | %.0f | %.0f | %.0f | %.2f | %.0f | %s |\n", row->name,
+           (double)row->floor[0] / 1000, floor_us, minimum, median, median / floor_us,
+           row->target_us, met ? "yes" : "NO");
+    return met;
+}
+
+enum { FULL_US = 650, RESUMED_US = 260 };
+
+static struct row rows[] = {
+    {"TLS 1.3, full", TLS1_3_VERSION, false, FULL_US, NULL, NULL},
+    {"TLS 1.3, resumed", TLS1_3_VERSION, true, RESUMED_US, NULL, NULL},
+    {"TLS 1.2, full", TLS1_2_VERSION, false, FULL_US, NULL, NULL},
+    {"TLS 1.2, resumed", TLS1_2_VERSION, true, RESUMED_US, NULL, NULL},
+};
+
+static void run(size_t rounds)
+{
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        rows[i].floor = calloc(rounds, sizeof(*rows[i].floor));
+        rows[i].served = calloc(rounds, sizeof(*rows[i].served));
+        if (!rows[i].floor || !rows[i].served)
+            fail("out of memory");
+        ask_proxy(&rows[i], true); /* warm */
+    }
+    for (size_t round = 0; round < rounds; round++)
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+            rows[i].floor[round] = measure_floor(&rows[i]);
+            rows[i].served[round] = measure_proxy(&rows[i]);
+        }
+}
+
+int main(int argc, char **argv)
+{
+    size_t rounds = argc > 3 ? strtoul(argv[3], NULL, 10) : ROUNDS_DEFAULT;
+    pthread_t thread;
+    if (argc < 3 || rounds < 1 || rounds > ROUNDS_MAX) {
+        fprintf(stderr, "usage: %s SOCKWARDEN MAKE-CERTS.SH [ROUNDS]\n", argv[0]);
+        return 2;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    if (!mkdtemp(folder))
+        return perror("bench-handshake"), 1;
+    make_certificates(argv[2]);
+    int daemon = listen_unix(in_folder("daemon.sock"));
+    start_proxy(argv[1]);
+    if (pthread_create(&thread, NULL, run_daemon, &daemon) != 0)
+        fail("no thread");
+    client = client_context();
+    server = floor_context();
+    run(rounds);
+    printf("| connection | OpenSSL alone, min us | median us | sockwarden, min us | median us | "
+           "ratio of medians | target us | met |\n|---|---:|---:|---:|---:|---:|---:|---|\n");
+    bool met = true;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        met = report(&rows[i], rounds) && met;
+    clean_up();
+    return met ? 0 : 1;
+}
