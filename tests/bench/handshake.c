@@ -403,10 +403,11 @@ static int compare(const void *left, const void *right)
 static bool report(struct row *row, size_t rounds, double slack)
 {
     double minimum[SIDES], median[SIDES];
+    size_t middle = rounds / 2;
     for (size_t side = 0; side < SIDES; side++) {
         qsort(row->rounds[side], rounds, sizeof(int64_t), compare);
         minimum[side] = (double)row->rounds[side][0] / 1000;
-        median[side] = (double)row->rounds[side][rounds / 2] / 1000;
+        median[side] = (double)row->rounds[side][middle] / 1000;
     }
     double ratio = minimum[PROXY] / minimum[BARE], most = row->target_us / row->bare_us;
     bool met = minimum[PROXY] <= row->target_us * slack || ratio <= most * slack;
