@@ -1,6 +1,6 @@
 /* What a TLS connection costs the proxy: CPU time of its threads for a handshake with certificates
    on both sides, one GET /_ping and the end, full and resumed, beside a bare server of OpenSSL's
-   that does the same in a thread of this process: no daemon, no policy, no log. Rounds of all rows
+   that does the same in a process of its own: no daemon, no policy, no log. Rounds of all rows
    are interleaved. Absolute figures move with the machine and with what else runs there, ratios
    less: a row is met when the proxy's cheapest round is within the target, or within the multiple
    of the bare server's that the target was on the machine where it was set, times SLACK where that
@@ -39,14 +39,19 @@ static const char ping[] = "GET /_ping HTTP/1.1\r\nHost: docker\r\nUser-Agent: b
 static const char pong[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK";
 
 static char folder[] = "/tmp/bench-handshake-XXXXXX";
-static pid_t proxy;
+enum { BARE, PROXY, SIDES };
+static struct side {
+    pid_t pid;
+    struct sockaddr_in address;
+} sides[SIDES];
 
 static void clean_up(void)
 {
-    if (proxy > 0) {
-        kill(proxy, SIGTERM);
-        waitpid(proxy, NULL, 0);
-    }
+    for (size_t i = 0; i < SIDES; i++)
+        if (sides[i].pid > 0) {
+            kill(sides[i].pid, SIGTERM);
+            waitpid(sides[i].pid, NULL, 0);
+        }
     char command[sizeof(folder) + 16];
     snprintf(command, sizeof(command), "rm -rf %s", folder);
     if (system(command) != 0)
@@ -125,7 +130,7 @@ static int listen_tcp(struct sockaddr_in *address)
     return fd;
 }
 
-static _Noreturn void exec_proxy(const char *bin, int listener)
+static void exec_proxy(const char *bin, int listener)
 {
     char upstream[160], pid[16];
     enum { FIRST_INHERITED = 3 };
@@ -140,14 +145,15 @@ static _Noreturn void exec_proxy(const char *bin, int listener)
     _exit(127);
 }
 
-static void start_proxy(const char *bin, struct sockaddr_in *address)
+/* serve() in a process of its own that has this listener, and does not return. */
+static void start(struct side *side, void (*serve)(const char *bin, int listener), const char *bin)
 {
-    int listener = listen_tcp(address);
-    proxy = fork();
-    if (proxy == 0)
-        exec_proxy(bin, listener);
+    int listener = listen_tcp(&side->address);
+    side->pid = fork();
+    if (side->pid == 0)
+        serve(bin, listener);
     close(listener);
-    if (proxy < 0)
+    if (side->pid < 0)
         fail("cannot fork: %s", strerror(errno));
 }
 
@@ -162,15 +168,15 @@ static int64_t read_number(const char *path)
     return value;
 }
 
-/* Nanoseconds that all threads of the proxy have run. */
-static int64_t proxy_ran(void)
+/* Nanoseconds that all threads of a side have run. */
+static int64_t ran(const struct side *side)
 {
     char tasks[64], path[384];
     int64_t sum = 0;
-    snprintf(tasks, sizeof(tasks), "/proc/%d/task", (int)proxy);
+    snprintf(tasks, sizeof(tasks), "/proc/%d/task", (int)side->pid);
     DIR *dir = opendir(tasks);
     if (!dir)
-        fail("the proxy has ended");
+        fail("a server has ended");
     for (const struct dirent *entry; (entry = readdir(dir));)
         if (entry->d_name[0] != '.') {
             snprintf(path, sizeof(path), "%s/%s/schedstat", tasks, entry->d_name);
@@ -245,15 +251,6 @@ static SSL_CTX *bare_context(void)
 /* ---- the bare server --------------------------------------------------------------------------
  */
 
-struct bare {
-    int listener;
-    SSL_CTX *ctx;
-    pthread_t thread;
-    clockid_t clock;
-};
-
-static struct bare bare;
-
 static void serve_bare(SSL *ssl)
 {
     char request[4096];
@@ -266,46 +263,23 @@ static void serve_bare(SSL *ssl)
     SSL_shutdown(ssl);
 }
 
-static void *run_bare(void *arg)
+static void run_bare(const char *bin, int listener)
 {
-    (void)arg;
-    for (int fd; (fd = accept(bare.listener, NULL, NULL)) >= 0; close(fd)) {
+    (void)bin;
+    SSL_CTX *ctx = bare_context();
+    for (int fd; (fd = accept(listener, NULL, NULL)) >= 0; close(fd)) {
         const int one = 1;
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-        SSL *ssl = SSL_new(bare.ctx);
+        SSL *ssl = SSL_new(ctx);
         if (ssl && SSL_set_fd(ssl, fd) == 1)
             serve_bare(ssl);
         SSL_free(ssl);
     }
-    return NULL;
-}
-
-static int64_t bare_ran(void)
-{
-    struct timespec now;
-    clock_gettime(bare.clock, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-static void start_bare(struct sockaddr_in *address)
-{
-    bare.listener = listen_tcp(address);
-    bare.ctx = bare_context();
-    if (pthread_create(&bare.thread, NULL, run_bare, NULL) != 0 ||
-        pthread_getcpuclockid(bare.thread, &bare.clock) != 0)
-        fail("no thread");
+    _exit(1);
 }
 
 /* ---- one connection ---------------------------------------------------------------------------
  */
-
-struct side {
-    struct sockaddr_in address;
-    int64_t (*ran)(void); /* nanoseconds of CPU time */
-};
-
-enum { BARE, PROXY, SIDES };
-static struct side sides[SIDES] = {[BARE] = {.ran = bare_ran}, [PROXY] = {.ran = proxy_ran}};
 
 struct row {
     const char *name;
@@ -372,10 +346,10 @@ static int64_t ran_at_rest(const struct side *side)
 {
     enum { ALIKE = 3 };
     const struct timespec pause = {.tv_nsec = 2000000};
-    int64_t now = side->ran();
+    int64_t now = ran(side);
     for (int alike = 0; alike < ALIKE;) {
         nanosleep(&pause, NULL);
-        int64_t next = side->ran();
+        int64_t next = ran(side);
         alike = next == now ? alike + 1 : 0;
         now = next;
     }
@@ -473,10 +447,10 @@ int main(int argc, char **argv)
     }
     make_certificates(argv[2]);
     int daemon = listen_unix(in_folder("daemon.sock"));
-    start_proxy(argv[1], &sides[PROXY].address);
+    start(&sides[BARE], run_bare, NULL);
+    start(&sides[PROXY], exec_proxy, argv[1]);
     if (pthread_create(&thread, NULL, run_daemon, &daemon) != 0)
         fail("no thread");
-    start_bare(&sides[BARE].address);
     client = client_context();
     bool met = report_all(argc > 5 ? argv[5] : "", rounds, (double)slack);
     clean_up();
