@@ -1,6 +1,8 @@
 /* TLS contexts; see tls.h. Loading is tls_load.c's. */
 #include "tls_load.h"
 
+#include "tls_library.h"
+
 #include <openssl/err.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
@@ -149,7 +151,7 @@ static void set_verify(const struct tls_context *context, const struct tls_files
 struct tls_context *tls_context_new(const struct tls_files *files, struct err *err)
 {
     struct tls_context *context = calloc(1, sizeof(*context));
-    SSL_CTX *ctx = context ? SSL_CTX_new(TLS_server_method()) : NULL;
+    SSL_CTX *ctx = context ? SSL_CTX_new_ex(tls_library(), NULL, TLS_server_method()) : NULL;
     if (!ctx) {
         free(context);
         err_set(err, 0, 0, "out of memory");
