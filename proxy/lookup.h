@@ -41,4 +41,14 @@ void lookup_free(struct lookup *lookup);
 /* Asks for what is wanted and takes in what has come. */
 enum lookup_status lookup_step(struct lookup *lookup);
 
+/* From now on nothing goes over the client's own connection to the daemon, on which an answer is
+   pending. Only while no question is outstanding. */
+void lookup_go_apart(struct lookup *lookup);
+/* Nothing else is asked for any more: the daemon is told to remove this container, whose full ID
+   outlives the look-up, with its anonymous volumes, whether it runs or not. Behind
+   lookup_go_apart(). */
+void lookup_remove(struct lookup *lookup, struct str id);
+/* After LOOKUP_DONE: is it gone? False: *why says what the daemon answered. */
+bool lookup_removed(const struct lookup *lookup, struct str *why);
+
 #endif
