@@ -6,6 +6,7 @@ import sys
 import time
 import traceback
 
+import behaviour_admin
 import behaviour_audit
 import behaviour_build
 import behaviour_clients
@@ -24,7 +25,7 @@ import cases
 from harness import settings
 
 SUITES = [behaviour_http, behaviour_stream, behaviour_upstream, behaviour_tunnel, behaviour_limits,
-          behaviour_audit, behaviour_build, behaviour_clients, behaviour_process,
+          behaviour_admin, behaviour_audit, behaviour_build, behaviour_clients, behaviour_process,
           behaviour_sandbox, behaviour_systemd, behaviour_test_command, behaviour_tls,
           behaviour_tls_files]
 
