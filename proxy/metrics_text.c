@@ -44,17 +44,16 @@ static void put_uint(struct metrics_text *text, uint64_t value)
     put(text, (struct str){digits, (size_t)n});
 }
 
-/* As few decimals as say it all. */
-static void put_seconds(struct metrics_text *text, uint64_t ns)
+/* "0.0025": as few decimals as say it all. */
+static struct str seconds_text(uint64_t ns, char *dst, size_t cap)
 {
-    char digits[32];
-    int n = snprintf(digits, sizeof(digits), "%llu.%09llu", (unsigned long long)(ns / 1000000000),
+    int n = snprintf(dst, cap, "%llu.%09llu", (unsigned long long)(ns / 1000000000),
                      (unsigned long long)(ns % 1000000000));
-    while (n > 0 && digits[n - 1] == '0')
+    while (n > 0 && dst[n - 1] == '0')
         n--;
-    if (n > 0 && digits[n - 1] == '.')
+    if (n > 0 && dst[n - 1] == '.')
         n--;
-    put(text, (struct str){digits, (size_t)n});
+    return (struct str){dst, (size_t)n};
 }
 
 void metrics_text_family(struct metrics_text *text, const char *name, const char *type,
@@ -114,18 +113,11 @@ void metrics_text_sample(struct metrics_text *text, const char *name,
 void metrics_text_seconds(struct metrics_text *text, const char *name,
                           const struct metrics_label *labels, size_t count, uint64_t ns)
 {
+    char digits[32];
     put_text(text, name);
     put_labels(text, labels, count);
-    put_seconds(text, ns);
+    put(text, seconds_text(ns, digits, sizeof(digits)));
     put_text(text, "\n");
-}
-
-/* "0.0025", for the label le. */
-static struct str bound_text(uint64_t ns, char *dst, size_t cap)
-{
-    struct metrics_text bound = {.p = dst, .cap = cap};
-    put_seconds(&bound, ns);
-    return (struct str){dst, bound.len};
 }
 
 void metrics_text_histogram(struct metrics_text *text, const char *name,
@@ -141,7 +133,7 @@ void metrics_text_histogram(struct metrics_text *text, const char *name,
     snprintf(full, sizeof(full), "%s_bucket", name);
     for (size_t i = 0;; i++) {
         total += buckets[i];
-        struct str le = bounds[i] ? bound_text(bounds[i], bound, sizeof(bound)) : STR("+Inf");
+        struct str le = bounds[i] ? seconds_text(bounds[i], bound, sizeof(bound)) : STR("+Inf");
         with_le[count] = (struct metrics_label){"le", le};
         metrics_text_sample(text, full, with_le, count + 1, total);
         if (!bounds[i])
