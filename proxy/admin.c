@@ -292,7 +292,10 @@ static void drop(struct admin_conn *conn)
     stream_close(&conn->upstream);
     event_del(&conn->deadline);
     event_del(&conn->patience);
-    *(conn->prev ? &conn->prev->next : &admin->conns) = conn->next;
+    if (conn->prev)
+        conn->prev->next = conn->next;
+    else
+        admin->conns = conn->next;
     if (conn->next)
         conn->next->prev = conn->prev;
     admin->conn_count--;
@@ -418,8 +421,10 @@ void admin_close(struct admin *admin)
 {
     if (!admin->server)
         return;
-    while (admin->conns)
-        drop(admin->conns);
+    for (struct admin_conn *conn = admin->conns, *next; conn; conn = next) {
+        next = conn->next;
+        drop(conn);
+    }
     if (admin->resume)
         event_free(admin->resume);
     free(admin->metrics);
