@@ -9,6 +9,8 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,7 +20,9 @@ enum { WAIT_MS = 5000 };
 struct output {
     int fd;
     bool regular; /* a half line can be cut off again */
+    bool polls;   /* poll() tells whether it has room: a pipe, a socket, a terminal */
     bool failing; /* the failure has been logged */
+    int error;    /* errno of that */
     char *rest;   /* end of a line that a pipe took only in part; goes before the next; owned */
     size_t rest_length;
     char name[256];
@@ -28,6 +32,7 @@ struct audit_sink {
     pthread_mutex_t lock;
     struct output outputs[AUDIT_TARGETS_MAX];
     size_t count;
+    atomic_bool failing; /* the last lines are not in all outputs */
 };
 
 static bool output_open(struct output *output, const char *target, struct err *err)
@@ -40,7 +45,9 @@ static bool output_open(struct output *output, const char *target, struct err *e
         return err_set(err, 0, 0, "cannot open the audit log %s: %s%s", output->name,
                        strerror(errno), errno == ENOENT ? " (its folder must exist)" : "");
     struct stat st;
-    output->regular = fstat(output->fd, &st) == 0 && S_ISREG(st.st_mode);
+    bool known = fstat(output->fd, &st) == 0;
+    output->regular = known && S_ISREG(st.st_mode);
+    output->polls = known && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || isatty(output->fd));
     return true;
 }
 
@@ -182,6 +189,7 @@ static bool output_write(struct output *output, struct str lines)
     if (ok && output->failing)
         log_info("the audit log %s is written again", output->name);
     output->failing = !ok;
+    output->error = ok ? 0 : error;
     return ok;
 }
 
@@ -193,6 +201,39 @@ bool audit_write(struct audit_sink *sink, struct str lines)
     pthread_mutex_lock(&sink->lock);
     for (size_t i = 0; i < sink->count; i++)
         ok &= output_write(&sink->outputs[i], lines);
+    atomic_store(&sink->failing, !ok);
+    pthread_mutex_unlock(&sink->lock);
+    return ok;
+}
+
+/* One that has failed may be mended although no line has been written since. A file gets room for
+   its next line, without its size or its lines being touched; of a device only a line can tell. */
+static bool output_can_write(const struct output *output)
+{
+    enum { ROOM = 4096 };
+    struct pollfd poll_fd = {.fd = output->fd, .events = POLLOUT};
+    struct stat st;
+    if (!output->failing)
+        return true;
+    if (output->polls)
+        return poll(&poll_fd, 1, 0) == 1 && poll_fd.revents == POLLOUT;
+    return output->regular && fstat(output->fd, &st) == 0 &&
+           fallocate(output->fd, FALLOC_FL_KEEP_SIZE, st.st_size, ROOM) == 0;
+}
+
+bool audit_can_write(struct audit_sink *sink, char *why, size_t cap)
+{
+    bool ok = true;
+    snprintf(why, cap, "it is being written");
+    if (pthread_mutex_trylock(&sink->lock) != 0)
+        return !atomic_load(&sink->failing);
+    for (size_t i = 0; i < sink->count && ok; i++) {
+        const struct output *output = &sink->outputs[i];
+        ok = output_can_write(output);
+        if (!ok)
+            snprintf(why, cap, "%s: %s", output->name,
+                     output->error == EAGAIN ? "nobody reads it" : strerror(output->error));
+    }
     pthread_mutex_unlock(&sink->lock);
     return ok;
 }

@@ -22,6 +22,11 @@ void audit_give(struct audit_sink *sink, uid_t uid, gid_t gid);
    once); no half line is left behind where a target is a file. */
 bool audit_write(struct audit_sink *sink, struct str lines);
 
+/* Could lines be written now, as far as that can be told without writing one? False: why holds a
+   phrase, such as "/var/log/a.jsonl: No space left on device". Does not wait: while somebody
+   writes, the answer is that of before. */
+bool audit_can_write(struct audit_sink *sink, char *why, size_t cap);
+
 /* The lines of one turn of one loop. */
 struct audit_batch {
     char *p;

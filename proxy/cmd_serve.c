@@ -2,6 +2,7 @@
 #include "cmd.h"
 
 #include "address.h"
+#include "admin.h"
 #include "confine.h"
 #include "exec_table.h"
 #include "own_places.h"
@@ -24,6 +25,7 @@ struct daemon {
     struct worker *workers;
     size_t worker_count; /* opened ones */
     struct server server;
+    struct admin admin;
     struct event *signals[3];
     struct event *deadline; /* of a stop */
     struct drop drop;
@@ -250,6 +252,11 @@ static bool tell_listeners(struct daemon *daemon)
             log_error("%s", err.text);
             return false;
         }
+    if (daemon->server.admin.name &&
+        !own_places_tell_socket(daemon->snapshot.policy, daemon->server.admin.fd, &err)) {
+        log_error("%s", err.text);
+        return false;
+    }
     if (!daemon->snapshot.role)
         warn_of_unheard(&daemon->server, daemon->snapshot.policy);
     return true;
@@ -324,7 +331,8 @@ static bool open_listeners(struct daemon *daemon)
     }
     if (!tell_listeners(daemon))
         return false;
-    if (!listeners_start(&daemon->server, &err)) {
+    if (!listeners_start(&daemon->server, &err) ||
+        !admin_start(&daemon->admin, &daemon->server, &err)) {
         log_error("%s", err.text);
         return false;
     }
@@ -363,6 +371,8 @@ static void announce(const struct daemon *daemon)
                  is_unix ? "unix://" : "", is_unix ? listener->path : listener->name,
                  listener->tls ? " DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH=FOLDER" : "");
     }
+    if (config->admin)
+        log_info("metrics and health on %s: /metrics, /healthz, /readyz", config->admin);
     char state[160 + POLICY_NAME_MAX];
     snprintf(state, sizeof(state), "READY=1\nSTATUS=serves %s", served);
     systemd_notify(&daemon->notifier, state);
@@ -417,6 +427,8 @@ static bool start(struct daemon *daemon)
 
 static void take_down(struct daemon *daemon)
 {
+    admin_close(&daemon->admin);
+    listener_close(&daemon->server.admin);
     listeners_close(&daemon->server);
     for (size_t i = 0; i < ARRAY_LEN(daemon->signals); i++)
         if (daemon->signals[i])

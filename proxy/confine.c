@@ -18,25 +18,24 @@ static bool is_regular(const char *path)
 }
 
 /* A folder that we made is the user's, so that the socket in it can be removed at the end. */
-static void give_folders(const struct server *server, const struct drop *drop)
+static void give_folder(const struct listener *listener, const struct drop *drop)
 {
-    for (size_t i = 0; i < server->count; i++) {
-        const struct listener *listener = &server->listeners[i];
-        char folder[sizeof(listener->path)];
-        if (!listener->made_folder)
-            continue;
-        snprintf(folder, sizeof(folder), "%s", listener->path);
-        *strrchr(folder, '/') = '\0';
-        if (lchown(folder, drop->uid, drop->gid) != 0)
-            log_warn("cannot give %s to the user %s: %s", folder, drop->name, strerror(errno));
-    }
+    char folder[sizeof(listener->path)];
+    if (!listener->made_folder)
+        return;
+    snprintf(folder, sizeof(folder), "%s", listener->path);
+    *strrchr(folder, '/') = '\0';
+    if (lchown(folder, drop->uid, drop->gid) != 0)
+        log_warn("cannot give %s to the user %s: %s", folder, drop->name, strerror(errno));
 }
 
 static void give(const struct server *server, struct audit_sink *sink, const struct drop *drop)
 {
     if (!drop->wanted)
         return;
-    give_folders(server, drop);
+    for (size_t i = 0; i < server->count; i++)
+        give_folder(&server->listeners[i], drop);
+    give_folder(&server->admin, drop);
     audit_give(sink, drop->uid, drop->gid);
 }
 
@@ -57,6 +56,8 @@ static void grant(struct sandbox *sandbox, const struct config *config, const st
     for (size_t i = 0; i < server->count; i++)
         if (server->listeners[i].inode)
             sandbox_grant_folder_of(sandbox, server->listeners[i].path, SANDBOX_REMOVE);
+    if (server->admin.inode)
+        sandbox_grant_folder_of(sandbox, server->admin.path, SANDBOX_REMOVE);
 }
 
 static bool can_open(const char *path, int flags)

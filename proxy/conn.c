@@ -19,6 +19,7 @@ struct conn {
     struct stream upstream;
     struct identity peer;
     struct exchange exchange;
+    struct metrics_bytes counted; /* of the client's */
     struct timer timer;
     bool head_begun;     /* the deadline is that of a head, not that of an idle connection */
     struct task again;   /* go on in the next turn */
@@ -273,6 +274,8 @@ static void conn_hold(struct conn *conn)
 
 static void conn_release(struct conn *conn)
 {
+    metrics_count_bytes(conn->context->metrics, &conn->counted, conn->client.bytes_in,
+                        conn->client.bytes_out);
     if (--conn->held > 0 || conn->phase != PHASE_CLOSED)
         return;
     struct context *context = conn->context;
@@ -348,6 +351,7 @@ bool conn_open(struct context *context, int fd, const struct sockaddr_storage *a
         conn->next->prev = conn;
     context->conns = conn;
     context->conn_count++;
+    metrics_count_connection(context->metrics, listener);
     if (context->conn_count > context->conn_peak)
         context->conn_peak = context->conn_count;
     conn_clock(conn, true);

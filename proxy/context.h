@@ -8,6 +8,7 @@
 #include "config.h"
 #include "http_request.h"
 #include "loop.h"
+#include "metrics.h"
 
 #include <openssl/evp.h>
 #include <stdatomic.h>
@@ -57,6 +58,7 @@ struct context {
     struct audit_sink *sink;
     struct audit_batch batch;    /* lines of this turn */
     bool audit_failed;           /* the last batch could not be written whole */
+    struct metrics *metrics;     /* what this loop counts; NULL: nothing */
     struct sockaddr_un upstream; /* the real daemon */
     const char *upstream_name;   /* for messages */
     gid_t upstream_gid;          /* of its socket at start */

@@ -38,7 +38,7 @@ struct exchange {
     struct head_scan scan;     /* of the request's head, then of the response's */
     struct relay up, down;     /* bodies; in a tunnel the two directions */
     uint64_t id;
-    uint64_t started_ns;            /* monotonic */
+    uint64_t started_ns;            /* monotonic: the head's first byte; 0: not yet */
     uint64_t client_in, client_out; /* the client's counters when the request began */
     uint16_t status;                /* of the response; 0: none yet */
     bool http10;                    /* the client speaks HTTP/1.0 */
@@ -52,6 +52,7 @@ struct exchange {
     bool end_passed;                /* the client's end has been passed on */
     bool record_end;                /* an `end` line is due when it is over */
     size_t held_head;               /* bytes of a response's head whose body is awaited; 0: none */
+    enum metrics_span span;         /* what it counts as while it is open */
 };
 
 /* Chosen once, when it is known who asks: for a plain connection when it is accepted. */

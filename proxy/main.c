@@ -19,6 +19,8 @@ static const struct {
     {"test", cmd_test, "test [--verbose] CASEFILE...", "run your policy's cases, as in CI"},
     {"routes", cmd_routes, "routes", "every operation of the Docker Engine API, tab-separated"},
     {"roles", cmd_roles, "roles [NAME]", "the built-in roles; with NAME its JSON"},
+    {"healthcheck", cmd_healthcheck, "healthcheck [ADDRESS]",
+     "0 when the proxy serves and the daemon answers"},
 };
 
 // clang-format off

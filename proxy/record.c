@@ -156,6 +156,11 @@ static void write_body_hash(struct exchange *exchange, struct json_out *out)
 bool record_request(struct exchange *exchange)
 {
     struct json_out out;
+    const struct decision *decision = &exchange->inquiry->decision;
+    metrics_count_request(exchange->context->metrics,
+                          exchange->route ? exchange->route->op : OP_COUNT,
+                          exchange->role ? role_name(exchange->role) : NULL,
+                          exchange->peer->listener, decision->verdict == VERDICT_ALLOW);
     if (!open_line(exchange, &out))
         return false;
     begin(exchange, "request", &out);
@@ -174,6 +179,7 @@ bool record_request(struct exchange *exchange)
 bool record_refused(struct exchange *exchange, int status, const char *why)
 {
     struct json_out out;
+    metrics_count_refusal(exchange->context->metrics, status);
     if (!open_line(exchange, &out))
         return false;
     begin(exchange, "refused", &out);

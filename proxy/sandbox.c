@@ -86,6 +86,7 @@ static const struct call calls[] = {
     {"fstat", ALLOW, {{0}}}, {"newfstatat", ALLOW, {{0}}}, {"statx", ALLOW, {{0}}},
     {"stat", ALLOW, {{0}}}, {"lstat", ALLOW, {{0}}}, {"lseek", ALLOW, {{0}}},
     {"ftruncate", ALLOW, {{0}}},                /* takes half an audit line back */
+    {"fallocate", ALLOW, {{IF(1, INT), IS FALLOC_FL_KEEP_SIZE}}},    /* is there room for the next one? */
     {"unlink", ALLOW, {{0}}},                   /* of the own sockets, at the end */
     {"unlinkat", ALLOW, {{IF(2, INT), IS 0}}},
 

@@ -210,72 +210,113 @@ SSL *tls_connection_new(struct tls_context *context)
 
 static const struct {
     int code;
+    enum tls_failure failure;
     const char *text;
 } verify_texts[] = {
-    {X509_V_ERR_CERT_HAS_EXPIRED, "the client's certificate has expired"},
-    {X509_V_ERR_CERT_NOT_YET_VALID, "the client's certificate is not yet valid"},
-    {X509_V_ERR_CERT_REVOKED, "the client's certificate has been revoked"},
-    {X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, "the client's certificate is of an unknown CA"},
-    {X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, "the client's certificate is of an unknown CA"},
-    {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, "the client's certificate is of an unknown CA"},
-    {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, "the client's certificate is of an unknown CA"},
-    {X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, "the client's certificate is of an unknown CA"},
-    {X509_V_ERR_CERT_SIGNATURE_FAILURE,
+    {X509_V_ERR_CERT_HAS_EXPIRED, TLS_FAILURE_EXPIRED, "the client's certificate has expired"},
+    {X509_V_ERR_CERT_NOT_YET_VALID, TLS_FAILURE_CERTIFICATE,
+     "the client's certificate is not yet valid"},
+    {X509_V_ERR_CERT_REVOKED, TLS_FAILURE_REVOKED, "the client's certificate has been revoked"},
+    {X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, TLS_FAILURE_UNKNOWN_CA,
+     "the client's certificate is of an unknown CA"},
+    {X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, TLS_FAILURE_UNKNOWN_CA,
+     "the client's certificate is of an unknown CA"},
+    {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, TLS_FAILURE_UNKNOWN_CA,
+     "the client's certificate is of an unknown CA"},
+    {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, TLS_FAILURE_UNKNOWN_CA,
+     "the client's certificate is of an unknown CA"},
+    {X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, TLS_FAILURE_UNKNOWN_CA,
+     "the client's certificate is of an unknown CA"},
+    {X509_V_ERR_CERT_SIGNATURE_FAILURE, TLS_FAILURE_UNKNOWN_CA,
      "the client's certificate is of an unknown CA: one of the same name, with another key"},
-    {X509_V_ERR_INVALID_PURPOSE, "the client's certificate is not for clients (no clientAuth)"},
-    {X509_V_ERR_UNABLE_TO_GET_CRL, "the CA of the client's certificate has no list in --tlscrl"},
-    {X509_V_ERR_CRL_HAS_EXPIRED, "the revocation list in --tlscrl has expired; fetch a new one"},
-    {X509_V_ERR_CRL_NOT_YET_VALID, "the revocation list in --tlscrl is not yet valid"},
+    {X509_V_ERR_INVALID_PURPOSE, TLS_FAILURE_CERTIFICATE,
+     "the client's certificate is not for clients (no clientAuth)"},
+    {X509_V_ERR_UNABLE_TO_GET_CRL, TLS_FAILURE_REVOCATIONS,
+     "the CA of the client's certificate has no list in --tlscrl"},
+    {X509_V_ERR_CRL_HAS_EXPIRED, TLS_FAILURE_REVOCATIONS,
+     "the revocation list in --tlscrl has expired; fetch a new one"},
+    {X509_V_ERR_CRL_NOT_YET_VALID, TLS_FAILURE_REVOCATIONS,
+     "the revocation list in --tlscrl is not yet valid"},
 };
 
 static const struct {
     int code;
+    enum tls_failure failure;
     const char *text;
 } reason_texts[] = {
-    {SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, "no certificate: the client sent none"},
-    {SSL_R_UNSUPPORTED_PROTOCOL, "unsupported protocol: older than TLS 1.2"},
-    {SSL_R_VERSION_TOO_LOW, "unsupported protocol: older than TLS 1.2"},
-    {SSL_R_NO_SHARED_CIPHER, "no cipher that both sides know"},
-    {SSL_R_NO_SUITABLE_KEY_SHARE, "no key exchange that both sides know"},
-    {SSL_R_NO_APPLICATION_PROTOCOL, "no application protocol: the client does not speak http/1.1"},
-    {SSL_R_HTTP_REQUEST, "plain HTTP came in where TLS is spoken"},
-    {SSL_R_HTTPS_PROXY_REQUEST, "plain HTTP came in where TLS is spoken"},
-    {SSL_R_WRONG_VERSION_NUMBER, "what came in is not TLS"},
-    {SSL_R_PACKET_LENGTH_TOO_LONG, "what came in is not TLS"},
-    {SSL_R_BAD_LENGTH, "what came in is not TLS"},
-    {SSL_R_UNEXPECTED_MESSAGE, "what came in is not a TLS handshake"},
-    {SSL_R_TLSV1_ALERT_UNKNOWN_CA, "the client does not trust this server: unknown CA"},
-    {SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, "the client does not trust this server: bad certificate"},
-    {SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED, "the client found this server's certificate expired"},
+    {SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, TLS_FAILURE_NO_CERTIFICATE,
+     "no certificate: the client sent none"},
+    {SSL_R_UNSUPPORTED_PROTOCOL, TLS_FAILURE_PROTOCOL, "unsupported protocol: older than TLS 1.2"},
+    {SSL_R_VERSION_TOO_LOW, TLS_FAILURE_PROTOCOL, "unsupported protocol: older than TLS 1.2"},
+    {SSL_R_NO_SHARED_CIPHER, TLS_FAILURE_PROTOCOL, "no cipher that both sides know"},
+    {SSL_R_NO_SUITABLE_KEY_SHARE, TLS_FAILURE_PROTOCOL, "no key exchange that both sides know"},
+    {SSL_R_NO_APPLICATION_PROTOCOL, TLS_FAILURE_PROTOCOL,
+     "no application protocol: the client does not speak http/1.1"},
+    {SSL_R_HTTP_REQUEST, TLS_FAILURE_PLAIN_HTTP, "plain HTTP came in where TLS is spoken"},
+    {SSL_R_HTTPS_PROXY_REQUEST, TLS_FAILURE_PLAIN_HTTP, "plain HTTP came in where TLS is spoken"},
+    {SSL_R_WRONG_VERSION_NUMBER, TLS_FAILURE_NOT_TLS, "what came in is not TLS"},
+    {SSL_R_PACKET_LENGTH_TOO_LONG, TLS_FAILURE_NOT_TLS, "what came in is not TLS"},
+    {SSL_R_BAD_LENGTH, TLS_FAILURE_NOT_TLS, "what came in is not TLS"},
+    {SSL_R_UNEXPECTED_MESSAGE, TLS_FAILURE_NOT_TLS, "what came in is not a TLS handshake"},
+    {SSL_R_TLSV1_ALERT_UNKNOWN_CA, TLS_FAILURE_DISTRUST,
+     "the client does not trust this server: unknown CA"},
+    {SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, TLS_FAILURE_DISTRUST,
+     "the client does not trust this server: bad certificate"},
+    {SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED, TLS_FAILURE_DISTRUST,
+     "the client found this server's certificate expired"},
 };
 
-static void explain_verify(long code, char *dst, size_t cap)
+const char *tls_failure_name(enum tls_failure failure)
+{
+    static const char *const names[TLS_FAILURES] = {
+        [TLS_FAILURE_OTHER] = "other",
+        [TLS_FAILURE_NO_CERTIFICATE] = "no_certificate",
+        [TLS_FAILURE_CERTIFICATE] = "bad_certificate",
+        [TLS_FAILURE_EXPIRED] = "expired",
+        [TLS_FAILURE_REVOKED] = "revoked",
+        [TLS_FAILURE_UNKNOWN_CA] = "unknown_ca",
+        [TLS_FAILURE_REVOCATIONS] = "revocation_list",
+        [TLS_FAILURE_PROTOCOL] = "protocol",
+        [TLS_FAILURE_PLAIN_HTTP] = "plain_http",
+        [TLS_FAILURE_NOT_TLS] = "not_tls",
+        [TLS_FAILURE_DISTRUST] = "client_distrusts",
+        [TLS_FAILURE_LEFT] = "client_left",
+        [TLS_FAILURE_LATE] = "timeout",
+    };
+    return names[failure];
+}
+
+static enum tls_failure explain_verify(long code, char *dst, size_t cap)
 {
     for (size_t i = 0; i < ARRAY_LEN(verify_texts); i++)
         if (verify_texts[i].code == code) {
             snprintf(dst, cap, "%s", verify_texts[i].text);
-            return;
+            return verify_texts[i].failure;
         }
     snprintf(dst, cap, "the client's certificate is refused: %s",
              X509_verify_cert_error_string(code));
+    return TLS_FAILURE_CERTIFICATE;
 }
 
-bool tls_explain(const SSL *ssl, bool ended, char *dst, size_t cap)
+enum tls_failure tls_explain(const SSL *ssl, bool ended, char *dst, size_t cap)
 {
+    enum tls_failure failure = TLS_FAILURE_OTHER;
     unsigned long error = ERR_peek_error();
     int reason = ERR_GET_LIB(error) == ERR_LIB_SSL ? ERR_GET_REASON(error) : 0;
     long verified = SSL_get_verify_result(ssl);
     const char *text = ERR_reason_error_string(error);
     ERR_clear_error();
-    if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED && verified != X509_V_OK) {
-        explain_verify(verified, dst, cap);
-        return false;
-    }
+    if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED && verified != X509_V_OK)
+        return explain_verify(verified, dst, cap);
     for (size_t i = 0; i < ARRAY_LEN(reason_texts); i++)
-        if (reason_texts[i].code == reason && reason)
+        if (reason_texts[i].code == reason && reason) {
             text = reason_texts[i].text;
-    if (ended && (reason == 0 || reason == SSL_R_UNEXPECTED_EOF_WHILE_READING))
+            failure = reason_texts[i].failure;
+        }
+    if (ended && (reason == 0 || reason == SSL_R_UNEXPECTED_EOF_WHILE_READING)) {
         text = "the client left in the middle of the handshake";
+        failure = TLS_FAILURE_LEFT;
+    }
     snprintf(dst, cap, "%s", text ? text : "the handshake failed");
-    return reason == SSL_R_HTTP_REQUEST || reason == SSL_R_HTTPS_PROXY_REQUEST;
+    return failure;
 }

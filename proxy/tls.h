@@ -34,8 +34,27 @@ SSL *tls_connection_new(struct tls_context *context);
 /* False: the client was verified once, but that is no longer worth anything. After the handshake.
  */
 bool tls_still_valid(const SSL *ssl);
-/* Why a handshake failed, in words; takes OpenSSL's error. ended: the client has closed. True: what
-   came was plain HTTP. */
-bool tls_explain(const SSL *ssl, bool ended, char *dst, size_t cap);
+/* Why a handshake failed, by class. */
+enum tls_failure {
+    TLS_FAILURE_OTHER,
+    TLS_FAILURE_NO_CERTIFICATE, /* the client has none */
+    TLS_FAILURE_CERTIFICATE,    /* it is no good for another reason than those below */
+    TLS_FAILURE_EXPIRED,
+    TLS_FAILURE_REVOKED,
+    TLS_FAILURE_UNKNOWN_CA,
+    TLS_FAILURE_REVOCATIONS, /* no list, or none that is valid, says that it is not revoked */
+    TLS_FAILURE_PROTOCOL,    /* no version, cipher or protocol that both sides know */
+    TLS_FAILURE_PLAIN_HTTP,
+    TLS_FAILURE_NOT_TLS,
+    TLS_FAILURE_DISTRUST, /* the client does not trust this server */
+    TLS_FAILURE_LEFT,     /* the client has closed */
+    TLS_FAILURE_LATE,
+    TLS_FAILURES,
+};
+const char *tls_failure_name(enum tls_failure failure); /* "unknown_ca" */
+
+/* Why a handshake failed, in words and by class; takes OpenSSL's error. ended: the client has
+   closed. */
+enum tls_failure tls_explain(const SSL *ssl, bool ended, char *dst, size_t cap);
 
 #endif

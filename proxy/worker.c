@@ -19,6 +19,8 @@ static void on_turn_end(void *arg)
     if (batch->len || batch->failed) {
         bool written = audit_write(context->sink, (struct str){batch->p, batch->len});
         context->audit_failed = batch->failed || !written;
+        metrics_count_audit(context->metrics, (struct str){batch->p, batch->len},
+                            !context->audit_failed);
         batch->len = 0;
         batch->failed = false;
     }
@@ -85,6 +87,7 @@ bool worker_open(struct worker *worker, unsigned index, const struct config *con
     context->sink = sink;
     context->sha256 = sha256;
     context->digest = EVP_MD_CTX_new();
+    context->metrics = metrics_new();
     upstream_setup(context, config->upstream);
     snprintf(context->id_prefix, sizeof(context->id_prefix), "%08lx-%x-",
              (unsigned long)time(NULL) & 0xffffffffUL, index);
@@ -92,7 +95,7 @@ bool worker_open(struct worker *worker, unsigned index, const struct config *con
     context->loop.turn_arg = worker;
     pthread_mutex_init(&worker->lock, NULL);
     worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (worker->wake_fd < 0 || !context->digest)
+    if (worker->wake_fd < 0 || !context->digest || !context->metrics)
         return false;
     worker->wake_event =
         event_new(context->loop.base, worker->wake_fd, EV_READ | EV_PERSIST, on_wake, worker);
@@ -179,6 +182,7 @@ void worker_close(struct worker *worker)
         event_free(worker->wake_event);
     if (worker->wake_fd >= 0)
         close(worker->wake_fd);
+    metrics_free(context->metrics);
     loop_close(&context->loop);
     pthread_mutex_destroy(&worker->lock);
 }

@@ -315,6 +315,14 @@ static int cut_audit(void)
 {
     return result(ftruncate(audit_fd, 3));
 }
+static int ask_for_room(void)
+{
+    return result(fallocate(audit_fd, FALLOC_FL_KEEP_SIZE, 0, 4096));
+}
+static int try_punch_hole(void)
+{
+    return result(fallocate(audit_fd, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, 0, 1));
+}
 static int reopen_audit(void)
 {
     int fd = open(in("audit/log"), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
@@ -425,6 +433,7 @@ static const struct row {
     NEED(1, EACCES, try_create_policy),
     ROW(EPERM, try_create),
     ROW(EPERM, try_truncate_audit),
+    ROW(EPERM, try_punch_hole),
     ROW(EPERM, try_nameless),
     NEED(1, EACCES, try_unlink_policy),
     ROW(EPERM, try_rename),
@@ -446,6 +455,7 @@ static const struct row {
     ROW(0, read_new_policy),
     ROW(0, write_audit),
     ROW(0, cut_audit),
+    ROW(0, ask_for_room),
     ROW(0, reopen_audit),
     ROW(0, rotate_audit),
     ROW(0, remove_own_socket),
