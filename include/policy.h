@@ -231,6 +231,9 @@ struct client_role {
 /* The first entry of `clients` whose every match key holds; without one the role `default`. */
 struct client_role policy_client(const struct policy *policy,
                                  const struct client_identity *identity);
+/* Does a client whose certificate is found to be worth nothing any more lose what it has under way,
+   too (`revoked`)? */
+bool policy_closes_revoked(const struct policy *policy);
 /* How many entries `clients` has. */
 size_t policy_client_count(const struct policy *policy);
 /* Its names in order; NULL behind the last. */
