@@ -76,7 +76,6 @@ static bool watch_signals(struct daemon *daemon)
     /* What libevent restores at the end, so that a late second signal cannot end us by itself. */
     signal(SIGTERM, SIG_IGN);
     signal(SIGINT, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
     daemon->signals[0] = evsignal_new(base, SIGTERM, on_stop_signal, daemon);
     daemon->signals[1] = evsignal_new(base, SIGINT, on_stop_signal, daemon);
     daemon->deadline = event_new(base, -1, EV_PERSIST, on_stop_tick, daemon);
@@ -90,6 +89,8 @@ static bool watch_signals(struct daemon *daemon)
 static void hold_hup(bool hold)
 {
     sigset_t hup;
+    if (hold)
+        signal(SIGHUP, SIG_IGN); /* what libevent restores; later it would drop one that waits */
     sigemptyset(&hup);
     sigaddset(&hup, SIGHUP);
     pthread_sigmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &hup, NULL);
