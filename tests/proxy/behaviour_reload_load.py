@@ -106,7 +106,6 @@ def load():
             check(end.send(b"5\r\nagain\r\n"), "a stream is gone")
         for client in streams:
             equal([client.chunk(), client.chunk()], [b"hello", b"again"], "a stream's pieces")
-        print(count, memory, env.rss(), answered_so_far(busy))
         check(count >= 20, f"only {count} reloads")
         for status in (200, 403):
             check(sum(x.counts[status] for x in busy) > 0, f"no answer {status}")
@@ -119,10 +118,6 @@ def load():
         for client in env.clients:
             client.close()
         wait_for(lambda: settled_descriptors(env) == before, f"{before} descriptors, as before", 10)
-
-
-def answered_so_far(b):
-    return sum(sum(x.counts.values()) for x in b)
 
 
 def settled_descriptors(env):
