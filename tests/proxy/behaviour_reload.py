@@ -600,6 +600,56 @@ def server_certificate():
 
 
 @suite.test
+def links():
+    """files behind links that lead elsewhere now, as Kubernetes and certbot replace them"""
+    with with_policy(Env, READ) as env:
+        volume, archive, live = (os.path.join(env.dir, x) for x in ("volume", "archive", "live"))
+        for turn, document in enumerate((READ, PING)):
+            os.makedirs(f"{volume}/..{turn}")
+            os.rename(write_policy(env, document), f"{volume}/..{turn}/policy.json")
+        os.symlink("..0", volume + "/..data")
+        os.symlink("..data/policy.json", volume + "/policy.json")
+        env.args[env.args.index("--policy") + 1] = volume + "/policy.json"
+        shutil.copytree(certs.dir, archive)
+        os.unlink(archive + "/ca-key.pem")
+        os.makedirs(live)
+        names = ("ca.pem", "server-cert.pem", "server-key.pem")
+        for name in names:
+            os.rename(f"{archive}/{name}", f"{archive}/1{name}")
+            shutil.copy(f"{archive}/1{name}", f"{archive}/2{name}")
+            os.symlink(f"../archive/1{name}", f"{live}/{name}")
+        with open(archive + "/2ca.pem", "a", encoding="ascii") as file:
+            file.write("\n")
+        port = free_port()
+        env.args += server_options(port, folder=live)
+        env.start()
+        hup(env)
+        for name in names:
+            os.unlink(f"{live}/{name}")
+            os.symlink(f"../archive/2{name}", f"{live}/{name}")
+        os.symlink("..1", volume + "/..next")
+        os.rename(volume + "/..next", volume + "/..data")
+        log = hup(env)
+        check(" -> " in log and "TLS files loaded" in log, log)
+        equal(env.ask("GET", "/info").status, 403, "by the new policy")
+
+
+@suite.test
+def revoked_in_handshake():
+    """a client that is revoked while it shakes hands is not served, though it began before"""
+    with tls_serving(READ) as (env, files, connect):
+        alice = files.client("a1")
+        client = connect(alice, shake=False)
+        files.revoke("a1")
+        hup(env)
+        client.handshake()
+        client.request("GET", "/info")
+        check(client.at_end(), "it is served")
+        env.wait_audit(1, record="refused",
+                       reason="TLS: the client's certificate has been revoked")
+
+
+@suite.test
 def client_expires():
     """a certificate that ends while its connection is idle is refused at the next request, no HUP"""
     with tls_serving(READ, crl=False) as (env, _, connect):
