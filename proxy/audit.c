@@ -238,6 +238,89 @@ bool audit_can_write(struct audit_sink *sink, char *why, size_t cap)
     return ok;
 }
 
+/* ---- opened again --------------------------------------------------------------------------- */
+
+static bool is_replaced(const struct output *output)
+{
+    return output->regular && output->fd > STDERR_FILENO;
+}
+
+bool audit_has_files(const struct audit_sink *sink)
+{
+    bool any = false;
+    for (size_t i = 0; i < sink->count; i++)
+        any |= is_replaced(&sink->outputs[i]);
+    return any;
+}
+
+/* A pipe that has come in the file's place would keep us waiting for its reader. */
+static int open_again(const char *target, struct err *err)
+{
+    struct stat st;
+    int fd = open(target, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+    if (fd < 0) {
+        err_set(err, 0, 0, "cannot open the audit log %s again: %s%s", target, strerror(errno),
+                errno == EACCES ? "; let the user that sockwarden runs as write it, or make files "
+                                  "in its folder"
+                                : "");
+    } else if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        err_set(err, 0, 0, "the audit log %s is no file any more; move what is there away", target);
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static bool open_all_again(const struct audit_sink *sink, const char *const *targets, size_t count,
+                           int fds[AUDIT_TARGETS_MAX], struct err *err)
+{
+    bool ok = true;
+    for (size_t i = 0, at = 0; i < count && at < sink->count; i++) {
+        if (strcmp(targets[i], "none") == 0)
+            continue;
+        if (ok && is_replaced(&sink->outputs[at])) {
+            fds[at] = open_again(targets[i], err);
+            ok = fds[at] >= 0;
+        }
+        at++;
+    }
+    return ok;
+}
+
+/* With half a line that could not be cut off, its end belongs behind it, or nowhere: whoever wrote
+   it was told that it failed. Returns the old file. */
+static int replace(struct output *output, int fd)
+{
+    int old = output->fd;
+    if (output->rest)
+        write_rest(output);
+    free(output->rest);
+    output->rest = NULL;
+    output->rest_length = 0;
+    output->fd = fd;
+    return old;
+}
+
+bool audit_reopen(struct audit_sink *sink, const char *const *targets, size_t count,
+                  struct err *err)
+{
+    int fds[AUDIT_TARGETS_MAX];
+    for (size_t i = 0; i < AUDIT_TARGETS_MAX; i++)
+        fds[i] = -1;
+    bool ok = open_all_again(sink, targets, count, fds, err);
+    pthread_mutex_lock(&sink->lock);
+    for (size_t i = 0; i < sink->count && ok; i++)
+        if (fds[i] >= 0)
+            fds[i] = replace(&sink->outputs[i], fds[i]);
+    pthread_mutex_unlock(&sink->lock);
+    for (size_t i = 0; i < sink->count; i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+    return ok;
+}
+
+/* ---- the batch ------------------------------------------------------------------------------ */
+
 char *audit_reserve(struct audit_batch *batch, size_t want)
 {
     if (batch->cap - batch->len < want) {

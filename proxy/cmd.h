@@ -28,6 +28,9 @@ bool file_private_enough(const char *path, uid_t self, struct err *err);
    sentence; NULL when there was an error. */
 struct policy *policy_read(const char *path, char hash[65]);
 
+/* The same for a text that has been read: errors and warnings go into errors. */
+struct policy *policy_of_text(struct str text, char hash[65], struct err_list *errors);
+
 /* A sentence about a role that does not exist, with the nearest one that does. */
 void role_missing(const struct policy *policy, const char *name, char *dst, size_t cap);
 

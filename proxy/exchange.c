@@ -133,6 +133,8 @@ void exchange_begin(struct exchange *exchange, size_t head_length)
     if (!exchange->started_ns)
         exchange->started_ns = clock_now_ns();
     exchange->scan = (struct head_scan){0, 0, 0};
+    if (exchange->snapshot && exchange->snapshot != exchange->context->snapshot)
+        exchange_choose_role(exchange);
     exchange->role = exchange->served.role;
     exchange->client_out = exchange->client->bytes_out;
     /* What was read ahead belongs to this request as far as it reaches. */
@@ -217,7 +219,8 @@ static enum phase take_head(struct exchange *exchange, size_t length)
     exchange->keep_alive = inquiry->http.keep_alive;
     exchange->to_head = str_is(inquiry->http.head.method, "HEAD");
     exchange->up = relay_new(exchange->client, NULL, inquiry->http.framing, inquiry->http.length);
-    return judge_head(exchange);
+    const char *distrust = exchange_distrust(exchange);
+    return distrust ? exchange_refuse(exchange, 403, distrust) : judge_head(exchange);
 }
 
 /* The last answer may still be queued; and an end that was said is answered with ours. */
@@ -495,5 +498,6 @@ void exchange_finish(struct exchange *exchange)
     exchange->has_head = exchange->reusable = exchange->allowed = exchange->end_passed = false;
     exchange->record_end = false;
     exchange->held_head = 0;
+    exchange->cut = NULL;
     exchange->up = exchange->down = (struct relay){.done = true};
 }

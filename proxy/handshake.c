@@ -5,17 +5,6 @@
 
 #include <stdio.h>
 
-void exchange_choose_role(struct exchange *exchange)
-{
-    const struct snapshot *snapshot = exchange->context->snapshot;
-    if (snapshot->role) {
-        exchange->served = (struct client_role){NULL, snapshot->role};
-        return;
-    }
-    struct client_identity identity = identity_client(exchange->peer);
-    exchange->served = policy_client(snapshot->policy, &identity);
-}
-
 static void record(struct exchange *exchange, enum tls_failure failure, const char *why)
 {
     char reason[300];
@@ -64,7 +53,10 @@ static bool identify(struct exchange *exchange)
     if (!cert)
         return true; /* the context demands one, or --tlsverify=false */
     exchange->peer->certificate = certificate_read(cert, &why);
-    if (exchange->peer->certificate)
+    exchange->trust = tls_trust_now(stream_ssl(exchange->client));
+    if (exchange->peer->certificate) /* the files may have been loaded anew meanwhile */
+        why = exchange_distrust(exchange);
+    if (!why)
         return true;
     record(exchange, TLS_FAILURE_CERTIFICATE, why);
     return false;

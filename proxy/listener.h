@@ -29,7 +29,7 @@ struct server {
     struct worker *workers;
     size_t worker_count;
     struct shared *shared;
-    struct tls_context *tls; /* of new connections; NULL when no listener needs one. Owned */
+    struct tls_context *tls; /* of new connections; NULL when no listener needs one. Borrowed */
     struct event *resume;    /* timer: try accepting again */
     struct systemd_sockets inherited; /* read before anything else is opened */
     bool paused;

@@ -166,7 +166,7 @@ bool record_request(struct exchange *exchange)
     begin(exchange, "request", &out);
     write_request(exchange, &out);
     write_decision(exchange, &out);
-    json_out_member(&out, "policy", str_of(exchange->context->snapshot->hash));
+    json_out_member(&out, "policy", str_of(exchange->snapshot->hash));
     write_status(exchange, &out);
     write_facts(exchange->inquiry, &out);
     write_body_hash(exchange, &out);
@@ -202,6 +202,8 @@ void record_end(struct exchange *exchange)
     begin(exchange, "end", &out);
     if (exchange->route)
         json_out_member(&out, "operation", str_of(operation_name(exchange->route->op)));
+    if (exchange->cut)
+        json_out_member(&out, "reason", str_of(exchange->cut));
     write_status(exchange, &out);
     json_out_key(&out, "bytes_in");
     json_out_uint(&out, exchange->client->bytes_in - exchange->client_in);

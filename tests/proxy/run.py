@@ -14,6 +14,8 @@ import behaviour_health
 import behaviour_http
 import behaviour_limits
 import behaviour_process
+import behaviour_reload
+import behaviour_reload_load
 import behaviour_sandbox
 import behaviour_stream
 import behaviour_systemd
@@ -27,8 +29,8 @@ from harness import settings
 
 SUITES = [behaviour_http, behaviour_stream, behaviour_upstream, behaviour_tunnel, behaviour_limits,
           behaviour_admin, behaviour_audit, behaviour_build, behaviour_clients, behaviour_health,
-          behaviour_process, behaviour_sandbox, behaviour_systemd, behaviour_test_command, behaviour_tls,
-          behaviour_tls_files]
+          behaviour_process, behaviour_reload, behaviour_reload_load, behaviour_sandbox,
+          behaviour_systemd, behaviour_test_command, behaviour_tls, behaviour_tls_files]
 
 
 class Report:

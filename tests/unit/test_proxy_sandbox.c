@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -24,6 +25,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -332,6 +334,29 @@ static int rotate_audit(void)
 {
     return opened("audit/log.new", O_WRONLY | O_APPEND | O_CREAT);
 }
+/* As a reload does with the places of the proxy itself. */
+static int resolve_link(void)
+{
+    char real[PATH_MAX];
+    return !realpath(in("policy/link.json"), real)      ? errno
+           : strcmp(real, in("other/target.json")) == 0 ? 0
+                                                        : EINVAL;
+}
+static int resolve_folder(void)
+{
+    char real[PATH_MAX];
+    return realpath(in("policy/"), real) ? 0 : errno;
+}
+static int resolve_relative(void)
+{
+    char real[PATH_MAX];
+    return realpath(".", real) ? 0 : errno;
+}
+static int mount_flags(void)
+{
+    struct statvfs mount;
+    return result(statvfs(in("policy"), &mount));
+}
 static int remove_own_socket(void)
 {
     return result(unlink(in("run/own.sock")));
@@ -453,6 +478,10 @@ static const struct row {
     ROW(0, core_limit),
     ROW(0, read_policy),
     ROW(0, read_new_policy),
+    ROW(0, resolve_link),
+    ROW(0, resolve_folder),
+    ROW(0, resolve_relative),
+    ROW(0, mount_flags),
     ROW(0, write_audit),
     ROW(0, cut_audit),
     ROW(0, ask_for_room),
