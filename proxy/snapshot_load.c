@@ -195,8 +195,7 @@ bool snapshot_tell_listeners(struct snapshot *snapshot, const struct server *ser
             log_error("%s", err.text);
             return false;
         }
-    if (server->admin.name &&
-        !own_places_tell_socket(snapshot->policy, server->admin.fd, &err)) {
+    if (server->admin.name && !own_places_tell_socket(snapshot->policy, server->admin.fd, &err)) {
         log_error("%s", err.text);
         return false;
     }

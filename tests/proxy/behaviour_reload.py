@@ -504,7 +504,7 @@ def revoked():
 def revoked_close():
     """with "revoked": "close" streams and tunnels end as well; their last line says why"""
     document = dict(READ, revoked="close")
-    document["roles"] = {"default": {"extends": "builtin:default"}}
+    document["roles"] = {"default": {"extends": "builtin:default", "existing": "any"}}
     with tls_serving(document) as (env, files, connect):
         alice, bob = files.client("a1"), files.client("b1")
         env.fake.handle("/containers/a/attach", lambda conn, _: conn.send(
