@@ -334,14 +334,20 @@ static void test_unread_pipe_signal(void **state)
 static void test_broken_pipe(void **state)
 {
     (void)state;
+    char why[400];
     signal(SIGPIPE, SIG_IGN);
     assert_int_equal(mkfifo(path, 0600), 0);
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     struct audit_sink *sink = open_sink(path, NULL);
     assert_true(audit_write(sink, STR("a\n")));
     close(fd);
+    assert_true(audit_can_write(sink, why, sizeof(why))); /* nothing has failed yet */
     assert_false(audit_write(sink, STR("b\n")));
+    assert_false(audit_can_write(sink, why, sizeof(why)));
+    assert_non_null(strstr(why, "Broken pipe"));
+    assert_non_null(strstr(why, path));
     fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    assert_true(audit_can_write(sink, why, sizeof(why)));
     assert_true(audit_write(sink, STR("c\n")));
     close(fd);
     audit_close(sink);
