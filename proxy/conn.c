@@ -257,7 +257,8 @@ static void conn_step(struct conn *conn)
 static void check_idle_upstream(struct conn *conn)
 {
     struct stream *upstream = &conn->upstream;
-    if (conn->phase > PHASE_HELD || conn->phase == PHASE_LOOKUP || !stream_is_open(upstream) || !upstream->can_read)
+    if (conn->phase > PHASE_HELD || conn->phase == PHASE_LOOKUP || !stream_is_open(upstream) ||
+        !upstream->can_read)
         return;
     if (stream_fill(upstream) != STREAM_AGAIN)
         stream_close(upstream);

@@ -271,12 +271,12 @@ static bool take(struct lookup *lookup, struct line *line)
     struct str pending = stream_pending(line->stream);
     struct http_refusal refusal = {0, NULL};
     size_t length = 0;
-    if (pending.n == 0)
-        return false;
     if (line->status) {
         take_body(lookup, line);
         return false;
     }
+    if (pending.n == 0)
+        return false;
     switch (head_scan(&line->scan, pending, false, lookup->plan.context->loop.buffer_size, &length,
                       &refusal)) {
     case HEAD_MORE:
