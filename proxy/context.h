@@ -23,6 +23,7 @@ struct shared {
     atomic_uint connections;  /* open client connections */
     atomic_size_t body_bytes; /* room held for bodies that are read whole */
     atomic_size_t fact_bytes; /* room held for what the daemon has said of objects */
+    atomic_uint lookup_lines; /* connections of look-ups beside the clients' own */
     struct exec_table *execs; /* commands made through the proxy */
 };
 

@@ -10,6 +10,7 @@ import behaviour_admin
 import behaviour_audit
 import behaviour_build
 import behaviour_clients
+import behaviour_facts
 import behaviour_health
 import behaviour_http
 import behaviour_limits
@@ -28,9 +29,10 @@ import cases
 from harness import settings
 
 SUITES = [behaviour_http, behaviour_stream, behaviour_upstream, behaviour_tunnel, behaviour_limits,
-          behaviour_admin, behaviour_audit, behaviour_build, behaviour_clients, behaviour_health,
-          behaviour_process, behaviour_reload, behaviour_reload_load, behaviour_sandbox,
-          behaviour_systemd, behaviour_test_command, behaviour_tls, behaviour_tls_files]
+          behaviour_admin, behaviour_audit, behaviour_build, behaviour_clients, behaviour_facts,
+          behaviour_health, behaviour_process, behaviour_reload, behaviour_reload_load,
+          behaviour_sandbox, behaviour_systemd, behaviour_test_command, behaviour_tls,
+          behaviour_tls_files]
 
 
 class Report:
