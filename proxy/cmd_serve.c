@@ -3,6 +3,7 @@
 
 #include "address.h"
 #include "confine.h"
+#include "host_warn.h"
 #include "own_places.h"
 #include "upstream.h"
 
@@ -26,6 +27,7 @@ struct daemon {
     struct event *signals[3];
     struct event *deadline; /* of a stop */
     struct drop drop;
+    struct host_root host_root;
     struct systemd_notifier notifier;
     struct event *watchdog; /* NULL: nobody wants to hear */
     int stopping;           /* how many times it was asked for */
@@ -238,6 +240,12 @@ static void warn_of_unheard(const struct server *server, const struct policy *po
     }
 }
 
+static void say_warning(const char *sentence, void *arg)
+{
+    (void)arg;
+    log_warn("%s", sentence);
+}
+
 /* Own sockets and ports are kept from containers; clients are told by the listeners' names. */
 static bool tell_listeners(struct daemon *daemon)
 {
@@ -248,6 +256,8 @@ static bool tell_listeners(struct daemon *daemon)
             log_error("%s", err.text);
             return false;
         }
+    for (size_t i = 0; i < daemon->server.count; i++)
+        host_root_add_listener(&daemon->host_root, daemon->server.listeners[i].fd);
     if (!daemon->snapshot.role)
         warn_of_unheard(&daemon->server, daemon->snapshot.policy);
     return true;
@@ -386,13 +396,24 @@ static bool prepare(struct daemon *daemon)
 {
     struct err err = {.set = false};
     const struct config *config = &daemon->config;
+    const char *upstream = address_unix_path(config->upstream);
     bool ok = systemd_read_sockets(&daemon->server.inherited, &err) &&
-              drop_find(config->user, address_unix_path(config->upstream), &daemon->drop, &err);
+              drop_find(config->user, upstream, &daemon->drop, &err) &&
+              host_root_open(config->host_root, upstream, &daemon->host_root, &err);
     if (!ok)
         log_error("%s", err.text);
     systemd_open_notifier(&daemon->notifier);
     raise_descriptor_limit(config);
     return ok;
+}
+
+/* As the user that serves, who sees less than root. */
+static void warn_of_binds(const struct daemon *daemon)
+{
+    if (daemon->host_root.by_name)
+        log_warn("--host-root none: bind sources are judged by name only, so that a symbolic link "
+                 "below an allowed path leads wherever it points");
+    host_warn(&daemon->host_root, daemon->snapshot.policy, true, say_warning, NULL);
 }
 
 static bool start(struct daemon *daemon)
@@ -410,6 +431,7 @@ static bool start(struct daemon *daemon)
         !open_listeners(daemon) || !confine(config, &daemon->server, daemon->sink, &daemon->drop))
         return false;
     probe_upstream(daemon);
+    warn_of_binds(daemon);
     return start_threads(daemon);
 }
 
@@ -431,12 +453,13 @@ static void take_down(struct daemon *daemon)
     tls_context_unref(daemon->server.tls);
     audit_close(daemon->sink);
     policy_free(daemon->snapshot.policy);
+    host_root_close(&daemon->host_root);
     systemd_close_notifier(&daemon->notifier);
 }
 
 int cmd_serve(int argc, char **argv)
 {
-    static struct daemon daemon = {.notifier.fd = -1};
+    static struct daemon daemon = {.notifier.fd = -1, .host_root.fd = -1};
     struct err err = {.set = false};
     if (!config_read(argc, argv, &daemon.config, &err))
         return cmd_fail(EXIT_USAGE, "%s", err.text);
