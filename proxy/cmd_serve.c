@@ -363,7 +363,7 @@ static void announce(const struct daemon *daemon)
              config->policy ? config->policy : "built in", config->upstream);
     log_info(
         "existing objects are not judged in this version: the operation alone decides, not which "
-        "object it names; host paths of binds are compared as they are written");
+        "object it names");
     for (size_t i = 0; i < daemon->server.count; i++) {
         const struct listener *listener = &daemon->server.listeners[i];
         bool is_unix = listener->path[0] != '\0';
