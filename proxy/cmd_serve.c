@@ -400,6 +400,7 @@ static bool prepare(struct daemon *daemon)
     bool ok = systemd_read_sockets(&daemon->server.inherited, &err) &&
               drop_find(config->user, upstream, &daemon->drop, &err) &&
               host_root_open(config->host_root, upstream, &daemon->host_root, &err);
+    daemon->shared.host_root = &daemon->host_root;
     if (!ok)
         log_error("%s", err.text);
     systemd_open_notifier(&daemon->notifier);

@@ -6,6 +6,7 @@
 #include "audit.h"
 #include "body.h"
 #include "config.h"
+#include "host_root.h"
 #include "http_request.h"
 #include "loop.h"
 
@@ -22,8 +23,9 @@ struct snapshot {
 
 /* What all loops count together. */
 struct shared {
-    atomic_uint connections;  /* open client connections */
-    atomic_size_t body_bytes; /* room held for bodies that are read whole */
+    atomic_uint connections;           /* open client connections */
+    atomic_size_t body_bytes;          /* room held for bodies that are read whole */
+    const struct host_root *host_root; /* where bind sources are looked at; NULL: by name only */
 };
 
 /* What is needed of a request until it has been sent on; pooled, since it is large. */

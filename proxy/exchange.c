@@ -3,6 +3,7 @@
 #include "exchange.h"
 
 #include "deny.h"
+#include "host_facts.h"
 #include "upstream.h"
 
 #include <errno.h>
@@ -152,8 +153,12 @@ static enum phase decide(struct exchange *exchange)
     bool inspected = request->route->body == BODY_JSON || request->route->op == OP_ContainerStart;
     if (inspected && inquiry->body.length > 0)
         request->body = (struct str){inquiry->body.p, inquiry->body.length};
-    policy_decide(exchange->role, request, &inquiry->facts, &exchange->context->scratch,
-                  &inquiry->decision);
+    do {
+        policy_decide(exchange->role, request, &inquiry->facts, &exchange->context->scratch,
+                      &inquiry->decision);
+    } while (
+        inquiry->decision.verdict == VERDICT_NEED &&
+        host_facts_answer(exchange->context->shared->host_root, &inquiry->facts, &inquiry->arena));
     if (inquiry->decision.verdict != VERDICT_ALLOW)
         return deny(exchange);
     exchange->allowed = true;

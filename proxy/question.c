@@ -1,8 +1,10 @@
 /* Judges raw HTTP bytes as the proxy does with what a connection brings: head, parse, body, policy.
-   See question.h. It opens no connection and asks no facts. */
+   See question.h. It opens no connection and looks at no file
+   system: bind sources are judged by name. */
 #include "question.h"
 
 #include "chunked.h"
+#include "host_facts.h"
 #include "http_request.h"
 
 #include <arpa/inet.h>
@@ -208,7 +210,10 @@ static void decide(struct str body, struct request *request, struct arena *arena
         !request_check_archive(answer->by.role, request, str_head(body, ARCHIVE_MARK_MAX),
                                &answer->decision))
         return;
-    policy_decide(answer->by.role, request, NULL, arena, &answer->decision);
+    struct facts facts = {.arena = arena};
+    do {
+        policy_decide(answer->by.role, request, &facts, arena, &answer->decision);
+    } while (answer->decision.verdict == VERDICT_NEED && host_facts_answer(NULL, &facts, arena));
 }
 
 bool question_ends_in_lf(struct str bytes)
