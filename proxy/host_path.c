@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -88,28 +89,35 @@ static const char *type_of(unsigned mode)
                             : "device";
 }
 
-static bool is_same(const struct statx *st, const char *path)
+static bool is_same(const struct statx *st, int from, const char *path)
 {
     struct statx other;
-    return statx(AT_FDCWD, path, 0, STATX_INO, &other) == 0 && other.stx_ino == st->stx_ino &&
-           other.stx_dev_major == st->stx_dev_major && other.stx_dev_minor == st->stx_dev_minor;
+    return statx(from, path, AT_EMPTY_PATH, STATX_INO, &other) == 0 &&
+           other.stx_ino == st->stx_ino && other.stx_dev_major == st->stx_dev_major &&
+           other.stx_dev_minor == st->stx_dev_minor;
 }
 
-/* Under whatever name: a socket by its inode, made anew each time it is bound; a folder that holds
-   one, which a bind mount can show elsewhere. */
+/* A folder that holds the socket, which a bind mount can show elsewhere. */
+static bool holds_socket(const struct statx *st, const struct host_socket *held)
+{
+    char path[sizeof(held->path)];
+    snprintf(path, sizeof(path), "%s", held->path);
+    for (char *slash; (slash = strrchr(path, '/')) && slash > path;) {
+        *slash = '\0';
+        if (is_same(st, held->from, path))
+            return true;
+    }
+    return held->from != AT_FDCWD && is_same(st, held->from, "");
+}
+
+/* Under whatever name. A socket has a new inode each time it is bound, so it is asked each time. */
 static bool is_vital(const struct host_root *root, const struct statx *st)
 {
     for (size_t i = 0; i < root->socket_count; i++) {
-        char path[sizeof(root->sockets[0].path)];
-        snprintf(path, sizeof(path), "%s", root->sockets[i].path);
-        if (S_ISSOCK(st->stx_mode) && is_same(st, path))
+        const struct host_socket *held = &root->sockets[i];
+        if (S_ISSOCK(st->stx_mode) ? is_same(st, held->from, held->path)
+                                   : S_ISDIR(st->stx_mode) && holds_socket(st, held))
             return true;
-        for (char *slash = strrchr(path, '/'); S_ISDIR(st->stx_mode) && slash > path;
-             slash = strrchr(path, '/')) {
-            *slash = '\0';
-            if (is_same(st, path))
-                return true;
-        }
     }
     return false;
 }

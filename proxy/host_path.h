@@ -6,6 +6,8 @@
 #include "arena.h"
 #include "host_root.h"
 
+#include <limits.h>
+
 enum host_state {
     HOST_UNSEEN = 0, /* cannot be told, for the reason in why */
     HOST_NONE,       /* judged by name only (--host-root none) */

@@ -96,7 +96,7 @@ static bool in_container(bool engine)
 static void doubt_root(struct host_root *root, const char *upstream)
 {
     enum space space = daemon_space(upstream);
-    if (root->path[0] || space == SPACE_SAME)
+    if (space == SPACE_SAME)
         return;
     bool engine = read_mounts(root);
     root->foreign = in_container(engine);
@@ -113,11 +113,13 @@ static void doubt_root(struct host_root *root, const char *upstream)
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-static void add_socket(struct host_root *root, const char *path)
+static void add_socket(struct host_root *root, int from, const char *path)
 {
-    if (path[0] && root->socket_count < HOST_SOCKETS_MAX)
-        snprintf(root->sockets[root->socket_count++].path, sizeof(root->sockets[0].path), "%s",
-                 path);
+    if (!path[0] || root->socket_count == HOST_SOCKETS_MAX)
+        return;
+    struct host_socket *added = &root->sockets[root->socket_count++];
+    added->from = from;
+    snprintf(added->path, sizeof(added->path), "%s", path);
 }
 
 void host_root_add_listener(struct host_root *root, int fd)
@@ -129,19 +131,16 @@ void host_root_add_listener(struct host_root *root, int fd)
         address.sun_family != AF_UNIX)
         return;
     memcpy(path, address.sun_path, sizeof(address.sun_path));
-    add_socket(root, path);
+    add_socket(root, AT_FDCWD, path);
 }
 
 static void add_sockets(struct host_root *root, const char *upstream)
 {
-    static const char *const known[] = {"/run/docker.sock", "/run/containerd/containerd.sock"};
-    char path[PATH_MAX + 32];
+    static const char *const known[] = {"run/docker.sock", "run/containerd/containerd.sock"};
     if (upstream)
-        add_socket(root, upstream);
-    for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-        snprintf(path, sizeof(path), "%s%s", root->path, known[i]);
-        add_socket(root, path);
-    }
+        add_socket(root, AT_FDCWD, upstream);
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        add_socket(root, root->fd, known[i]);
 }
 
 static bool open_root(struct host_root *root, const char *path, struct err *err)
@@ -165,15 +164,12 @@ bool host_root_open(const char *path, const char *upstream, struct host_root *ou
     *out = (struct host_root){.fd = -1, .by_name = strcmp(path, "none") == 0};
     if (out->by_name)
         return true;
-    size_t length = strlen(path);
-    while (length > 0 && path[length - 1] == '/')
-        length--;
-    if (path[0] != '/' || length >= sizeof(out->path))
+    if (path[0] != '/')
         return err_set(err, 0, 0, "--host-root takes an absolute path or none, not %.200s", path);
-    memcpy(out->path, path, length);
     if (!open_root(out, path, err))
         return false;
-    doubt_root(out, upstream);
+    if (path[strspn(path, "/")] == '\0')
+        doubt_root(out, upstream);
     add_sockets(out, upstream);
     return true;
 }

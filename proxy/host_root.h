@@ -5,26 +5,24 @@
 
 #include "err.h"
 
-#include <limits.h>
-
 enum {
     HOST_SOCKETS_MAX = 48, /* the daemon's, containerd's and one for each listener */
     HOST_HIDDEN_MAX = 16   /* folders of which this process has a copy of its own */
 };
 
 struct host_root {
-    int fd;              /* of the root, O_PATH; -1: by name only */
-    bool by_name;        /* --host-root none */
-    bool foreign;        /* what lies on the root's own mount is not the daemon's: a container */
-    uint64_t mount;      /* of the root, as statx() numbers it */
-    const char *doubt;   /* why this may not be the daemon's file system; NULL: nothing says so */
-    char path[PATH_MAX]; /* as given, without a trailing slash; "" for "/" */
+    int fd;            /* of the root, O_PATH; -1: by name only */
+    bool by_name;      /* --host-root none */
+    bool foreign;      /* what lies on the root's own mount is not the daemon's: a container */
+    uint64_t mount;    /* of the root, as statx() numbers it */
+    const char *doubt; /* why this may not be the daemon's file system; NULL: nothing says so */
     struct {
         char path[128];
     } hidden[HOST_HIDDEN_MAX];
     size_t hidden_count;
-    struct {
-        char path[PATH_MAX + 32];
+    struct host_socket {
+        int from; /* where its path begins: the root, or AT_FDCWD */
+        char path[112];
     } sockets[HOST_SOCKETS_MAX]; /* whoever holds one of them holds the host */
     size_t socket_count;
 };
