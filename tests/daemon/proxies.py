@@ -37,6 +37,10 @@ FILE_ROLES = {
         "containers": {"binds": ["@WORK@/**"]},
         "networks": {"drivers": ["", "bridge"]},
     },
+    "tree": {
+        "extends": "builtin:default",
+        "containers": {"binds": ["@WORK@/**"]},
+    },
     "builder": {
         "extends": "builtin:default",
         "allow": ["@build", "ImageCommit", "SystemAuth"],
