@@ -39,6 +39,7 @@ FILE_ROLES = {
     },
     "tree": {
         "extends": "builtin:default",
+        "existing": "conforming",
         "containers": {"binds": ["@WORK@/**"]},
     },
     "builder": {
