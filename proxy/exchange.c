@@ -146,6 +146,22 @@ void exchange_begin(struct exchange *exchange, size_t head_length)
         exchange->client->bytes_in - stream_pending(exchange->client).n - head_length;
 }
 
+/* True: bind sources were wanted, and nothing else. */
+static bool answer_here(const struct host_root *root, struct facts *facts)
+{
+    bool answered = false;
+    for (size_t i = 0; i < facts->count; i++) {
+        struct fact *fact = &facts->items[i];
+        if (fact->state != FACT_WANTED)
+            continue;
+        if (fact->kind != FACT_HOST_PATH)
+            return false;
+        host_fact_answer(root, fact, facts->arena);
+        answered = true;
+    }
+    return answered;
+}
+
 static enum phase decide(struct exchange *exchange)
 {
     struct inquiry *inquiry = exchange->inquiry;
@@ -156,9 +172,8 @@ static enum phase decide(struct exchange *exchange)
     do {
         policy_decide(exchange->role, request, &inquiry->facts, &exchange->context->scratch,
                       &inquiry->decision);
-    } while (
-        inquiry->decision.verdict == VERDICT_NEED &&
-        host_facts_answer(exchange->context->shared->host_root, &inquiry->facts, &inquiry->arena));
+    } while (inquiry->decision.verdict == VERDICT_NEED &&
+             answer_here(exchange->context->shared->host_root, &inquiry->facts));
     if (inquiry->decision.verdict != VERDICT_ALLOW)
         return deny(exchange);
     exchange->allowed = true;

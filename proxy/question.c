@@ -194,6 +194,22 @@ static bool take_body(char *bytes, size_t n, const struct http_request *http, st
     return true;
 }
 
+/* True: bind sources were wanted, and nothing else. */
+static bool answer_by_name(struct facts *facts)
+{
+    bool answered = false;
+    for (size_t i = 0; i < facts->count; i++) {
+        struct fact *fact = &facts->items[i];
+        if (fact->state != FACT_WANTED)
+            continue;
+        if (fact->kind != FACT_HOST_PATH)
+            return false;
+        host_fact_answer(NULL, fact, facts->arena);
+        answered = true;
+    }
+    return answered;
+}
+
 static void decide(struct str body, struct request *request, struct arena *arena,
                    struct answer *answer)
 {
@@ -213,7 +229,7 @@ static void decide(struct str body, struct request *request, struct arena *arena
     struct facts facts = {.arena = arena};
     do {
         policy_decide(answer->by.role, request, &facts, arena, &answer->decision);
-    } while (answer->decision.verdict == VERDICT_NEED && host_facts_answer(NULL, &facts, arena));
+    } while (answer->decision.verdict == VERDICT_NEED && answer_by_name(&facts));
 }
 
 bool question_ends_in_lf(struct str bytes)
