@@ -5,6 +5,7 @@
 #include "admin.h"
 #include "confine.h"
 #include "exec_table.h"
+#include "host_warn.h"
 #include "lookup.h"
 #include "reload.h"
 #include "upstream.h"
@@ -30,6 +31,7 @@ struct daemon {
     struct event *signals[2];
     struct event *deadline; /* of a stop */
     struct drop drop;
+    struct host_root host_root;
     struct systemd_notifier notifier;
     struct event *watchdog; /* NULL: nobody wants to hear */
     int stopping;           /* how many times it was asked for */
@@ -193,6 +195,12 @@ static bool upstream_is_own(const struct daemon *daemon)
     return false;
 }
 
+static void say_warning(const char *sentence, void *arg)
+{
+    (void)arg;
+    log_warn("%s", sentence);
+}
+
 static bool open_listeners(struct daemon *daemon)
 {
     struct err err = {.set = false};
@@ -211,6 +219,8 @@ static bool open_listeners(struct daemon *daemon)
     }
     if (!snapshot_tell_listeners(daemon->reload.snapshot, &daemon->server))
         return false;
+    for (size_t i = 0; i < daemon->server.count; i++)
+        host_root_add_listener(&daemon->host_root, daemon->server.listeners[i].fd);
     if (!listeners_start(&daemon->server, &err) ||
         !admin_start(&daemon->admin, &daemon->server, &err)) {
         log_error("%s", err.text);
@@ -226,9 +236,6 @@ static void announce(const struct daemon *daemon)
     snapshot_describe(daemon->reload.snapshot, served, sizeof(served));
     log_info("sockwarden %s serves %s (%s) in front of %s", SOCKWARDEN_VERSION, served,
              config->policy ? config->policy : "built in", config->upstream);
-    log_info(
-        "existing objects are not judged in this version: the operation alone decides, not which "
-        "object it names; host paths of binds are compared as they are written");
     for (size_t i = 0; i < daemon->server.count; i++) {
         const struct listener *listener = &daemon->server.listeners[i];
         bool is_unix = listener->path[0] != '\0';
@@ -263,8 +270,11 @@ static bool prepare(struct daemon *daemon)
 {
     struct err err = {.set = false};
     const struct config *config = &daemon->config;
+    const char *upstream = address_unix_path(config->upstream);
     bool ok = systemd_read_sockets(&daemon->server.inherited, &err) &&
-              drop_find(config->user, address_unix_path(config->upstream), &daemon->drop, &err);
+              drop_find(config->user, upstream, &daemon->drop, &err) &&
+              host_root_open(config->host_root, upstream, &daemon->host_root, &err);
+    daemon->shared.host_root = &daemon->host_root;
     if (!ok)
         log_error("%s", err.text);
     systemd_open_notifier(&daemon->notifier);
@@ -284,6 +294,15 @@ static bool load(struct daemon *daemon)
     return reload->snapshot != NULL;
 }
 
+/* As the user that serves, who sees less than root. */
+static void warn_of_binds(const struct daemon *daemon)
+{
+    if (daemon->host_root.by_name)
+        log_warn("--host-root none: bind sources are judged by name only, so that a symbolic link "
+                 "below an allowed path leads wherever it points");
+    host_warn(&daemon->host_root, daemon->reload.snapshot->policy, true, say_warning, NULL);
+}
+
 static bool start(struct daemon *daemon)
 {
     struct err err = {.set = false};
@@ -299,6 +318,7 @@ static bool start(struct daemon *daemon)
         !open_listeners(daemon) || !confine(config, &daemon->server, daemon->sink, &daemon->drop))
         return false;
     probe_upstream(daemon);
+    warn_of_binds(daemon);
     return start_threads(daemon);
 }
 
@@ -322,12 +342,13 @@ static void take_down(struct daemon *daemon)
     EVP_MD_free(daemon->sha256);
     exec_table_free(daemon->shared.execs);
     audit_close(daemon->sink);
+    host_root_close(&daemon->host_root);
     systemd_close_notifier(&daemon->notifier);
 }
 
 int cmd_serve(int argc, char **argv)
 {
-    static struct daemon daemon = {.notifier.fd = -1};
+    static struct daemon daemon = {.notifier.fd = -1, .host_root.fd = -1};
     struct err err = {.set = false};
     if (!config_read(argc, argv, &daemon.config, &err))
         return cmd_fail(EXIT_USAGE, "%s", err.text);

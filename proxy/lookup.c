@@ -72,14 +72,6 @@ void lookup_free(struct lookup *lookup)
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
-/* What is no question to the daemon. */
-static void answer_here(struct context *context, struct fact *fact)
-{
-    (void)context;
-    fact->state = FACT_FOUND;
-    fact->text = STR("{\"State\":\"none\"}");
-}
-
 static void answer_own_exec(const struct lookup *lookup, struct fact *fact)
 {
     struct exec_table *execs = lookup->plan.context->shared->execs;
@@ -353,8 +345,6 @@ static struct fact *next_wanted(struct lookup *lookup)
             continue;
         if (fact->kind == FACT_OWN_EXEC)
             answer_own_exec(lookup, fact);
-        else if (fact->kind == FACT_HOST_PATH)
-            answer_here(lookup->plan.context, fact);
         else
             return fact;
     }
