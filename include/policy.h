@@ -270,6 +270,17 @@ const char *role_name(const struct role *role); /* for messages and audit */
 size_t policy_role_count(const struct policy *policy);
 const struct role *policy_role_at(const struct policy *policy, size_t index);
 
+/* An entry of containers.binds in a role of the file. All texts are borrowed. */
+struct bind_tree {
+    struct str entry;  /* as written */
+    struct str folder; /* the path itself, of a glob the folder before its first wildcard */
+    bool literal;      /* no glob */
+    bool writable;     /* may be mounted read-write */
+};
+/* By the indices of role and entry; false behind the last entry. */
+bool policy_bind_tree(const struct policy *policy, size_t role, size_t index,
+                      struct bind_tree *out);
+
 /* Who asks, as the listener knows it. What is not known is empty (p NULL), and matches nothing. All
    texts are borrowed. */
 struct client_identity {
@@ -303,6 +314,9 @@ bool role_has_owner(const struct role *role);
    what its value is made of is not known. client: name of the entry of `clients`, or NULL. */
 struct str policy_owner(const struct role *role, const char *client,
                         const struct client_identity *who, struct arena *arena);
+/* Does a client whose certificate is found to be worth nothing any more lose what it has under way,
+   too (`revoked`)? */
+bool policy_closes_revoked(const struct policy *policy);
 /* How many entries `clients` has. */
 size_t policy_client_count(const struct policy *policy);
 /* Its names in order; NULL behind the last. */

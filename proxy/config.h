@@ -17,6 +17,7 @@ struct config {
     const char *tls_ca, *tls_cert, *tls_key, *tls_crl; /* PEM files; NULL: not given */
     bool tls_verify;                                   /* a client must have a certificate */
     bool insecure_tcp;
+    const char *admin; /* as given: unix:///path or tcp://IP:PORT; NULL: none */
     unsigned socket_mode;
     const char *socket_group, *socket_user; /* NULL: as the process */
     const char *audit_logs[AUDIT_TARGETS_MAX];
@@ -24,6 +25,7 @@ struct config {
     bool audit_continue; /* go on when a line cannot be written */
     const char *user;    /* to become; NULL: stays who it is */
     bool sandbox;
+    const char *host_root; /* where the daemon's file system is seen, or "none" */
     enum log_level log_level;
     enum log_format log_format;
     unsigned workers;

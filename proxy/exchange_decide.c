@@ -3,6 +3,7 @@
 #include "exchange.h"
 
 #include "exec_table.h"
+#include "host_facts.h"
 #include "lookup.h"
 #include "upstream.h"
 
@@ -38,7 +39,9 @@ static void decide(struct exchange *exchange, const struct request *request,
                    struct decision *decision)
 {
     struct inquiry *inquiry = exchange->inquiry;
+    uint64_t began_ns = clock_now_ns();
     policy_decide(exchange->role, request, &inquiry->facts, &exchange->context->scratch, decision);
+    metrics_observe_decision(exchange->context->metrics, began_ns);
 }
 
 /* IDs in place of names, labels that are added. What comes of it is decided once more: it must pass
@@ -76,6 +79,19 @@ static enum phase allow(struct exchange *exchange)
 
 /* ---- looking up ------------------------------------------------------------------------------ */
 
+bool exchange_answer_here(struct exchange *exchange)
+{
+    struct facts *facts = &exchange->inquiry->facts;
+    bool others = false;
+    for (size_t i = 0; i < facts->count; i++) {
+        struct fact *fact = &facts->items[i];
+        if (fact->state == FACT_WANTED && fact->kind == FACT_HOST_PATH)
+            host_fact_answer(exchange->context->shared->host_root, fact, facts->arena);
+        others |= fact->state == FACT_WANTED;
+    }
+    return others;
+}
+
 static enum phase ask(struct exchange *exchange)
 {
     struct inquiry *inquiry = exchange->inquiry;
@@ -89,6 +105,8 @@ static enum phase ask(struct exchange *exchange)
         return deny_as(exchange, 403,
                        "what this request names leads to other objects too many times to be "
                        "judged: containers that join containers, one upon the other");
+    if (!exchange_answer_here(exchange))
+        return exchange_decide(exchange);
     if (!inquiry->lookup)
         inquiry->lookup = lookup_new(&plan, &inquiry->facts);
     return inquiry->lookup ? PHASE_LOOKUP : deny_as(exchange, 503, "out of memory");
@@ -126,6 +144,7 @@ enum phase exchange_decide(struct exchange *exchange)
 static enum phase away(struct exchange *exchange, int error)
 {
     char why[600];
+    metrics_count_upstream_errno(exchange->context->metrics, error);
     upstream_explain(exchange->context, error, why, sizeof(why));
     log_warn("%s", why);
     return deny_as(exchange, 502, why);

@@ -80,6 +80,18 @@ static const struct {
      "\n"
      "Example\n"
      "  sockwarden roles read-only\n"},
+    {"healthcheck",
+     "Asks /readyz of the admin address, or a ping of a serving one, for 3 seconds at most. ADDRESS is\n"
+     "unix:///path or tcp://IP:PORT (plain HTTP); without it SOCKWARDEN_ADMIN, else the first --host\n"
+     "(SOCKWARDEN_HOST).\n"
+     "\n"
+     "Exit status\n"
+     "  0  it serves, and the daemon answers\n"
+     "  1  it does not; the sentence says why\n"
+     "  2  usage\n"
+     "\n"
+     "Example\n"
+     "  sockwarden healthcheck unix:///run/sockwarden/docker.sock\n"},
 };
 // clang-format on
 

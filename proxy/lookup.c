@@ -25,6 +25,7 @@ struct line {
     int status;       /* of the answer; 0: its head is awaited */
     bool keep_alive;  /* the daemon would take another request */
     bool fresh;       /* opened for this question */
+    bool counted;     /* among the connections beside the clients' own */
 };
 
 struct lookup {
@@ -33,6 +34,7 @@ struct lookup {
     struct line lines[LOOKUP_LINES_MAX];
     struct body answers[FACTS_MAX]; /* of facts that were found */
     struct fact errand;             /* the container to be removed; no name: none */
+    size_t text;                    /* bytes of them */
     struct task retry;              /* the daemon's socket had no room */
 };
 
@@ -61,14 +63,26 @@ void lookup_free(struct lookup *lookup)
         if (line->stream == &line->own || line->fact)
             stream_close(line->stream);
         body_free(&line->body);
+        if (line->counted)
+            atomic_fetch_sub(&lookup->plan.context->shared->lookup_lines, 1);
     }
     for (size_t i = 0; i < FACTS_MAX; i++)
         body_free(&lookup->answers[i]);
     free(lookup);
 }
 
+static void close_further(struct lookup *lookup, struct line *line)
+{
+    stream_close(&line->own);
+    if (line->counted)
+        atomic_fetch_sub(&lookup->plan.context->shared->lookup_lines, 1);
+    line->counted = false;
+}
+
 void lookup_go_apart(struct lookup *lookup)
 {
+    for (size_t i = 1; i < LOOKUP_LINES_MAX; i++)
+        close_further(lookup, &lookup->lines[i]);
     lookup->lines[0].stream = &lookup->lines[0].own;
 }
 
@@ -97,14 +111,6 @@ static bool is_errand(const struct lookup *lookup, const struct fact *fact)
 }
 
 /* ---- answers --------------------------------------------------------------------------------- */
-
-/* What is no question to the daemon. */
-static void answer_here(struct context *context, struct fact *fact)
-{
-    (void)context;
-    fact->state = FACT_FOUND;
-    fact->text = STR("{\"State\":\"none\"}");
-}
 
 static void answer_own_exec(const struct lookup *lookup, struct fact *fact)
 {
@@ -172,6 +178,7 @@ static void answered(struct lookup *lookup, struct line *line)
         body_free(answer); /* it was asked before */
         *answer = line->body;
         line->body = (struct body){.p = NULL};
+        lookup->text += text.n;
         fact->state = FACT_FOUND;
         fact->text = text;
     } else {
@@ -294,7 +301,7 @@ static void take_head(struct lookup *lookup, struct line *line, size_t length)
     line->keep_alive = http.keep_alive;
     line->body = (struct body){.framing = http.framing,
                                .announced = http.length,
-                               .limit = FACT_TEXT_MAX,
+                               .limit = lookup->text > LOOKUP_TEXT_MAX ? 0 : FACT_TEXT_MAX,
                                .held = &lookup->plan.context->shared->fact_bytes,
                                .held_max = LOOKUP_HELD_MAX,
                                .chunked = {.trailers = true}};
@@ -328,12 +335,12 @@ static bool take(struct lookup *lookup, struct line *line)
     struct str pending = stream_pending(line->stream);
     struct http_refusal refusal = {0, NULL};
     size_t length = 0;
-    if (pending.n == 0)
-        return false;
     if (line->status) {
         take_body(lookup, line);
         return false;
     }
+    if (pending.n == 0)
+        return false;
     switch (head_scan(&line->scan, pending, false, lookup->plan.context->loop.buffer_size, &length,
                       &refusal)) {
     case HEAD_MORE:
@@ -399,12 +406,22 @@ static struct fact *next_wanted(struct lookup *lookup)
             continue;
         if (fact->kind == FACT_OWN_EXEC)
             answer_own_exec(lookup, fact);
-        else if (fact->kind == FACT_HOST_PATH)
-            answer_here(lookup->plan.context, fact);
         else
             return fact;
     }
     return NULL;
+}
+
+/* May this line be used? Each decision has one; those beside it are bounded. */
+static bool line_is_ours(struct lookup *lookup, struct line *line)
+{
+    atomic_uint *lines = &lookup->plan.context->shared->lookup_lines;
+    if (line->counted || line == lookup->lines)
+        return true;
+    line->counted = atomic_fetch_add(lines, 1) < LOOKUP_FURTHER_MAX;
+    if (!line->counted)
+        atomic_fetch_sub(lines, 1);
+    return line->counted;
 }
 
 /* Gives every free line a question. A further line that cannot be opened leaves its question to the
@@ -416,6 +433,8 @@ static enum lookup_status ask_all(struct lookup *lookup)
         struct fact *fact = line->fact ? NULL : next_wanted(lookup);
         if (!fact)
             continue;
+        if (!line_is_ours(lookup, line))
+            break;
         line->fact = fact;
         enum upstream_status status = ask(lookup, line);
         if (status == UPSTREAM_OPEN)

@@ -12,6 +12,8 @@ struct lookup;
 
 enum {
     LOOKUP_LINES_MAX = 8,       /* connections to the daemon that one decision may ask over */
+    LOOKUP_FURTHER_MAX = 64,    /* connections beside the clients' own, of all loops together */
+    LOOKUP_TEXT_MAX = 16 << 20, /* bytes of answers of one decision */
     LOOKUP_HELD_MAX = 64 << 20, /* bytes of answers that all loops hold at a time */
     LOOKUP_S = 10               /* seconds that all look-ups of one decision may take */
 };
@@ -41,8 +43,9 @@ void lookup_free(struct lookup *lookup);
 /* Asks for what is wanted and takes in what has come. */
 enum lookup_status lookup_step(struct lookup *lookup);
 
-/* From now on nothing goes over the client's own connection to the daemon, on which an answer is
-   pending. Only while no question is outstanding. */
+/* From now on nothing goes over the client's own connection to the daemon, on which the request is
+   sent on; what else is open is closed until it is needed. Only while no question is outstanding.
+ */
 void lookup_go_apart(struct lookup *lookup);
 /* Nothing else is asked for any more: the daemon is told to remove this container, whose full ID
    outlives the look-up, with its anonymous volumes, whether it runs or not. Behind

@@ -13,12 +13,14 @@ static const struct {
     const char *text;
 } commands[] = {
     {"serve", cmd_serve, "[serve] [options]", "the proxy"},
-    {"check", cmd_check, "check POLICY...", "are these policies valid?"},
+    {"check", cmd_check, "check [--host-root PATH|none] POLICY...", "are these policies valid?"},
     {"explain", cmd_explain, "explain [options] [FILE]",
      "decide one raw HTTP request, from FILE or standard input"},
     {"test", cmd_test, "test [--verbose] CASEFILE...", "run your policy's cases, as in CI"},
     {"routes", cmd_routes, "routes", "every operation of the Docker Engine API, tab-separated"},
     {"roles", cmd_roles, "roles [NAME]", "the built-in roles; with NAME its JSON"},
+    {"healthcheck", cmd_healthcheck, "healthcheck [ADDRESS]",
+     "0 when the proxy serves and the daemon answers"},
 };
 
 // clang-format off

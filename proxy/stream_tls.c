@@ -166,7 +166,7 @@ SSL *stream_ssl(const struct stream *stream)
     return stream->tls ? stream->tls->ssl : NULL;
 }
 
-bool stream_tls_explain(const struct stream *stream, char *dst, size_t cap)
+enum tls_failure stream_tls_explain(const struct stream *stream, char *dst, size_t cap)
 {
     return tls_explain(stream->tls->ssl, stream->tls->fin, dst, cap);
 }

@@ -114,8 +114,10 @@ static enum phase judge_again(struct exchange *exchange)
         inquiry_release(exchange);
         return PHASE_RESPOND;
     }
-    if (decision->verdict == VERDICT_NEED && ++inquiry->rounds <= FACT_ROUNDS_MAX)
+    if (decision->verdict == VERDICT_NEED && ++inquiry->rounds <= FACT_ROUNDS_MAX) {
+        exchange_answer_here(exchange);
         return PHASE_VERIFY;
+    }
     if (decision->verdict != VERDICT_DENY)
         refuse(exchange, "what they are leads to other objects than before");
     return begin_remove(exchange);
@@ -213,6 +215,5 @@ enum phase exchange_begin_verify(struct exchange *exchange, const struct http_re
         return unknown(exchange);
     inquiry->rounds = 0;
     want_volumes(&inquiry->facts);
-    lookup_go_apart(inquiry->lookup);
     return PHASE_VERIFY;
 }

@@ -2,10 +2,12 @@
    fail fails with this error or ends the process; what serving needs still works. */
 #include "sandbox.h"
 
+#include "host_path.h"
 #include "log.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -24,6 +26,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -33,6 +36,7 @@
 #include <cmocka.h>
 
 static char folder[] = "/tmp/sockwarden-sandbox-XXXXXX";
+static struct host_root host_root;
 static int daemon_fd, inet_fd, own_fd, audit_fd, epoll_fd; /* open before the sandbox is entered */
 
 /* A path in the folder; good until the next call. */
@@ -70,7 +74,7 @@ static int listen_on(const char *name)
 static int set_up(void **state)
 {
     (void)state;
-    static const char *const folders[] = {"policy", "audit", "run", "other"};
+    static const char *const folders[] = {"policy", "audit", "run", "other", "etc"};
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
     if (!mkdtemp(folder))
         return -1;
@@ -82,8 +86,12 @@ static int set_up(void **state)
     write_file("other/secret");
     write_file("other/target.json");
     assert_int_equal(symlink("../other/target.json", in("policy/link.json")), 0);
+    write_file("etc/passwd");
+    assert_int_equal(symlink("../other/target.json", in("etc/link.json")), 0);
     daemon_fd = listen_on("other/daemon.sock");
     own_fd = listen_on("run/own.sock");
+    struct err err = {.set = false};
+    assert_true(host_root_open(folder, NULL, &host_root, &err));
     inet_fd = socket(AF_INET, SOCK_STREAM, 0);
     epoll_fd = epoll_create1(0);
     audit_fd = open(in("audit/log"), O_WRONLY | O_APPEND);
@@ -315,6 +323,14 @@ static int cut_audit(void)
 {
     return result(ftruncate(audit_fd, 3));
 }
+static int ask_for_room(void)
+{
+    return result(fallocate(audit_fd, FALLOC_FL_KEEP_SIZE, 0, 4096));
+}
+static int try_punch_hole(void)
+{
+    return result(fallocate(audit_fd, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, 0, 1));
+}
 static int reopen_audit(void)
 {
     int fd = open(in("audit/log"), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
@@ -323,6 +339,29 @@ static int reopen_audit(void)
 static int rotate_audit(void)
 {
     return opened("audit/log.new", O_WRONLY | O_APPEND | O_CREAT);
+}
+/* As a reload does with the places of the proxy itself. */
+static int resolve_link(void)
+{
+    char real[PATH_MAX];
+    return !realpath(in("policy/link.json"), real)      ? errno
+           : strcmp(real, in("other/target.json")) == 0 ? 0
+                                                        : EINVAL;
+}
+static int resolve_folder(void)
+{
+    char real[PATH_MAX];
+    return realpath(in("policy/"), real) ? 0 : errno;
+}
+static int resolve_relative(void)
+{
+    char real[PATH_MAX];
+    return realpath(".", real) ? 0 : errno;
+}
+static int mount_flags(void)
+{
+    struct statvfs mount;
+    return result(statvfs(in("policy"), &mount));
 }
 static int remove_own_socket(void)
 {
@@ -376,6 +415,25 @@ static int memory(void)
     free(p);
     return p ? result(getrandom(&p, sizeof(p), 0)) : ENOMEM;
 }
+/* Bind sources are looked at where nothing may be read. */
+static int look_at_host(void)
+{
+    static const struct {
+        const char *path;
+        enum host_state state;
+    } looks[] = {{"/etc/passwd", HOST_EXISTS},
+                 {"/etc/link.json", HOST_EXISTS},
+                 {"/other/daemon.sock", HOST_EXISTS},
+                 {"/other/new/file", HOST_PARTLY},
+                 {"/policy/link.json", HOST_LINK}};
+    struct host_path look;
+    for (size_t i = 0; i < ARRAY_LEN(looks); i++) {
+        host_path_look(&host_root, str_of(looks[i].path), &look);
+        if (look.state != looks[i].state)
+            return EINVAL;
+    }
+    return 0;
+}
 static int say(void)
 {
     time_t now = time(NULL);
@@ -425,6 +483,7 @@ static const struct row {
     NEED(1, EACCES, try_create_policy),
     ROW(EPERM, try_create),
     ROW(EPERM, try_truncate_audit),
+    ROW(EPERM, try_punch_hole),
     ROW(EPERM, try_nameless),
     NEED(1, EACCES, try_unlink_policy),
     ROW(EPERM, try_rename),
@@ -444,14 +503,20 @@ static const struct row {
     ROW(0, core_limit),
     ROW(0, read_policy),
     ROW(0, read_new_policy),
+    ROW(0, resolve_link),
+    ROW(0, resolve_folder),
+    ROW(0, resolve_relative),
+    ROW(0, mount_flags),
     ROW(0, write_audit),
     ROW(0, cut_audit),
+    ROW(0, ask_for_room),
     ROW(0, reopen_audit),
     ROW(0, rotate_audit),
     ROW(0, remove_own_socket),
     ROW(0, talk),
     ROW(0, thread),
     ROW(0, memory),
+    ROW(0, look_at_host),
     ROW(0, say),
 };
 
