@@ -42,6 +42,11 @@ FILE_ROLES = {
         "existing": "conforming",
         "containers": {"binds": ["@WORK@/**"]},
     },
+    "race": {
+        "extends": "builtin:default",
+        "existing": "conforming",
+        "containers": {"volumes_from": True, "network_mode": ["default", "container:*"]},
+    },
     "builder": {
         "extends": "builtin:default",
         "allow": ["@build", "ImageCommit", "SystemAuth"],

@@ -100,7 +100,7 @@ def audit_keeps_secrets(t):
 
 def check_line(where, line, entry):
     record = entry.get("record")
-    check(record in ("request", "end", "refused"), "%s: record is %r", where, record)
+    check(record in ("request", "end", "refused", "verify"), "%s: record is %r", where, record)
     for field in ("time", "record", "id"):
         check(field in entry, "%s: no %r: %r", where, field, line[:300])
     check(entry["time"].endswith("Z") and len(entry["time"]) == 27, "%s: time %r", where,
