@@ -1,7 +1,7 @@
 """The table of test_threats.py: THREAT, role, verdict, request, why; requests are made here.
 
 In all texts @CI@ is the folder that the role may bind, @PRIV@ and @WEB@ are IDs, @PRIV12@ and
-@WEB12@ their first 12 digits, @IMG@ is the image's ID, @PROXY@ and @DAEMON@ are sockets.
+@WEB12@ their first 12 digits, @IMG@ is the image's ID, @OTHER@ that of one elsewhere, @PROXY@ and @DAEMON@ are sockets.
 """
 import io
 import json
@@ -154,7 +154,7 @@ SECOND = [
     ("J1", BASE, DENY, create({"Binds": ["@CI@-evil:/h"]}), "a folder whose name begins alike"),
     ("J2", FIXED, DENY, Ask("HEAD /v1.41/containers/tt-web/archive?path=/"), "a daemon without the fix"),
     ("J2", FIXED, DENY, Ask("GET /v1.41/containers/tt-web/archive?path=/etc"), "the same"),
-    ("J3", BASE, DENY, Ask("PUT /v1.41/containers/tt-web/archive?path=/tmp", b"\x1f\x8b" + b"0" * 600,
+    ("J3", BASE, DENY, Ask("PUT /v1.41/containers/tt-web/archive?path=/tmp", b"\x1f\x8b\x08" + b"0" * 600,
                            TAR), "gzip"),
     ("J3", BASE, DENY, Ask("PUT /v1.41/containers/tt-web/archive?path=/tmp", b"\xfd7zXZ\0" + b"0" * 600,
                            TAR), "xz"),
@@ -197,7 +197,8 @@ SECOND = [
     ("J13", TIGHT, DENY, command("tt-small", User="0"), "root in a command"),
     ("J13", TIGHT, ALLOW, create({"SecurityOpt": ["no-new-privileges"], "PidsLimit": 9}, User="1000"),
      "a number"),
-    ("J13", TIGHT, ALLOW, command("tt-small"), "the container's own user"),
+    ("J13", TIGHT, DENY, command("tt-small"), "no user in a command"),
+    ("J13", TIGHT, ALLOW, command("tt-small", User="1000"), "a number in a command"),
     ("J14", TIGHT, DENY, create({"SecurityOpt": ["no-new-privileges"], "PidsLimit": 9}, User="1000",
                                 Image="registry.example.com/ci/labelled:1"), "a label of the image"),
     ("J14", TIGHT, DENY, create({"SecurityOpt": ["no-new-privileges"], "PidsLimit": 9}, User="1000",
@@ -205,7 +206,8 @@ SECOND = [
     ("J15", WIDE, DENY, post("/v1.41/containers/tt-web/rename?name=@PRIV12@"), "a short ID as name"),
     ("J15", WIDE, DENY, post("/v1.41/containers/tt-priv/rename?name=tt-x"), "rename of others"),
     ("J16", BASE, DENY, create(Image="1"), "an ID of one digit"),
-    ("J16", BASE, DENY, create(Image="@IMG@"), "an ID"),
+    ("J16", BASE, DENY, create(Image="@OTHER@"), "the ID of an image under another name"),
+    ("J16", BASE, ALLOW, create(Image="@IMG@"), "the ID of an image that has an allowed name"),
     ("J16", BASE, DENY, create(Image="sha256:1"), "a piece of one"),
     ("J16", BASE, ALLOW, create(), "by name"),
     ("J17", BASE, DENY, create(StopTimeout=-1), "never stops"),
