@@ -77,6 +77,8 @@ FILE_ROLES.update({
     "threats-wide": {
         "extends": "threats",
         "allow": ["ContainerRename", "ImageTag", "ImageCommit", "ContainerAttachWebsocket"],
+        "containers": {"volumes_from": True, "network_mode": ["**", "container:*"]},
+        "images": {"import": ["registry.example.com/mine/**"]},
     },
     "threats-fixed": {"extends": "threats", "archive": "fixed"},
     "threats-images": {"extends": "builtin:default", "allow": ["DistributionInspect"]},

@@ -114,7 +114,8 @@ def check_line(where, line, entry):
     if record == "request" and entry.get("decision") == "deny":
         check(entry.get("reason"), "%s: a denied request without reason: %r", where, line[:300])
         # malformed requests break no key of the policy, and no key opens what cannot be inspected
-        bound = "at most" in entry["reason"]    # no key lifts the bounds of what is compared
+        # no key lifts the bounds of what is compared and looked up
+        bound = "at most" in entry["reason"] or "at more objects than" in entry["reason"]
         if entry.get("operation") in JUDGED and entry.get("status") == 403 and not bound:
             check(entry.get("rule"), "%s: refused without rule: %r", where, line[:300])
             check(entry["rule"] in ("allow", "deny") or entry.get("field"),

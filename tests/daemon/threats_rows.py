@@ -119,7 +119,8 @@ INDIRECT = [
      "tag, where the role may tag"),
     ("E5", WIDE, DENY, post("/v1.41/commit?container=tt-web&repo=registry.example.com/ci/x", {}),
      "commit into a name that is trusted"),
-    ("E5", WIDE, DENY, post("/v1.41/commit?container=tt-priv&repo=x", {}), "commit of others"),
+    ("E5", WIDE, DENY, post("/v1.41/commit?container=tt-priv&repo=registry.example.com/mine/x", {}), "commit of others"),
+    ("E5", WIDE, ALLOW, post("/v1.41/commit?container=tt-web&repo=registry.example.com/mine/x", {}), "of a harmless one"),
     ("E5", WIDE, DENY, post("/v1.41/images/create?fromSrc=http://127.0.0.1:9/x&repo=x"), "import"),
     ("E5", BASE, DENY, post("/v1.41/images/load", tar(), kind=TAR), "load"),
     ("E6", BASE, DENY, post("/v1.41/images/create?fromImage=registry.example.com/ci/app&tag=1",
@@ -136,8 +137,11 @@ INDIRECT = [
     ("E7", BASE, DENY, Ask("PUT /v1.41/containers/tt-priv/archive?path=/host/tmp", tar(), TAR), "write"),
     ("E7", BASE, DENY, Ask("GET /v1.41/containers/tt-priv/export"), "export"),
     ("E7", BASE, ALLOW, Ask("GET /v1.41/containers/tt-web/archive?path=/etc"), "a harmless one"),
-    ("E7", BASE, DENY, create({"VolumesFrom": ["tt-priv"]}), "volumes of others"),
-    ("E7", BASE, DENY, create({"NetworkMode": "container:tt-priv"}), "network of others"),
+    ("E7", WIDE, DENY, create({"VolumesFrom": ["tt-priv"]}), "volumes of others"),
+    ("E7", WIDE, DENY, create({"VolumesFrom": ["@PRIV@:ro"]}), "read-only, by ID"),
+    ("E7", WIDE, DENY, create({"NetworkMode": "container:tt-priv"}), "network of others"),
+    ("E7", WIDE, ALLOW, create({"VolumesFrom": ["tt-web"]}), "volumes of a harmless one"),
+    ("E7", WIDE, ALLOW, create({"NetworkMode": "container:tt-web"}), "its network"),
 ]
 
 LOGS = {"tag": "{{pad .ID 100000000000000 0}}"}
@@ -187,7 +191,7 @@ SECOND = [
      "where all images are allowed"),
     ("J10", ANY, DENY, post("/v1.41/images/create?fromImage=localhost/a&tag=1"), "localhost"),
     ("J10", ANY, DENY, Ask("GET /v1.41/distribution/127.0.0.1:18081/a/json"), "distribution"),
-    ("J11", TIGHT, DENY, post("/v1.41/build?t=x", tar(), kind=TAR), "a build obeys no user rule"),
+    ("J11", TIGHT, DENY, post("/v1.41/build", tar(), kind=TAR), "a build obeys no user rule"),
     ("J13", TIGHT, DENY, create({"SecurityOpt": ["no-new-privileges"], "PidsLimit": 9}, User="app"),
      "a name is what /etc/passwd says"),
     ("J13", TIGHT, DENY, create({"SecurityOpt": ["no-new-privileges"], "PidsLimit": 9}), "no user"),
@@ -227,4 +231,6 @@ SECOND = [
         ("Origin", "http://evil.example")]), "a web page"),
     ("J20", BASE, DENY, create({"Binds": ["tt-many%d:/x%d" % (i, i) for i in range(10000)]}),
      "ten thousand volumes"),
+    ("J20", BASE, DENY, create({"Binds": ["tt-many%d:/x%d" % (i, i) for i in range(40)]}),
+     "more than are looked up"),
 ]
