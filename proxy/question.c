@@ -1,5 +1,5 @@
 /* Judges raw HTTP bytes as the proxy does with what a connection brings: head, parse, body, policy.
-   See question.h. It opens no connection and asks no facts. */
+   See question.h. It opens no connection: facts are what somebody has written down. */
 #include "question.h"
 
 #include "chunked.h"
@@ -192,8 +192,22 @@ static bool take_body(char *bytes, size_t n, const struct http_request *http, st
     return true;
 }
 
-static void decide(struct str body, struct request *request, struct arena *arena,
-                   struct answer *answer)
+/* As often as a decision may ask, with what is known; what is not known ends it. */
+static void decide_with(const struct known *known, const struct request *request,
+                        struct arena *arena, struct answer *answer)
+{
+    answer->facts = (struct facts){.arena = arena};
+    for (int round = 0; round <= FACT_ROUNDS_MAX; round++) {
+        policy_decide(answer->by.role, request, &answer->facts, arena, &answer->decision);
+        if (answer->decision.verdict != VERDICT_NEED || !known_answer(known, &answer->facts))
+            return;
+    }
+    malformed(answer, 403, "the request leads from one object to another, too often to be judged");
+    answer->decision.close = false;
+}
+
+static void decide(const struct known *known, struct str body, struct request *request,
+                   struct arena *arena, struct answer *answer)
 {
     enum body_kind kind = request_body_kind(request);
     if (kind != BODY_OPAQUE && body.n > (kind == BODY_JSON ? QUESTION_BODY_MAX : DROPPED_LIMIT)) {
@@ -208,7 +222,7 @@ static void decide(struct str body, struct request *request, struct arena *arena
         !request_check_archive(answer->by.role, request, str_head(body, ARCHIVE_MARK_MAX),
                                &answer->decision))
         return;
-    policy_decide(answer->by.role, request, NULL, arena, &answer->decision);
+    decide_with(known, request, arena, answer);
 }
 
 bool question_ends_in_lf(struct str bytes)
@@ -233,8 +247,8 @@ static bool read_head(struct str bytes, struct http_request *http, struct answer
 
 /* Judges the first request in bytes. Returns where the next one begins, n when there can be none.
  */
-static size_t judge(char *bytes, size_t n, struct request *request, struct arena *arena,
-                    struct answer *answer)
+static size_t judge(const struct known *known, char *bytes, size_t n, struct request *request,
+                    struct arena *arena, struct answer *answer)
 {
     struct http_request *http = arena_alloc(arena, 1, sizeof(*http));
     size_t length = 0, used = 0;
@@ -258,13 +272,13 @@ static size_t judge(char *bytes, size_t n, struct request *request, struct arena
     }
     if (!take_body(bytes + length, n - length, http, answer, &body, &used))
         return n;
-    decide(body, request, arena, answer);
+    decide(known, body, request, arena, answer);
     bool last = !http->keep_alive || request->route->follow != FOLLOW_RESPONSE;
     return last ? n : length + used;
 }
 
-void question_judge(const struct client_role *by, char *bytes, size_t n, struct arena *arena,
-                    struct answer *out)
+void question_judge(const struct client_role *by, const struct known *known, char *bytes, size_t n,
+                    struct arena *arena, struct answer *out)
 {
     size_t at = 0;
     do {
@@ -276,6 +290,6 @@ void question_judge(const struct client_role *by, char *bytes, size_t n, struct 
             malformed(out, 503, "out of memory");
             return;
         }
-        at += judge(bytes + at, n - at, request, arena, out);
+        at += judge(known, bytes + at, n - at, request, arena, out);
     } while (at < n && out->decision.verdict == VERDICT_ALLOW);
 }
