@@ -9,6 +9,7 @@ import traceback
 import behaviour_audit
 import behaviour_build
 import behaviour_clients
+import behaviour_facts
 import behaviour_http
 import behaviour_limits
 import behaviour_process
@@ -24,7 +25,7 @@ import cases
 from harness import settings
 
 SUITES = [behaviour_http, behaviour_stream, behaviour_upstream, behaviour_tunnel, behaviour_limits,
-          behaviour_audit, behaviour_build, behaviour_clients, behaviour_process,
+          behaviour_audit, behaviour_build, behaviour_clients, behaviour_facts, behaviour_process,
           behaviour_sandbox, behaviour_systemd, behaviour_test_command, behaviour_tls,
           behaviour_tls_files]
 
