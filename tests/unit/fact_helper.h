@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-/* ---- %ID% is the SHA-256 of the name (FIPS 180-4), in hex ------------------------------------ */
+/* ---- %ID% is the SHA-256 of the name (FIPS 180-4), in hex; of an ID itself ------------------- */
 
 struct sha256 {
     uint32_t h[8];
@@ -81,6 +81,19 @@ static inline void sha256_hex(struct str text, char hex[65])
         snprintf(hex + 8 * i, 9, "%08x", (unsigned)sum.h[i]);
 }
 
+/* hex: the ID of what goes by that name. */
+static inline void fact_id(struct str name, char hex[65])
+{
+    size_t digits = 0;
+    while (digits < name.n &&
+           (ascii_digit(name.p[digits]) || (name.p[digits] >= 'a' && name.p[digits] <= 'f')))
+        digits++;
+    if (digits == 64 && name.n == 64)
+        snprintf(hex, 65, "%.*s", STR_ARG(name));
+    else
+        sha256_hex(name, hex);
+}
+
 /* ---- the answers ----------------------------------------------------------------------------- */
 
 static inline const struct json *usual_facts(void)
@@ -110,7 +123,7 @@ static inline struct str fact_expand(struct str text, struct str name, bool json
 {
     char id[65], *quoted = arena_alloc(arena, name.n * 6 + 2, 1);
     struct json_out written = {.p = quoted, .cap = name.n * 6 + 2};
-    sha256_hex(name, id);
+    fact_id(name, id);
     json_out_str(&written, name);
     struct str inner = json ? (struct str){quoted + 1, written.len - 2} : name;
     size_t cap = 1;

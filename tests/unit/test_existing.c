@@ -288,7 +288,7 @@ static void test_updates(void **state)
 
 /* ---- containers that join containers --------------------------------------------------------- */
 
-#define MODE "\"network_mode\":[\"container:*\",\"default\"]"
+#define MODE "\"binds\":[\"/srv/ci\",\"/srv/ci/**\"],\"network_mode\":[\"container:*\",\"default\"]"
 #define JOINS(id, target) \
     "{\"Id\":\"" id       \
     "\",\"Config\":{\"Image\":\"img\"},\"HostConfig\":{\"NetworkMode\":\"container:" target "\"}}"
