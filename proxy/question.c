@@ -202,7 +202,9 @@ static void decide_with(const struct known *known, const struct request *request
         if (answer->decision.verdict != VERDICT_NEED || !known_answer(known, &answer->facts))
             return;
     }
-    malformed(answer, 403, "the request leads from one object to another, too often to be judged");
+    malformed(answer, 403,
+              "what this request names leads to other objects too many times to be judged: "
+              "containers that join containers, one upon the other");
     answer->decision.close = false;
 }
 
