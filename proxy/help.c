@@ -34,6 +34,8 @@ static const struct {
      "Options\n"
      "  --policy FILE       the policy; without it the built-in roles are what there is\n"
      "  --role NAME         this role decides, whoever asks\n"
+     "  --facts FILE        what the daemon says of existing objects, as `docker inspect` prints it;\n"
+     "                      more than once\n"
      "  --uid N, --gid N    who asks, on a Unix socket\n"
      "  --address IP        who asks, by TCP\n"
      "  --listener ADDRESS  where, as given to --host\n"
@@ -45,7 +47,7 @@ static const struct {
      "  0  allowed\n"
      "  1  the question is wrong: policy, role or FILE cannot be read\n"
      "  2  usage\n"
-     "  3  refused, as a malformed request is, too\n"
+     "  3  refused, as a malformed request is, too; or facts are needed\n"
      "\n"
      "Example\n"
      "  printf 'GET /v1.48/info HTTP/1.1\\r\\nHost: docker\\r\\n\\r\\n' | sockwarden explain --role read-only\n"},

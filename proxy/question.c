@@ -1,6 +1,5 @@
 /* Judges raw HTTP bytes as the proxy does with what a connection brings: head, parse, body, policy.
-   See question.h. It opens no connection and looks at no file
-   system: bind sources are judged by name. */
+   See question.h. It opens no connection: facts are what somebody has written down. */
 #include "question.h"
 
 #include "chunked.h"
@@ -194,24 +193,24 @@ static bool take_body(char *bytes, size_t n, const struct http_request *http, st
     return true;
 }
 
-/* True: bind sources were wanted, and nothing else. */
-static bool answer_by_name(struct facts *facts)
+/* As often as a decision may ask, with what is known; what is not known ends it. */
+static void decide_with(const struct known *known, const struct request *request,
+                        struct arena *arena, struct answer *answer)
 {
-    bool answered = false;
-    for (size_t i = 0; i < facts->count; i++) {
-        struct fact *fact = &facts->items[i];
-        if (fact->state != FACT_WANTED)
-            continue;
-        if (fact->kind != FACT_HOST_PATH)
-            return false;
-        host_fact_answer(NULL, fact, facts->arena);
-        answered = true;
+    answer->facts = (struct facts){.arena = arena};
+    for (int round = 0; round <= FACT_ROUNDS_MAX; round++) {
+        policy_decide(answer->by.role, request, &answer->facts, arena, &answer->decision);
+        if (answer->decision.verdict != VERDICT_NEED || !known_answer(known, &answer->facts))
+            return;
     }
-    return answered;
+    malformed(answer, 403,
+              "what this request names leads to other objects too many times to be judged: "
+              "containers that join containers, one upon the other");
+    answer->decision.close = false;
 }
 
-static void decide(struct str body, struct request *request, struct arena *arena,
-                   struct answer *answer)
+static void decide(const struct known *known, struct str body, struct request *request,
+                   struct arena *arena, struct answer *answer)
 {
     enum body_kind kind = request_body_kind(request);
     if (kind != BODY_OPAQUE && body.n > (kind == BODY_JSON ? QUESTION_BODY_MAX : DROPPED_LIMIT)) {
@@ -226,10 +225,7 @@ static void decide(struct str body, struct request *request, struct arena *arena
         !request_check_archive(answer->by.role, request, str_head(body, ARCHIVE_MARK_MAX),
                                &answer->decision))
         return;
-    struct facts facts = {.arena = arena};
-    do {
-        policy_decide(answer->by.role, request, &facts, arena, &answer->decision);
-    } while (answer->decision.verdict == VERDICT_NEED && answer_by_name(&facts));
+    decide_with(known, request, arena, answer);
 }
 
 bool question_ends_in_lf(struct str bytes)
@@ -254,8 +250,8 @@ static bool read_head(struct str bytes, struct http_request *http, struct answer
 
 /* Judges the first request in bytes. Returns where the next one begins, n when there can be none.
  */
-static size_t judge(char *bytes, size_t n, struct request *request, struct arena *arena,
-                    struct answer *answer)
+static size_t judge(const struct known *known, char *bytes, size_t n, struct request *request,
+                    struct arena *arena, struct answer *answer)
 {
     struct http_request *http = arena_alloc(arena, 1, sizeof(*http));
     size_t length = 0, used = 0;
@@ -279,13 +275,13 @@ static size_t judge(char *bytes, size_t n, struct request *request, struct arena
     }
     if (!take_body(bytes + length, n - length, http, answer, &body, &used))
         return n;
-    decide(body, request, arena, answer);
+    decide(known, body, request, arena, answer);
     bool last = !http->keep_alive || request->route->follow != FOLLOW_RESPONSE;
     return last ? n : length + used;
 }
 
-void question_judge(const struct client_role *by, char *bytes, size_t n, struct arena *arena,
-                    struct answer *out)
+void question_judge(const struct client_role *by, const struct known *known, char *bytes, size_t n,
+                    struct arena *arena, struct answer *out)
 {
     size_t at = 0;
     do {
@@ -297,6 +293,6 @@ void question_judge(const struct client_role *by, char *bytes, size_t n, struct 
             malformed(out, 503, "out of memory");
             return;
         }
-        at += judge(bytes + at, n - at, request, arena, out);
+        at += judge(known, bytes + at, n - at, request, arena, out);
     } while (at < n && out->decision.verdict == VERDICT_ALLOW);
 }

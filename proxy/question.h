@@ -1,9 +1,10 @@
-/* What would the proxy answer: raw HTTP bytes and who sends them in, a decision out, and nothing is
-   sent anywhere. For the commands `explain` and `test`. */
+/* What would the proxy answer: raw HTTP bytes, who sends them and what is known of the daemon's
+   objects in, a decision out, and nothing is sent anywhere. For the commands `explain` and `test`.
+ */
 #ifndef PROXY_QUESTION_H
 #define PROXY_QUESTION_H
 
-#include "policy.h"
+#include "known.h"
 
 enum {
     QUESTION_BODY_MAX = 1 << 20, /* bytes; the default of --max-body */
@@ -33,12 +34,15 @@ struct answer {
     struct decision decision;
     const struct request *request; /* in the arena; NULL: it has no operation */
     struct client_role by;         /* who asked, and the role that decided */
+    struct facts facts;            /* that it was decided on; in the arena. Those that are wanted
+                                      are not known: the decision is VERDICT_NEED */
 };
 
-/* Judges the requests that follow on one connection in turn; the first refusal is the answer.
-   Chunked bodies are put together in place. The arena is reset before each request. */
-void question_judge(const struct client_role *by, char *bytes, size_t n, struct arena *arena,
-                    struct answer *out);
+/* Judges the requests that follow on one connection in turn; the first that is not allowed is the
+   answer. Chunked bodies are put together in place. The arena is reset before each request. known
+   may be NULL. */
+void question_judge(const struct client_role *by, const struct known *known, char *bytes, size_t n,
+                    struct arena *arena, struct answer *out);
 
 /* Does the first line end in LF alone, as editors write it? Such a request is refused. */
 bool question_ends_in_lf(struct str bytes);
