@@ -110,6 +110,50 @@ def volumes_in_parallel():
 
 
 @suite.test
+def connections_bounded():
+    """all clients together have 64 connections for look-ups beside their own, and go on without"""
+    binds = [f"v{i}:/m{i}" for i in range(16)]
+    body = json.dumps({"Image": "a", "HostConfig": {"Binds": binds}}).encode()
+    release = threading.Event()
+
+    def handler(conn, _):
+        release.wait(10)
+        return conn.send(response(b'{"message":"no such volume"}', "404 Not Found"))
+
+    with env() as e:
+        for i in range(16):
+            e.fake.handle(f"/volumes/v{i}", handler)
+        clients = [e.client() for _ in range(20)]
+        for client in clients:
+            client.request("POST", "/containers/create", body, JSON)
+        wait_for(lambda: len(e.fake.lookups) >= 84, "look-ups on all connections")
+        equal(e.ask("GET", "/_ping").status, 200, "another client")
+        equal(len(e.fake.lookups), 84, "look-ups at a time")
+        release.set()
+        for client in clients:
+            equal(client.read_response().status, 200, "status")
+        equal(len(e.fake.lookups), 320, "look-ups in all")
+
+
+@suite.test
+def too_much_together():
+    """answers that are too large together refuse, and their memory is given back"""
+    binds = [f"v{i}:/m{i}" for i in range(16)]
+    body = json.dumps({"Image": "a", "HostConfig": {"Binds": binds}}).encode()
+    volume = json.dumps(find("volume", "tt-vol")).encode()
+    data = response(volume + b" " * ((4 << 20) - len(volume)))
+    with env() as e:
+        for i in range(16):
+            e.fake.handle(f"/volumes/v{i}", lambda conn, _: conn.send(data))
+        for _ in range(3):
+            answer = e.ask("POST", "/containers/create", body, JSON)
+            equal(answer.status, 403, "status")
+            check("larger" in answer.message(), answer.message())
+        equal(e.fake.requests, [], "requests that were sent on")
+        e.check_rss(80)
+
+
+@suite.test
 def thirty_three():
     """more objects than may be named are refused, and none is sent on"""
     binds = [f"v{i}:/m{i}" for i in range(33)]
