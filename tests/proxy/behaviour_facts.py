@@ -3,6 +3,7 @@ import json
 import os
 import threading
 import time
+import urllib.parse
 
 from facts import filled, find, id_of
 from fake_dockerd import response
@@ -182,6 +183,18 @@ def pinned_path():
         equal((line["object"], line["object_id"]), ("web", id_of("web")), "audit")
         equal(line["path"], "/v1.41/containers/web/start", "path of the audit line")
         equal(line["facts"], [{"fact": "container", "name": "web", "id": id_of("web")}], "facts")
+
+
+@suite.test
+def pinned_parameter():
+    """a commit names its container by a parameter, which gets the ID"""
+    with env(policy="build.json") as e:
+        answer = e.ask("POST", "/commit?container=web&repo=registry.example.com/ci/x&tag=1", b"")
+        equal(answer.status, 200, f"status, {answer.body}")
+        query = urllib.parse.parse_qs(e.fake.requests[0].target.partition("?")[2])
+        equal(query["container"], [id_of("web")], "container that was sent on")
+        line = e.wait_audit(operation="ImageCommit")[0]
+        equal((line["facts"][0]["id"], line["object_id"]), (id_of("web"), id_of("web")), "audit")
 
 
 @suite.test
