@@ -91,6 +91,21 @@ def one_fact_on_open_connection():
 
 
 @suite.test
+def daemon_itself_is_kept():
+    """what the daemon says of itself is asked once in a while, what it says of objects always"""
+    with env("--workers", "1") as e:
+        for count in (1, 2, 3):
+            equal(ask_exec(e.client()).status, 200, "status")
+            equal(sorted(paths(e.fake.lookups)), ["/containers/web/json"] * count + ["/info"],
+                  "look-ups")
+        e.fake.stop()
+        equal(ask_exec(e.client()).status, 502, "while it is away")
+        e.fake.start()
+        equal(ask_exec(e.client()).status, 200, "once it is back")
+        equal(paths(e.fake.lookups).count("/info"), 2, "asked again")
+
+
+@suite.test
 def volumes_in_parallel():
     """more facts go over at most seven further connections, which are closed afterwards"""
     binds = [f"v{i}:/m{i}" for i in range(32)]
