@@ -47,6 +47,14 @@ struct inquiry {
 
 struct conn;
 
+/* What the daemon has last said of itself, which costs it some 10 ms (it starts programs to find
+   their versions), where an object's inspect costs 0.1. */
+struct kept {
+    char *text; /* owned; NULL: nothing is kept */
+    size_t length;
+    uint64_t until_ms; /* monotonic: when it is asked again */
+};
+
 struct context {
     struct loop loop;
     const struct config *config;
@@ -63,6 +71,7 @@ struct context {
     struct arena scratch;        /* of one decision at a time */
     struct inquiry *inquiries;   /* free ones */
     size_t inquiry_count;
+    struct kept info, version;
     char id_prefix[24]; /* makes request ids unique over loops and restarts */
     uint64_t next_id;
     EVP_MD *sha256; /* owned by the process */
