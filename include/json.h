@@ -56,6 +56,12 @@ static inline const struct json_node *json_next(const struct json *doc,
     return json_at(doc, node->next);
 }
 
+/* The bytes of a value as they stand in the source. */
+static inline struct str json_raw(const struct json *doc, const struct json_node *node)
+{
+    return str_skip(str_head(doc->source, node->end), node->offset);
+}
+
 /* Line and column (from 1) of an offset. */
 void json_place(const struct json *doc, uint32_t offset, int *line, int *column);
 

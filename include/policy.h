@@ -3,7 +3,7 @@
  *     policy_load()      JSON text -> immutable policy, or every error with its place
  *     request_parse()    method and target -> operation, API version, name, parameters
  *     policy_precheck()  what can be said before the body is read
- *     policy_decide()    the whole decision; zero is deny
+ *     policy_decide()    the whole decision; zero is deny. It may ask for facts and be taken again
  *     request_target()   the target that is sent on, rebuilt from what was understood
  */
 #ifndef SOCKWARDEN_POLICY_H
@@ -129,8 +129,59 @@ struct request {
     struct str body; /* whole JSON body; p NULL: not read (yet) or none */
 };
 
+/* ---- facts --------------------------------------------------------------------------------- */
+
+/* What a decision may need to know beside the request. The first ones are answers of the daemon to
+   one GET each; the last two are told by whoever asks for the decision. */
+enum fact_kind {
+    FACT_CONTAINER, /* the object's own inspect, by name or ID */
+    FACT_EXEC,
+    FACT_VOLUME,
+    FACT_NETWORK,
+    FACT_IMAGE,
+    FACT_SERVICE,
+    FACT_TASK,
+    FACT_SECRET,
+    FACT_CONFIG,
+    FACT_INFO,    /* GET /info; has no name */
+    FACT_VERSION, /* GET /version; has no name */
+    FACT_HOST_PATH, /* what a path is on the daemon's file system: {"State": "exists", ...} */
+    FACT_OWN_EXEC,  /* was this exec made through the proxy by the same role: {"Own": true} */
+    FACT_KIND_COUNT
+};
+
+enum fact_state {
+    FACT_WANTED = 0, /* asked for, not answered yet */
+    FACT_FOUND,      /* text: JSON */
+    FACT_MISSING,    /* there is no such object; text: the daemon's sentence */
+    FACT_FAILED      /* it cannot be had; text: why */
+};
+
+/* One question and its answer. The answer's text belongs to whoever filled it in. */
+struct fact {
+    enum fact_kind kind;
+    enum fact_state state;
+    struct str name; /* as the request has it; in the arena of the facts */
+    struct str text;
+    struct str id; /* full ID of what was found, a slice of text; by the decision */
+};
+
+/* What is known for one request. Zeroed but for the arena, nothing is known. */
+struct facts {
+    struct fact items[FACTS_MAX];
+    size_t count;
+    struct arena *arena; /* for the names that the decision asks by; outlives it */
+};
+
+const char *fact_kind_name(enum fact_kind kind); /* "container" */
+bool fact_kind_find(struct str name, enum fact_kind *out);
+/* Appends the path to GET for it, without version: names are encoded. False: it does not fit, or
+   the daemon is not who knows. */
+bool fact_target(const struct fact *fact, char *dst, size_t cap, size_t *len);
+
 /* ---- decisions ----------------------------------------------------------------------------- */
 
+/* NEED: facts have been added in state FACT_WANTED; fill them in and decide again. */
 enum verdict { VERDICT_DENY = 0, VERDICT_ALLOW = 1, VERDICT_NEED = 2 };
 
 /* Zeroed, it refuses. Texts are NUL-terminated, one line, escaped, without trailing dot. */
@@ -143,6 +194,11 @@ struct decision {
     char value[VALUE_MAX];   /* shortened and escaped; or "" */
     const char *rule;        /* static: key of the policy that decided, or NULL */
     char allow_with[ALLOW_WITH_MAX]; /* what in the policy would allow it; or "" */
+    /* When allowed: the full ID of the object that was judged, which is sent on in place of the
+       path's first {name}, so that a name that moves changes nothing. p NULL: as asked. A slice of
+       a fact. */
+    struct str pinned;
+    struct str pinned_param; /* the same for the parameter `container` */
 };
 
 /* Reads method and target. On refusal fills decision (status 400, 403 or 404-like refusals of
@@ -191,9 +247,11 @@ const char *policy_syntax_remedy(struct str text, const struct err *err);
 
 /* Before the policy is used: what the proxy itself has on this host. A path (socket, policy, audit
    log) must be written out as a bind source, it and each folder that holds it; a TCP port is never
-   published. False: the path is not in normal form, or there is no memory. */
+   published; the container that the proxy runs in, by its full ID, does not exist for clients.
+   False: the path is not in normal form, or there is no memory. */
 bool policy_own_path(struct policy *policy, struct str path);
 bool policy_own_port(struct policy *policy, unsigned port);
+bool policy_own_container(struct policy *policy, struct str id);
 
 /* A role of the file by its name, else the built-in one ("read-only" or "builtin:read-only");
    NULL when there is none. */
@@ -273,9 +331,10 @@ bool policy_precheck(const struct role *role, const struct request *request, str
                      struct decision *decision);
 
 /* The decision. Includes the precheck. decision is zeroed first; only one place sets ALLOW.
-   role NULL refuses. Memory for the inspection comes from the arena. */
-void policy_decide(const struct role *role, const struct request *request, struct arena *arena,
-                   struct decision *decision);
+   role NULL refuses. Memory for the inspection comes from the arena. facts holds what is known and
+   gets what is needed beside; NULL: nothing can be known, so whatever needs a fact ends in NEED. */
+void policy_decide(const struct role *role, const struct request *request, struct facts *facts,
+                   struct arena *arena, struct decision *decision);
 
 /* The image that the request names (Image, fromImage[:tag]), for the audit line; empty if none.
    Only meaningful after an ALLOW or DENY of policy_decide on the same arena. */

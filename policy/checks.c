@@ -1,6 +1,8 @@
 /* Judging one value by one key, and reading values of the body. */
 #include "checks.h"
 
+#include "existing.h"
+
 enum finding judge(struct check *check, enum key key, struct str value)
 {
     if (key_passes(check, key, value))
@@ -59,6 +61,13 @@ static bool prefix_written_out(const struct check *check, enum key key, struct s
     return false;
 }
 
+/* A container that is joined, or whose volumes are taken over. */
+static enum finding judge_joined(struct check *check, struct str name)
+{
+    struct str id;
+    return judge_container(check, name, true, &id);
+}
+
 enum finding judge_mode(struct check *check, enum key key, struct str value)
 {
     struct str joined = STR("container:");
@@ -69,7 +78,8 @@ enum finding judge_mode(struct check *check, enum key key, struct str value)
         judge_container_name(check, str_skip(value, joined.n)) != FINDING_PASS)
         return FINDING_REFUSE;
     if (prefixed ? prefix_written_out(check, key, value) : written_out(check, key, value))
-        return FINDING_PASS;
+        return str_starts(value, joined) ? judge_joined(check, str_skip(value, joined.n))
+                                         : FINDING_PASS;
     SHOWN(shown, value);
     return refuse(check, key, value, "is \"%s\", which must be written out in %s", shown,
                   key_path(key));

@@ -136,6 +136,8 @@ FIELD(check_cap_add); FIELD(check_security_opt); FIELD(check_masked_paths);
 /* Part of whole_container. It also judges commands: a container's own user is not known here. */
 WHOLE(whole_user);
 WHOLE(whole_security); /* part of whole_container */
+/* A user, "uid[:gid]" or a name, by containers.user. */
+enum finding judge_user_text(struct check *check, struct str user);
 /* One security option, "name=value", by the key's list. */
 enum finding judge_security_option(struct check *check, enum key key, struct str text);
 

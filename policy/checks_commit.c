@@ -2,6 +2,8 @@
    must name, and the names of checkpoints. */
 #include "checks.h"
 
+#include "existing.h"
+
 /* ---- instructions ---------------------------------------------------------------------------- */
 
 /* The instructions that the daemon takes, with the key whose rule would hold at a create. */
@@ -134,7 +136,9 @@ enum finding param_changes(struct check *check, struct str value)
 
 enum finding param_container(struct check *check, struct str value)
 {
-    return judge_container_name(check, value);
+    if (judge_container_name(check, value) != FINDING_PASS)
+        return FINDING_REFUSE;
+    return judge_container(check, value, true, &check->decision->pinned_param);
 }
 
 enum finding judge_commit(struct check *check)

@@ -2,6 +2,8 @@
    Confinement, mounts, modes, networks, images, logs and resources have files of their own. */
 #include "checks.h"
 
+#include "existing.h"
+
 #include <stdio.h>
 
 enum {
@@ -27,6 +29,38 @@ enum finding check_privileged(struct check *check, const struct json_node *value
                   "is true, and containers.privileged is false");
 }
 
+/* ---- what the image brings -------------------------------------------------------------------- */
+
+/* The image that an existing container was made of. LOOK_FOUND: it is in found. */
+static enum look look_at_image(struct check *check, struct found *found)
+{
+    struct str image = place_text(check, PLACE_IMAGE);
+    return image.n > 0 ? check_look(check, FACT_IMAGE, image, found) : LOOK_MISSING;
+}
+
+/* Does an existing container have this member from its image, byte for byte? */
+static bool image_brings(struct check *check, const char *path, const struct json_node *value)
+{
+    struct found found;
+    enum look look = check_is_existing(check) ? look_at_image(check, &found) : LOOK_MISSING;
+    const struct json_node *same = look == LOOK_FOUND ? fact_at(&found, path) : NULL;
+    return look == LOOK_WAIT ||
+           (same && str_eq(json_raw(&found.doc, same), json_raw(check->body, value)));
+}
+
+/* Is this one of the image's own variables? */
+static bool image_brings_env(struct check *check, struct str variable)
+{
+    struct found found;
+    enum look look = check_is_existing(check) ? look_at_image(check, &found) : LOOK_MISSING;
+    const struct json_node *list = look == LOOK_FOUND ? fact_at(&found, "Config.Env") : NULL;
+    for (const struct json_node *n = list ? json_child(&found.doc, list) : NULL; n;
+         n = json_next(&found.doc, n))
+        if (str_eq(n->text, variable))
+            return true;
+    return look == LOOK_WAIT;
+}
+
 /* ---- environment, labels, sysctls ------------------------------------------------------------ */
 
 static enum finding judge_env(struct check *check, enum key key, const struct json_node *list)
@@ -35,7 +69,7 @@ static enum finding judge_env(struct check *check, enum key key, const struct js
          item = json_next(check->body, item)) {
         check->at = item;
         struct str name = str_head(item->text, str_find(item->text, '='));
-        if (key_passes(check, key, name))
+        if (key_passes(check, key, name) || image_brings_env(check, item->text))
             continue;
         SHOWN(shown, name);
         return refuse_with(check, key, name, NULL, "sets %s, which %s does not allow", shown,
@@ -145,6 +179,9 @@ enum finding check_sysctls(struct check *check, const struct json_node *value)
 
 enum finding check_runtime(struct check *check, const struct json_node *value)
 {
+    if (check_is_existing(check) && !key_passes(check, KEY_RUNTIMES, value->text) &&
+        info_says(check, "DefaultRuntime", value->text))
+        return FINDING_PASS;
     return judge(check, KEY_RUNTIMES, value->text);
 }
 
@@ -293,8 +330,7 @@ enum finding check_group_add(struct check *check, const struct json_node *value)
 
 enum finding check_healthcheck(struct check *check, const struct json_node *value)
 {
-    (void)value;
-    if (check_key(check, KEY_HEALTHCHECK)->any)
+    if (check_key(check, KEY_HEALTHCHECK)->any || image_brings(check, "Config.Healthcheck", value))
         return FINDING_PASS;
     return refuse(check, KEY_HEALTHCHECK, STR(""), "is given, and containers.healthcheck is false");
 }
@@ -326,7 +362,10 @@ enum finding check_target(struct check *check, const struct json_node *value)
 
 enum finding check_container_name(struct check *check, const struct json_node *value)
 {
-    return judge_container_name(check, value->text);
+    struct str id;
+    if (judge_container_name(check, value->text) != FINDING_PASS)
+        return FINDING_REFUSE;
+    return judge_container(check, value->text, true, &id);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */

@@ -1,6 +1,8 @@
 /* Commands in containers that exist: privileges, user and command. */
 #include "checks.h"
 
+#include "existing.h"
+
 enum finding check_exec_privileged(struct check *check, const struct json_node *value)
 {
     (void)value;
@@ -28,6 +30,27 @@ static enum finding whole_exec_command(struct check *check)
     check->at = NULL;
     check->field = "Cmd[0]";
     return judge(check, KEY_EXEC_COMMANDS, word);
+}
+
+/* {"ProcessConfig": {"privileged", "user", "entrypoint", ...}, "ContainerID", ...} */
+enum finding judge_exec_record(struct check *check, const struct found *found)
+{
+    const struct json_node *privileged = fact_at(found, "ProcessConfig.privileged");
+    struct str user = fact_text(found, "ProcessConfig.user");
+    struct str command = fact_text(found, "ProcessConfig.entrypoint");
+    check->at = NULL;
+    check->field = "the command's record";
+    if (!fact_at(found, "ProcessConfig"))
+        return refuse_plain(check, STR(""), NULL, NULL, "does not tell what the command may do");
+    if (privileged && !json_empty(privileged) && !check_key(check, KEY_EXEC_PRIVILEGED)->any)
+        return refuse(check, KEY_EXEC_PRIVILEGED, STR("true"),
+                      "says privileged, and exec.privileged is false");
+    if (user.n == 0 ? !absent_passes(check, KEY_EXEC_USERS)
+                    : !key_passes(check, KEY_EXEC_USERS, user))
+        return refuse_value(check, KEY_EXEC_USERS, user);
+    if (judge(check, KEY_EXEC_COMMANDS, command) != FINDING_PASS)
+        return FINDING_REFUSE;
+    return judge_user_text(check, user);
 }
 
 enum finding whole_exec(struct check *check)

@@ -2,6 +2,8 @@
    `tag` has ended it at every boot, tiny files keep it busy. */
 #include "checks.h"
 
+#include "existing.h"
+
 enum {
     LOG_SIZE_MIN = 64000, /* bytes: smaller files rotate without end */
     LOG_FILES_MAX = 100,
@@ -11,6 +13,9 @@ enum {
 
 enum finding check_log_type(struct check *check, const struct json_node *value)
 {
+    if (check_is_existing(check) && !key_passes(check, KEY_LOG_DRIVERS, value->text) &&
+        info_says(check, "LoggingDriver", value->text))
+        return FINDING_PASS;
     return judge(check, KEY_LOG_DRIVERS, value->text);
 }
 
@@ -114,6 +119,9 @@ enum finding check_log_config(struct check *check, const struct json_node *value
          n = json_next(check->body, n)) {
         if (constraint->set ? option_listed(check, n->key, n->text) : option_safe(n->key, n->text))
             continue;
+        if (check_is_existing(check) &&
+            info_says(check, "LoggingDriver", place_text(check, PLACE_LOG_TYPE)))
+            continue; /* the daemon's own driver comes with its own options */
         SHOWN(shown, n->key);
         return refuse(check, KEY_LOG_OPTIONS, n->key,
                       "sets \"%s\" to a value that containers.log_options does not allow", shown);

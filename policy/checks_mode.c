@@ -1,6 +1,8 @@
 /* Namespaces: which of them a container may share, and with whom. */
 #include "checks.h"
 
+#include "existing.h"
+
 static enum finding judge_network(struct check *check, struct str name)
 {
     const struct constraint *constraint = check_key(check, KEY_NETWORK_MODE);
@@ -95,7 +97,8 @@ static bool shareable_by_default(const struct request *request)
 enum finding check_ipc_mode(struct check *check, const struct json_node *value)
 {
     if (str_is(value->text, "none") || str_is(value->text, "private") ||
-        (str_is(value->text, "shareable") && shareable_by_default(check->request)))
+        (str_is(value->text, "shareable") &&
+         (check_is_existing(check) || shareable_by_default(check->request))))
         return FINDING_PASS;
     return judge_mode(check, KEY_IPC_MODE, value->text);
 }
@@ -114,5 +117,8 @@ enum finding check_cgroupns_mode(struct check *check, const struct json_node *va
 {
     if (str_is(value->text, "private"))
         return FINDING_PASS;
+    if (check_is_existing(check) && !written_out(check, KEY_CGROUPNS_MODE, value->text) &&
+        info_says(check, "CgroupVersion", STR("1")))
+        return FINDING_PASS; /* there it is the default */
     return judge_mode(check, KEY_CGROUPNS_MODE, value->text);
 }

@@ -3,6 +3,8 @@
    of their own. */
 #include "checks.h"
 
+#include "existing.h"
+
 enum {
     SOURCE_MAX = 4096,
     DEPTH_MAX = 64,    /* components that the restart rule looks at */
@@ -380,8 +382,10 @@ enum finding check_volumes_from(struct check *check, const struct json_node *val
          item = json_next(check->body, item)) {
         struct str name = str_head(item->text, str_find(item->text, ':'));
         check->at = item;
+        struct str id;
         if (judge_container_name(check, name) != FINDING_PASS ||
-            judge(check, KEY_VOLUMES_FROM, name) != FINDING_PASS)
+            judge(check, KEY_VOLUMES_FROM, name) != FINDING_PASS ||
+            judge_container(check, name, true, &id) != FINDING_PASS)
             return FINDING_REFUSE;
     }
     return FINDING_PASS;

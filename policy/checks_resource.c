@@ -1,6 +1,7 @@
 /* Limits of memory, processors, processes and shared memory, and what else of the host's resources
    a container may take. Absent or 0 is no limit: passes unless the key requires one. */
 #include "checks.h"
+#include "existing.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -65,8 +66,20 @@ enum finding check_memory(struct check *check, const struct json_node *value)
     return judge_limit(check, KEY_MEM_LIMIT, value);
 }
 
+/* The daemon gives as much swap as memory when nobody says how much (verifyPlatformContainerSettings
+   and adaptContainerSettings in moby's daemon_unix.go). */
+static bool swap_is_default(const struct check *check, const struct json_node *value)
+{
+    int64_t swap = 0;
+    int64_t both = 0;
+    return check_is_existing(check) && json_int(value, &swap) &&
+           !__builtin_mul_overflow(int_at(check, PLACE_MEMORY), (int64_t)2, &both) && swap == both;
+}
+
 enum finding check_memory_swap(struct check *check, const struct json_node *value)
 {
+    if (swap_is_default(check, value))
+        return FINDING_PASS;
     return judge_limit(check, KEY_MEM_LIMIT, value);
 }
 
@@ -82,6 +95,10 @@ enum finding check_pids_limit(struct check *check, const struct json_node *value
 
 enum finding check_shm_size(struct check *check, const struct json_node *value)
 {
+    enum { SHM_DEFAULT = 64 << 20 }; /* what the daemon gives when nobody says how much */
+    int64_t size = 0;
+    if (check_is_existing(check) && json_int(value, &size) && size == SHM_DEFAULT)
+        return FINDING_PASS;
     return judge_limit(check, KEY_SHM_SIZE, value);
 }
 

@@ -1,6 +1,8 @@
 /* Confinement of a container: capabilities, security options, masked paths, and its user. */
 #include "checks.h"
 
+#include "existing.h"
+
 enum {
     CAP_NAME_MAX = 64,
     OPTION_MAX = 256,
@@ -223,10 +225,41 @@ static enum finding require_options(struct check *check)
     return FINDING_PASS;
 }
 
+/* What dockerd 20.10 masks and protects; newer ones do more (oci/defaults.go). */
+static const char *const masked_paths[] = {
+    "/proc/asound",        "/proc/acpi",    "/proc/kcore",      "/proc/keys",
+    "/proc/latency_stats", "/proc/scsi",    "/proc/timer_list", "/proc/timer_stats",
+    "/proc/sched_debug",   "/sys/firmware",
+};
+static const char *const readonly_paths[] = {
+    "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
+};
+
+static bool list_holds(const struct check *check, const struct json_node *list, const char *text)
+{
+    for (const struct json_node *n = json_child(check->body, list); n;
+         n = json_next(check->body, n))
+        if (str_is(n->text, text))
+            return true;
+    return false;
+}
+
+/* Does an existing container's list hold all that the daemon's own does? */
+static bool masks_enough(const struct check *check, const struct json_node *list)
+{
+    bool readonly = str_is(list->key, "ReadonlyPaths");
+    const char *const *wanted = readonly ? readonly_paths : masked_paths;
+    size_t count = readonly ? ARRAY_LEN(readonly_paths) : ARRAY_LEN(masked_paths);
+    for (size_t i = 0; i < count; i++)
+        if (!list_holds(check, list, wanted[i]))
+            return false;
+    return true;
+}
+
 enum finding check_masked_paths(struct check *check, const struct json_node *value)
 {
-    (void)value;
-    if (check_key(check, KEY_MASKED_PATHS)->any)
+    if (check_key(check, KEY_MASKED_PATHS)->any ||
+        (check_is_existing(check) && masks_enough(check, value)))
         return FINDING_PASS;
     return refuse(check, KEY_MASKED_PATHS, STR(""),
                   "replaces the daemon's own list, and containers.masked_paths is false");
@@ -243,7 +276,7 @@ static bool user_is_plain_uid(struct str user)
            str_to_int(uid, &value) && value <= INT32_MAX;
 }
 
-static enum finding judge_user(struct check *check, struct str user)
+enum finding judge_user_text(struct check *check, struct str user)
 {
     const struct constraint *constraint = check_key(check, KEY_USER);
     bool any_root = constraint->deny.count == 0;
@@ -267,7 +300,7 @@ enum finding whole_user(struct check *check)
 {
     check->at = NULL;
     check->field = place_path(check, PLACE_USER);
-    return judge_user(check, place_text(check, PLACE_USER));
+    return judge_user_text(check, place_text(check, PLACE_USER));
 }
 
 enum finding whole_security(struct check *check)

@@ -1,6 +1,7 @@
-/* Volumes: their names, drivers and driver options. What a volume that exists was made with is not
-   known here. */
+/* Volumes: their names, drivers and driver options, of new ones and of those that exist. */
 #include "checks.h"
+
+#include "existing.h"
 
 static bool volume_name_valid(struct str name)
 {
@@ -152,6 +153,57 @@ static enum finding judge_options(struct check *check, const struct json_node *o
                   "containers.binds allows, and containers.volume_options is false");
 }
 
+static enum finding judge_driver(struct check *check, struct str driver)
+{
+    if (driver.n > 0 ? key_passes(check, KEY_VOLUME_DRIVERS, driver)
+                     : absent_passes(check, KEY_VOLUME_DRIVERS))
+        return FINDING_PASS;
+    SHOWN(named, driver);
+    return refuse(check, KEY_VOLUME_DRIVERS, driver,
+                  "uses the volume driver \"%s\", which containers.volume_drivers does not allow",
+                  named);
+}
+
+/* ---- volumes that exist ---------------------------------------------------------------------- */
+
+/* Could there be a volume that this role would not have made? */
+static bool stored_matters(const struct check *check)
+{
+    return check->role->existing == EXISTING_CONFORMING &&
+           !(check->role->unrestricted && check_key(check, KEY_BINDS)->any &&
+             check_key(check, KEY_VOLUME_OPTIONS)->any &&
+             check_key(check, KEY_VOLUME_DRIVERS)->any);
+}
+
+static enum finding judge_stored(struct check *check, const struct found *found, bool restarts)
+{
+    struct str driver = fact_text(found, "Driver");
+    check->at = fact_at(found, "Driver");
+    if (judge_driver(check, driver) != FINDING_PASS)
+        return FINDING_REFUSE;
+    return judge_options(check, fact_at(found, "Options"), driver, restarts);
+}
+
+enum finding judge_stored_volume(struct check *check, struct str name, bool restarts)
+{
+    struct found found;
+    enum look look =
+        stored_matters(check) ? check_look(check, FACT_VOLUME, name, &found) : LOOK_MISSING;
+    if (look == LOOK_REFUSED)
+        return FINDING_REFUSE;
+    if (look != LOOK_FOUND)
+        return FINDING_PASS; /* asked now; or the daemon makes it as the request says */
+    struct check inner = *check;
+    inner.outer = check;
+    inner.body = &found.doc;
+    inner.schema = NULL;
+    inner.subject = name;
+    inner.subject_kind = FACT_VOLUME;
+    enum finding finding = judge_stored(&inner, &found, restarts);
+    check->waits |= inner.waits;
+    return finding;
+}
+
 /* A volume of this name may have been made as a bind below a path that containers can write. The
    daemon resolves it again at each restart, as it does a bind. */
 static enum finding judge_named(struct check *check, struct str name)
@@ -168,15 +220,12 @@ static enum finding judge_named(struct check *check, struct str name)
                        shown, restart_phrase(check));
 }
 
-static enum finding judge_driver(struct check *check, struct str driver)
+/* One that is there is looked at. Tasks of a service run on nodes that nobody can look at. */
+static enum finding judge_used(struct check *check, struct str name)
 {
-    if (driver.n > 0 ? key_passes(check, KEY_VOLUME_DRIVERS, driver)
-                     : absent_passes(check, KEY_VOLUME_DRIVERS))
-        return FINDING_PASS;
-    SHOWN(named, driver);
-    return refuse(check, KEY_VOLUME_DRIVERS, driver,
-                  "uses the volume driver \"%s\", which containers.volume_drivers does not allow",
-                  named);
+    return check_is_service(check) || !stored_matters(check)
+               ? judge_named(check, name)
+               : judge_stored_volume(check, name, container_restarts(check));
 }
 
 enum finding judge_volume(struct check *check, struct str name, struct str driver,
@@ -193,7 +242,7 @@ enum finding judge_volume(struct check *check, struct str name, struct str drive
                       "uses the volume \"%s\", which containers.volumes does not allow", shown);
     }
     if (judge_driver(check, driver) != FINDING_PASS ||
-        (name.n > 0 && inside_container && judge_named(check, name) != FINDING_PASS))
+        (name.n > 0 && inside_container && judge_used(check, name) != FINDING_PASS))
         return FINDING_REFUSE;
     bool again = inside_container && (name.n > 0 || container_restarts(check));
     return judge_options(check, options, driver, again);

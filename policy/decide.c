@@ -1,5 +1,6 @@
 /* The one way through: every request is decided here, and one line allows. */
 #include "checks.h"
+#include "existing.h"
 
 #include <stdio.h>
 
@@ -9,6 +10,7 @@ static struct check check_for(const struct role *role, const struct request *req
                               struct arena *arena, struct decision *decision, struct work *work)
 {
     *work = (struct work){.left = WORK_MAX};
+    memset(decision, 0, sizeof(*decision));
     return (struct check){
         .role = role, .request = request, .arena = arena, .decision = decision, .work = work};
 }
@@ -187,14 +189,19 @@ static bool body_inspected(struct check *check, const struct body_schema *schema
     if (!body_read(check, &doc))
         return false;
     if (doc.nodes[0].kind == JSON_NULL && schema->optional)
-        return true;
+        return existing_passes(check);
     if (doc.nodes[0].kind != (schema->root == T_OBJECT ? JSON_OBJECT : JSON_ARRAY))
         return body_refused(check, schema->root == T_OBJECT ? "needs a JSON object as its body"
                                                             : "needs a JSON list as its body");
     check->body = &doc;
     bool passes = body_walk(check, schema) == FINDING_PASS &&
                   (!schema->whole || schema->whole(check) == FINDING_PASS);
+    if (check->request->route->op == OP_ContainerUpdate)
+        check->update = &doc;
+    check->at = NULL;
+    passes = passes && existing_passes(check);
     check->body = NULL; /* doc ends here */
+    check->update = NULL;
     check->at = NULL;
     return passes;
 }
@@ -219,14 +226,14 @@ static bool body_passes(struct check *check)
     const struct request *request = check->request;
     const struct body_schema *schema = schema_find(request->route->op);
     if (request->route->op == OP_ContainerStart)
-        return start_passes(check);
+        return start_passes(check) && existing_passes(check);
     if (request->route->body != BODY_JSON)
-        return true;
+        return existing_passes(check);
     if (!schema)
         return body_refused(check, "has a body that no table describes");
     if (!is_blank(request->body))
         return body_inspected(check, schema);
-    return schema->optional || body_refused(check, "needs a JSON body");
+    return schema->optional ? existing_passes(check) : body_refused(check, "needs a JSON body");
 }
 
 /* ---- the decision ---------------------------------------------------------------------------- */
@@ -257,20 +264,23 @@ bool policy_precheck(const struct role *role, const struct request *request, str
 {
     struct work work;
     struct check check = check_for(role, request, arena, decision, &work);
-    memset(decision, 0, sizeof(*decision));
     return (precheck(&check) && !work.spent) || refused(&check);
 }
 
-void policy_decide(const struct role *role, const struct request *request, struct arena *arena,
-                   struct decision *decision)
+void policy_decide(const struct role *role, const struct request *request, struct facts *facts,
+                   struct arena *arena, struct decision *decision)
 {
     struct work work;
     struct check check = check_for(role, request, arena, decision, &work);
-    memset(decision, 0, sizeof(*decision));
-    if (precheck(&check) && body_passes(&check) && !work.spent && decision->status == 0)
-        decision->verdict = VERDICT_ALLOW;
-    else
+    check.facts = facts;
+    bool passes = precheck(&check) && body_passes(&check) && !work.spent &&
+                  decision->status == 0;
+    if (!passes)
         refused(&check);
+    else if (check.waits)
+        decision->verdict = VERDICT_NEED;
+    else
+        decision->verdict = VERDICT_ALLOW;
 }
 
 /* ---- the image ------------------------------------------------------------------------------- */

@@ -11,6 +11,7 @@ struct settings {
     struct role role;
     bool has_unknown_fields;
     bool has_archive;
+    bool has_existing;
     bool has_api_min;
     bool has_api_max;
 };

@@ -49,12 +49,15 @@ static void merge(struct loader *loader, const struct settings *from, struct set
         to->role.unknown_fields = from->role.unknown_fields;
     if (from->has_archive)
         to->role.archive = from->role.archive;
+    if (from->has_existing)
+        to->role.existing = from->role.existing;
     if (from->has_api_min)
         to->role.api_min = from->role.api_min;
     if (from->has_api_max)
         to->role.api_max = from->role.api_max;
     to->has_unknown_fields |= from->has_unknown_fields;
     to->has_archive |= from->has_archive;
+    to->has_existing |= from->has_existing;
     to->has_api_min |= from->has_api_min;
     to->has_api_max |= from->has_api_max;
 }
@@ -76,6 +79,7 @@ static void resolve_import(struct role *role)
 static void start_with_defaults(struct loader *loader, struct settings *out)
 {
     memcpy(out->role.keys, loader->defaults, sizeof out->role.keys);
+    out->role.existing = EXISTING_ANY;
     out->role.api_min = API_MINOR_FLOOR;
     out->role.api_max = API_MINOR_ANY;
 }

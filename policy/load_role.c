@@ -181,6 +181,17 @@ static void load_archive(struct loader *loader, const struct json_node *node, st
                    kind_name(node));
 }
 
+static void load_existing(struct loader *loader, const struct json_node *node, struct settings *own)
+{
+    bool text = node->kind == JSON_STRING;
+    bool any = text && str_is(node->text, "any");
+    own->has_existing = true;
+    own->role.existing = any ? EXISTING_ANY : EXISTING_CONFORMING;
+    if (!any && !(text && str_is(node->text, "conforming")))
+        load_error(loader, node->offset, "existing expects \"conforming\" or \"any\", got %s",
+                   kind_name(node));
+}
+
 /* ---- groups ---------------------------------------------------------------------------------- */
 
 static bool is_group(struct str name)
@@ -201,7 +212,7 @@ static void offer_groups(struct nearest *nearest)
 
 /* Keys of the format that no code of this version enforces. */
 static const char *const unenforced_role_keys[] = {
-    "existing", "objects", "owner", "responses", "limits",
+    "objects", "owner", "responses", "limits",
 };
 
 static bool unenforced(struct loader *loader, const struct json_node *member, const char *prefix,
@@ -272,7 +283,8 @@ static void load_group(struct loader *loader, const struct json_node *node, stru
 static void unknown_role_key(struct loader *loader, const struct json_node *member)
 {
     static const char *const known[] = {"description", "extends",        "allow", "deny",
-                                        "open",        "unknown_fields", "api",   "archive"};
+                                        "open",        "unknown_fields", "api",   "archive",
+                                        "existing"};
     char shown[QUOTED_MAX], hint[HINT_MAX];
     for (size_t i = 0; i < ARRAY_LEN(unenforced_role_keys); i++)
         if (unenforced(loader, member, "", unenforced_role_keys[i]))
@@ -311,6 +323,8 @@ static void load_member(struct loader *loader, struct draft *draft, const struct
         load_api(loader, member, own);
     else if (str_is(key, "archive"))
         load_archive(loader, member, own);
+    else if (str_is(key, "existing"))
+        load_existing(loader, member, own);
     else if (is_group(key))
         load_group(loader, member, &own->role);
     else

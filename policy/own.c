@@ -35,6 +35,12 @@ bool policy_own_port(struct policy *policy, unsigned port)
     return true;
 }
 
+bool policy_own_container(struct policy *policy, struct str id)
+{
+    policy->own.container = arena_copy(&policy->arena, id);
+    return policy->own.container.p != NULL;
+}
+
 static bool overlap(struct str a, struct str b)
 {
     if (a.n > 1 && b.n > 1 && a.p[1] != b.p[1])

@@ -118,20 +118,37 @@ struct refusal {
     const char *allow_with; /* NULL or "": nothing would */
 };
 
+/* The request that all is about, also while an existing object is judged. */
+static const struct request *asked(const struct check *check)
+{
+    while (check->outer)
+        check = check->outer;
+    return check->request;
+}
+
 static void write_reason(struct check *check, const struct refusal *refusal, const char *why)
 {
     struct decision *decision = check->decision;
+    const struct request *request = asked(check);
     struct text text = text_in(decision->reason, sizeof(decision->reason));
     add(&text, "sockwarden: ");
-    if (refusal->status == 403 && check->role && check->request && check->request->route) {
+    if (refusal->status == 403 && check->role && request && request->route) {
         SHOWN(name, str_of(check->role->name));
-        add(&text, "role \"%s\" refuses %s: ", name, operation_name(check->request->route->op));
+        add(&text, "role \"%s\" refuses %s: ", name, operation_name(request->route->op));
+    }
+    if (check->outer) {
+        SHOWN(subject, check->subject);
+        add(&text, "the %s \"%s\" is not as this role would have made it: ",
+            fact_kind_name(check->subject_kind), subject);
     }
     if (decision->field[0])
         add(&text, "%s ", decision->field);
     add(&text, "%s", why);
     if (decision->allow_with[0])
-        add(&text, "; a policy with %s would allow it", decision->allow_with);
+        add(&text, "; a policy with %s%s would allow it", decision->allow_with,
+            check->outer ? ", or with \"existing\": \"any\"," : "");
+    else if (check->outer)
+        add(&text, "; a policy with \"existing\": \"any\" would allow it");
 }
 
 static enum finding settle(struct check *check, const struct refusal *refusal, const char *why)

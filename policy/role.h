@@ -77,6 +77,9 @@ struct constraint {
 /* FIXED: only daemons that have the fixes, which this version cannot tell: it refuses. */
 enum archive_mode { ARCHIVE_FIXED, ARCHIVE_NEVER, ARCHIVE_ALWAYS };
 
+/* What a container must be for what reaches into it. */
+enum existing_mode { EXISTING_CONFORMING, EXISTING_ANY };
+
 enum op_state { OP_NOT_ALLOWED = 0, OP_ALLOWED = 1, OP_DENIED = 2 };
 
 enum { API_MINOR_ANY = 99 }; /* api.max of this says nothing */
@@ -93,6 +96,7 @@ struct own_port {
 struct own {
     const struct own_path *paths;
     const struct own_port *ports;
+    struct str container; /* full ID; p NULL: none that is known */
 };
 
 struct role {
@@ -102,6 +106,7 @@ struct role {
                             `open` could name is open */
     bool unknown_fields; /* "allow" */
     enum archive_mode archive;
+    enum existing_mode existing;
     int api_min, api_max;   /* minor versions of major 1; 24..API_MINOR_ANY by default */
     uint8_t ops[OP_COUNT];  /* enum op_state */
     const struct str *open; /* "ContainerTop?ps_args", "ContainerCreate:HostConfig.Cgroup" */

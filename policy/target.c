@@ -366,3 +366,56 @@ bool request_log_path(const struct request *request, char *dst, size_t cap, size
 {
     return request->route && write_target(request, true, dst, cap, len);
 }
+
+/* ---- what is asked of the daemon ----------------------------------------------------------- */
+
+/* A segment that a server would clean away names nothing. */
+static bool name_is_plain(struct str name, bool slash)
+{
+    if (name.n == 0 || name.n > FACT_NAME_MAX)
+        return false;
+    while (name.n > 0) {
+        struct str part = slash ? str_head(name, str_find(name, '/')) : name;
+        if (part.n == 0 || str_is(part, ".") || str_is(part, "..") ||
+            str_find(part, '/') < part.n)
+            return false;
+        bool ends_in_slash = part.n + 1 == name.n;
+        name = str_skip(name, part.n + 1);
+        if (ends_in_slash)
+            return false;
+    }
+    return true;
+}
+
+bool fact_target(const struct fact *fact, char *dst, size_t cap, size_t *len)
+{
+    static const struct {
+        const char *before, *behind;
+        bool slash;
+    } paths[FACT_KIND_COUNT] = {
+        [FACT_CONTAINER] = {"/containers/", "/json", false},
+        [FACT_EXEC] = {"/exec/", "/json", false},
+        [FACT_VOLUME] = {"/volumes/", "", false},
+        [FACT_NETWORK] = {"/networks/", "", false},
+        [FACT_IMAGE] = {"/images/", "/json", true},
+        [FACT_SERVICE] = {"/services/", "", false},
+        [FACT_TASK] = {"/tasks/", "", false},
+        [FACT_SECRET] = {"/secrets/", "", false},
+        [FACT_CONFIG] = {"/configs/", "", false},
+        [FACT_INFO] = {"/info", NULL, false},
+        [FACT_VERSION] = {"/version", NULL, false},
+    };
+    struct target_out out = {.p = dst, .cap = cap, .n = 0};
+    if (!paths[fact->kind].before)
+        return false;
+    bool named = paths[fact->kind].behind != NULL;
+    if (named && !name_is_plain(fact->name, paths[fact->kind].slash))
+        return false;
+    put(&out, str_of(paths[fact->kind].before));
+    if (named) {
+        put_encoded(&out, fact->name, paths[fact->kind].slash ? "/:@" : ":@");
+        put(&out, str_of(paths[fact->kind].behind));
+    }
+    *len = out.n;
+    return out.n <= cap;
+}

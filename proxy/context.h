@@ -35,6 +35,7 @@ struct inquiry {
     struct http_request http;
     struct request request;
     struct decision decision;
+    struct facts facts; /* what the daemon has said about the objects of the request */
     struct arena arena;
     struct body body; /* when it must be whole before the decision */
 };

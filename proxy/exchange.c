@@ -30,6 +30,8 @@ static struct inquiry *inquiry_take(struct context *context)
     }
     inquiry->next = NULL;
     inquiry->sent_head = (struct str){NULL, 0};
+    inquiry->facts.count = 0;
+    inquiry->facts.arena = &inquiry->arena;
     body_reset(&inquiry->body);
     return inquiry;
 }
@@ -150,7 +152,8 @@ static enum phase decide(struct exchange *exchange)
     bool inspected = request->route->body == BODY_JSON || request->route->op == OP_ContainerStart;
     if (inspected && inquiry->body.length > 0)
         request->body = (struct str){inquiry->body.p, inquiry->body.length};
-    policy_decide(exchange->role, request, &exchange->context->scratch, &inquiry->decision);
+    policy_decide(exchange->role, request, &inquiry->facts, &exchange->context->scratch,
+                  &inquiry->decision);
     if (inquiry->decision.verdict != VERDICT_ALLOW)
         return deny(exchange);
     exchange->allowed = true;

@@ -259,7 +259,7 @@ static void decide(struct str body, struct request *request, struct arena *arena
         !request_check_archive(answer->by.role, request, str_head(body, ARCHIVE_MARK_MAX),
                                &answer->decision))
         return;
-    policy_decide(answer->by.role, request, arena, &answer->decision);
+    policy_decide(answer->by.role, request, NULL, arena, &answer->decision);
 }
 
 bool question_ends_in_lf(struct str bytes)

@@ -204,7 +204,7 @@ static enum verdict decide(const struct bench *bench, const struct role *role,
         request.body = bench->body;
     }
     if (going)
-        policy_decide(role, &request, scratch, &decision);
+        policy_decide(role, &request, NULL, scratch, &decision);
     arena_reset(scratch);
     arena_reset(head_arena);
     return decision.verdict;

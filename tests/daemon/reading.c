@@ -157,7 +157,7 @@ static void put_verdict(struct json_out *out, const struct role *role,
                         const struct request *request, struct arena *arena)
 {
     struct decision decision;
-    policy_decide(role, request, arena, &decision);
+    policy_decide(role, request, NULL, arena, &decision);
     put_text(out, role_name(role),
              str_of(decision.verdict == VERDICT_ALLOW ? "" : decision.reason));
 }

@@ -70,7 +70,7 @@ static void check_daemon(struct str bytes)
         }
         bool whole = http.framing != FRAMING_LENGTH || request.body.p;
         if (whole) {
-            policy_decide(world.snapshot.role, &request, &arena, &decision);
+            policy_decide(world.snapshot.role, &request, NULL, &arena, &decision);
             must(decision.verdict == VERDICT_ALLOW);
         }
         bool tunnel = follows(request.route->follow);

@@ -56,8 +56,8 @@ static void decide_twice(const struct role *role, struct request *request, struc
 {
     struct decision first, second, early;
     bool goes_on = policy_precheck(role, request, arena, &early);
-    policy_decide(role, request, arena, &first);
-    policy_decide(role, request, arena, &second);
+    policy_decide(role, request, NULL, arena, &first);
+    policy_decide(role, request, NULL, arena, &second);
     check_decision(&first);
     must(same(&first, &second));
     must(goes_on ? early.status == 0 : same(&early, &first));

@@ -96,7 +96,7 @@ static inline bool create_allowed(const struct role *role, struct str body)
     must(role != NULL);
     must(request_parse(STR("POST"), STR("/v1.41/containers/create"), &arena, &request, &decision));
     request.body = body;
-    policy_decide(role, &request, &arena, &decision);
+    policy_decide(role, &request, NULL, &arena, &decision);
     check_decision(&decision);
     arena_free(&arena);
     return decision.verdict == VERDICT_ALLOW;

@@ -95,7 +95,7 @@ static void decide(const struct role *role, size_t i, struct arena *arena)
         fail("does not parse", role, i);
     if (requests[i].body)
         request.body = str_of(requests[i].body);
-    policy_decide(role, &request, arena, &decision);
+    policy_decide(role, &request, NULL, arena, &decision);
     bool allowed = decision.verdict == VERDICT_ALLOW;
     if (allowed ? decision.status != 0 : decision.status < 400 || decision.reason[0] == '\0')
         fail("verdict and status differ", role, i);

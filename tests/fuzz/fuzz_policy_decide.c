@@ -13,9 +13,9 @@ enum { ROLES_MAX = 6 };
 static void decide(const struct role *role, struct request *request, struct arena *arena)
 {
     struct decision first, second;
-    policy_decide(role, request, arena, &first);
+    policy_decide(role, request, NULL, arena, &first);
     check_decision(&first);
-    policy_decide(role, request, arena, &second);
+    policy_decide(role, request, NULL, arena, &second);
     must(first.verdict == second.verdict && first.status == second.status &&
          strcmp(first.reason, second.reason) == 0);
     if (first.verdict == VERDICT_ALLOW)

@@ -207,7 +207,7 @@ static inline void case_decide(const struct case_row *row, struct arena *arena,
         return;
     if (request->route->body != BODY_OPAQUE && row->body.n > 0)
         request->body = row->body;
-    policy_decide(row->role, request, arena, decision);
+    policy_decide(row->role, request, NULL, arena, decision);
 }
 
 /* Calls run for each line of a file. */

@@ -42,7 +42,7 @@ static inline void decide_with(const struct role *role, const char *method, cons
         return;
     if (request.route->body == BODY_JSON || request.route->op == OP_ContainerStart)
         request.body = body;
-    policy_decide(role, &request, arena, decision);
+    policy_decide(role, &request, NULL, arena, decision);
 }
 
 static inline void decide_text(const char *role, const char *method, const char *target,

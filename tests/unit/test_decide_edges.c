@@ -531,9 +531,9 @@ static void test_nobody(void **state)
     assert_true(policy_precheck(role, &request, &arena, &decision));
     assert_false(policy_precheck(NULL, &request, &arena, &decision));
     assert_true(decision_sound(&decision));
-    policy_decide(NULL, &request, &arena, &decision);
+    policy_decide(NULL, &request, NULL, &arena, &decision);
     assert_true(decision.verdict == VERDICT_DENY && decision_sound(&decision));
-    policy_decide(role, &none, &arena, &decision);
+    policy_decide(role, &none, NULL, &arena, &decision);
     assert_true(decision.verdict == VERDICT_DENY && decision_sound(&decision));
     assert_false(role_allows(NULL, OP_SystemPing));
     assert_false(role_allows(role, OP_COUNT));

@@ -295,12 +295,12 @@ static void test_nothing_is_deny(void **state)
     struct arena arena = {0};
     struct request request = {0};
     struct decision decision;
-    policy_decide(NULL, &request, &arena, &decision);
+    policy_decide(NULL, &request, NULL, &arena, &decision);
     assert_int_equal(decision.verdict, VERDICT_DENY);
     assert_int_equal(decision.status, 403);
     const struct role empty = {.name = "empty", .api_min = 24, .api_max = 99};
     assert_true(request_parse(STR("GET"), STR("/_ping"), &arena, &request, &decision));
-    policy_decide(&empty, &request, &arena, &decision);
+    policy_decide(&empty, &request, NULL, &arena, &decision);
     assert_int_equal(decision.verdict, VERDICT_DENY);
     arena_free(&arena);
 }

@@ -1,0 +1,200 @@
+/* A container that exists, judged as if it were created now: its inspect is put together as the
+   body of a ContainerCreate and goes through the same tables. What the daemon fills in by itself is
+   let pass by the checks, each where it judges. */
+#include "checks.h"
+#include "existing.h"
+
+enum { PARTS_MAX = 4096 /* pieces of the body: members of HostConfig and networks */ };
+
+static const struct route as_create = {
+    .op = OP_ContainerCreate, .method = "POST", .path = "/containers/create", .body = BODY_JSON};
+
+/* ---- the body that would have created it ----------------------------------------------------- */
+
+struct pieces {
+    struct str *items;
+    size_t count;
+    bool failed;
+};
+
+static void put(struct pieces *pieces, struct str piece)
+{
+    if (pieces->count == PARTS_MAX)
+        pieces->failed = true;
+    else
+        pieces->items[pieces->count++] = piece;
+}
+
+static struct str raw(const struct json *doc, uint32_t from, uint32_t to)
+{
+    return str_skip(str_head(doc->source, to), from);
+}
+
+/* A member as it is written, with its name. */
+static void put_member(struct pieces *pieces, const struct json *doc,
+                       const struct json_node *member)
+{
+    put(pieces, raw(doc, member->key_offset, member->end));
+}
+
+static bool is_effective(const struct json_node *member)
+{
+    /* In an update 0 and "" mean unchanged, but for this one. */
+    return member->kind != JSON_NULL && (!json_empty(member) || str_is(member->key, "PidsLimit"));
+}
+
+/* Does the update set this member of HostConfig anew? */
+static bool is_updated(const struct check *check, struct str name)
+{
+    if (check->request->route->op != OP_ContainerUpdate || !check->update)
+        return false;
+    const struct json_node *member = json_get(check->update, check->update->nodes, name);
+    return member && is_effective(member);
+}
+
+static void put_host_config(struct check *check, struct pieces *pieces, const struct found *found)
+{
+    const struct json_node *host = fact_at(found, "HostConfig");
+    bool comma = false;
+    put(pieces, STR("\"HostConfig\":{"));
+    for (const struct json_node *n = host ? json_child(&found->doc, host) : NULL; n;
+         n = json_next(&found->doc, n)) {
+        if (is_updated(check, n->key))
+            continue;
+        put(pieces, comma ? STR(",") : STR(""));
+        put_member(pieces, &found->doc, n);
+        comma = true;
+    }
+    const struct json *update = check->update;
+    for (const struct json_node *n = update ? json_child(update, update->nodes) : NULL; n;
+         n = json_next(update, n)) {
+        if (!is_updated(check, n->key))
+            continue;
+        put(pieces, comma ? STR(",") : STR(""));
+        put_member(pieces, update, n);
+        comma = true;
+    }
+    put(pieces, STR("}"));
+}
+
+/* Of what it is connected to only the names: addresses are the daemon's own choice. */
+static void put_networks(struct pieces *pieces, const struct found *found)
+{
+    const struct json_node *networks = fact_at(found, "NetworkSettings.Networks");
+    bool comma = false;
+    put(pieces, STR(",\"NetworkingConfig\":{\"EndpointsConfig\":{"));
+    for (const struct json_node *n = networks ? json_child(&found->doc, networks) : NULL; n;
+         n = json_next(&found->doc, n)) {
+        put(pieces, comma ? STR(",") : STR(""));
+        put(pieces, raw(&found->doc, n->key_offset, n->offset));
+        put(pieces, STR("{}"));
+        comma = true;
+    }
+    put(pieces, STR("}}"));
+}
+
+static struct str create_body(struct check *check, const struct found *found)
+{
+    struct pieces pieces = {.items = arena_alloc(check->arena, PARTS_MAX, sizeof(struct str))};
+    const struct json_node *config = fact_at(found, "Config");
+    if (!pieces.items || !config || config->kind != JSON_OBJECT || !fact_at(found, "HostConfig"))
+        return (struct str){NULL, 0};
+    put(&pieces, STR("{"));
+    for (const struct json_node *n = json_child(&found->doc, config); n;
+         n = json_next(&found->doc, n)) {
+        put_member(&pieces, &found->doc, n);
+        put(&pieces, STR(","));
+    }
+    put_host_config(check, &pieces, found);
+    put_networks(&pieces, found);
+    put(&pieces, STR("}"));
+    return pieces.failed ? (struct str){NULL, 0}
+                         : arena_join(check->arena, pieces.items, pieces.count);
+}
+
+/* ---- what is mounted, from wherever it came -------------------------------------------------- */
+
+static bool has_letter(struct str mode, char upper)
+{
+    for (size_t i = 0; i < mode.n; i++)
+        if (ascii_lower(mode.p[i]) == ascii_lower(upper) && (i == 0 || mode.p[i - 1] == ',') &&
+            (i + 1 == mode.n || mode.p[i + 1] == ','))
+            return true;
+    return false;
+}
+
+static enum finding judge_mounted(struct check *check, const struct json_node *mount, bool restarts)
+{
+    struct str type = member_text(check, mount, "Type");
+    struct bind bind = {.source = member_text(check, mount, "Source"),
+                        .read_only = !member_true(check, mount, "RW"),
+                        .relabel = has_letter(member_text(check, mount, "Mode"), 'z'),
+                        .restarts = restarts};
+    if (str_is(type, "tmpfs") || str_is(type, "image"))
+        return FINDING_PASS;
+    if (str_is(type, "volume"))
+        return judge_stored_volume(check, member_text(check, mount, "Name"), restarts);
+    if (!str_is(type, "bind"))
+        return check->role->unrestricted
+                   ? FINDING_PASS
+                   : refuse_plain(check, type, NULL, NULL, "is of a type that no key governs");
+    if (judge_propagation(check, member_text(check, mount, "Propagation")) != FINDING_PASS)
+        return FINDING_REFUSE;
+    return judge_bind(check, &bind);
+}
+
+/* inner: the check of the body; its schema tells whether the daemon starts it again. */
+static enum finding judge_mounts(struct check *inner, const struct found *found)
+{
+    bool restarts = container_restarts(inner);
+    const struct json_node *mounts = fact_at(found, "Mounts");
+    struct check check = *inner;
+    check.body = &found->doc;
+    check.schema = NULL;
+    enum finding finding = FINDING_PASS;
+    for (const struct json_node *n = mounts ? json_child(&found->doc, mounts) : NULL;
+         n && finding == FINDING_PASS; n = json_next(&found->doc, n)) {
+        check.at = n;
+        finding = judge_mounted(&check, n, restarts);
+    }
+    inner->waits |= check.waits;
+    return finding;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+enum finding judge_conforming(struct check *check, const struct found *found, struct str name)
+{
+    struct request request = {.route = &as_create};
+    struct str text = create_body(check, found);
+    struct json doc;
+    struct err err = {0};
+    if (!text.p || !json_scan(text, check->arena, &doc, &err))
+        return refuse_plain(check, name, NULL, NULL,
+                            "names a container whose settings the daemon does not tell");
+    struct check inner = *check;
+    inner.outer = check;
+    inner.request = &request;
+    inner.body = &doc;
+    inner.update = NULL;
+    inner.subject = name;
+    inner.subject_kind = FACT_CONTAINER;
+    inner.at = NULL;
+    inner.field = NULL;
+    const struct body_schema *schema = schema_find(OP_ContainerCreate);
+    enum finding finding = body_walk(&inner, schema);
+    if (finding == FINDING_PASS)
+        finding = schema->whole(&inner);
+    if (finding == FINDING_PASS)
+        finding = judge_mounts(&inner, found);
+    check->waits |= inner.waits;
+    return finding;
+}
+
+bool info_says(struct check *check, const char *path, struct str value)
+{
+    struct found found;
+    enum look look = check_look(check, FACT_INFO, STR(""), &found);
+    return look == LOOK_WAIT ||
+           (look == LOOK_FOUND && value.n > 0 && str_eq(fact_text(&found, path), value));
+}

@@ -1,0 +1,186 @@
+/* Objects that exist already: which of them an operation names, whether they are there for this
+   client, and what they must be. The daemon's own word on them comes as facts; the request is
+   pinned to the ID that was judged. */
+#include "existing.h"
+
+#include "checks.h"
+
+enum { ID_DIGITS = 64, SHARED_DEPTH_MAX = 4 /* containers that join containers */ };
+
+/* ---- what an operation names in its path ----------------------------------------------------- */
+
+enum reach {
+    REACH_NONE, /* names no object that exists, or one that is not judged */
+    REACH_LOOK, /* reads of it, or ends it */
+    REACH_INTO  /* acts with what the object has */
+};
+
+static const struct {
+    enum fact_kind kind;
+    enum reach reach;
+} targets[OP_COUNT] = {
+#define LOOK(op, kind) [OP_##op] = {FACT_##kind, REACH_LOOK}
+#define INTO(op, kind) [OP_##op] = {FACT_##kind, REACH_INTO}
+    LOOK(ContainerInspect, CONTAINER),
+    LOOK(ContainerTop, CONTAINER),
+    LOOK(ContainerChanges, CONTAINER),
+    LOOK(ContainerStats, CONTAINER),
+    LOOK(ContainerWait, CONTAINER),
+    LOOK(ContainerLogs, CONTAINER),
+    LOOK(ContainerStop, CONTAINER),
+    LOOK(ContainerKill, CONTAINER),
+    LOOK(ContainerPause, CONTAINER),
+    LOOK(ContainerUnpause, CONTAINER),
+    LOOK(ContainerResize, CONTAINER),
+    LOOK(ContainerDelete, CONTAINER),
+    INTO(ContainerArchive, CONTAINER),
+    INTO(ContainerArchiveInfo, CONTAINER),
+    INTO(ContainerExport, CONTAINER),
+    INTO(ContainerStart, CONTAINER),
+    INTO(ContainerRestart, CONTAINER),
+    INTO(ContainerRename, CONTAINER),
+    INTO(ContainerUpdate, CONTAINER),
+    INTO(ContainerExec, CONTAINER),
+    INTO(ContainerAttach, CONTAINER),
+    INTO(ContainerAttachWebsocket, CONTAINER),
+    INTO(PutContainerArchive, CONTAINER),
+    INTO(CheckpointList, CONTAINER),
+    INTO(CheckpointCreate, CONTAINER),
+    INTO(CheckpointDelete, CONTAINER),
+    LOOK(ExecInspect, EXEC),
+    LOOK(ExecResize, EXEC),
+    INTO(ExecStart, EXEC),
+#undef LOOK
+#undef INTO
+};
+
+/* ---- containers ------------------------------------------------------------------------------ */
+
+static bool id_is_full(struct str id)
+{
+    for (size_t i = 0; i < id.n; i++)
+        if (!ascii_hex(id.p[i]))
+            return false;
+    return id.n == ID_DIGITS;
+}
+
+/* Does it matter which container is meant? */
+static bool container_matters(const struct check *check, bool into)
+{
+    const struct role *role = check->role;
+    return (into && role->existing == EXISTING_CONFORMING) || (role->own && role->own->container.p);
+}
+
+static size_t depth_of(const struct check *check)
+{
+    size_t depth = 0;
+    for (; check->outer; check = check->outer)
+        depth++;
+    return depth;
+}
+
+static enum finding judge_found(struct check *check, const struct found *found, struct str name,
+                                bool into)
+{
+    const struct role *role = check->role;
+    struct str id = found->fact->id;
+    if (!id_is_full(id))
+        return refuse_plain(check, name, NULL, NULL,
+                            "names a container of which the daemon does not tell the full ID");
+    if (role->own && role->own->container.p && str_eq(id, role->own->container))
+        return refuse_missing(check, FACT_CONTAINER, name);
+    if (!into || role->existing == EXISTING_ANY)
+        return FINDING_PASS;
+    if (depth_of(check) >= SHARED_DEPTH_MAX)
+        return refuse_plain(check, name, NULL, NULL,
+                            "joins a container that joins others, one upon the other, too often "
+                            "to be judged");
+    return judge_conforming(check, found, name);
+}
+
+enum finding judge_container(struct check *check, struct str name, bool into, struct str *id)
+{
+    struct found found;
+    *id = (struct str){NULL, 0};
+    if (!container_matters(check, into))
+        return FINDING_PASS;
+    switch (check_look(check, FACT_CONTAINER, name, &found)) {
+    case LOOK_WAIT:
+        return FINDING_PASS;
+    case LOOK_MISSING:
+        return refuse_missing(check, FACT_CONTAINER, name);
+    case LOOK_FOUND:
+        *id = found.fact->id;
+        return judge_found(check, &found, name, into);
+    case LOOK_REFUSED:
+        break;
+    }
+    return FINDING_REFUSE;
+}
+
+/* ---- commands in containers ------------------------------------------------------------------ */
+
+static enum finding judge_own_exec(struct check *check, struct str id)
+{
+    struct found found;
+    switch (check_look(check, FACT_OWN_EXEC, id, &found)) {
+    case LOOK_WAIT:
+        return FINDING_PASS;
+    case LOOK_FOUND: {
+        const struct json_node *own = fact_at(&found, "Own");
+        if (own && own->kind == JSON_TRUE)
+            return FINDING_PASS;
+        break;
+    }
+    default:
+        break;
+    }
+    return refuse_plain(check, id, "existing", "\"existing\": \"any\"",
+                        "starts a command that was not made through this role since the proxy "
+                        "started");
+}
+
+/* The record of the command itself: whoever made it, it obeys `exec`. */
+static enum finding judge_exec(struct check *check, bool start)
+{
+    struct found found;
+    struct str id = check->request->name;
+    struct str ignored;
+    bool own = check->role->own && check->role->own->container.p;
+    if (check->role->existing == EXISTING_ANY && !own)
+        return FINDING_PASS;
+    switch (check_look(check, FACT_EXEC, id, &found)) {
+    case LOOK_WAIT:
+        break;
+    case LOOK_MISSING:
+        return refuse_missing(check, FACT_EXEC, id);
+    case LOOK_FOUND:
+        if (check->role->existing == EXISTING_CONFORMING &&
+            judge_exec_record(check, &found) != FINDING_PASS)
+            return FINDING_REFUSE;
+        if (own && judge_container(check, fact_text(&found, "ContainerID"), false, &ignored) !=
+                       FINDING_PASS)
+            return refuse_missing(check, FACT_EXEC, id);
+        break;
+    case LOOK_REFUSED:
+        return FINDING_REFUSE;
+    }
+    return start && check->role->existing == EXISTING_CONFORMING ? judge_own_exec(check, id)
+                                                                 : FINDING_PASS;
+}
+
+/* ---- the operation --------------------------------------------------------------------------- */
+
+bool existing_passes(struct check *check)
+{
+    enum operation op = check->request->route->op;
+    bool into = targets[op].reach == REACH_INTO;
+    check->at = NULL;
+    check->field = "the path";
+    if (targets[op].reach == REACH_NONE)
+        return true;
+    if (targets[op].kind == FACT_EXEC)
+        return judge_exec(check, into) == FINDING_PASS;
+    return judge_container(check, check->request->name, into, &check->decision->pinned) ==
+           FINDING_PASS;
+}
