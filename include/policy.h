@@ -231,6 +231,8 @@ bool request_log_path(const struct request *request, char *dst, size_t cap, size
 
 /* The decoded value of a parameter of the request; p NULL when absent. */
 struct str request_param(const struct request *request, const char *name);
+/* Gives a parameter that the request has another value, borrowed for as long as the request. */
+void request_set_param(struct request *request, const char *name, struct str value);
 
 /* ---- policies ------------------------------------------------------------------------------ */
 

@@ -79,7 +79,6 @@ static void resolve_import(struct role *role)
 static void start_with_defaults(struct loader *loader, struct settings *out)
 {
     memcpy(out->role.keys, loader->defaults, sizeof out->role.keys);
-    out->role.existing = EXISTING_ANY;
     out->role.api_min = API_MINOR_FLOOR;
     out->role.api_max = API_MINOR_ANY;
 }

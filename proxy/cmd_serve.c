@@ -3,6 +3,7 @@
 
 #include "address.h"
 #include "confine.h"
+#include "exec_table.h"
 #include "own_places.h"
 #include "upstream.h"
 
@@ -193,7 +194,8 @@ static bool open_workers(struct daemon *daemon)
     unsigned count = daemon->config.workers;
     daemon->workers = calloc(count, sizeof(*daemon->workers));
     daemon->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-    if (!daemon->workers || !daemon->sha256) {
+    daemon->shared.execs = exec_table_new();
+    if (!daemon->workers || !daemon->sha256 || !daemon->shared.execs) {
         log_error("out of memory");
         return false;
     }
@@ -428,6 +430,7 @@ static void take_down(struct daemon *daemon)
         worker_close(&daemon->workers[i - 1]);
     free(daemon->workers);
     EVP_MD_free(daemon->sha256);
+    exec_table_free(daemon->shared.execs);
     tls_context_unref(daemon->server.tls);
     audit_close(daemon->sink);
     policy_free(daemon->snapshot.policy);

@@ -2,6 +2,7 @@
    which libevent, timers and tasks come in. No parsing and no decision here. */
 #include "conn.h"
 
+#include "lookup.h"
 #include "stream_tls.h"
 
 #include <assert.h>
@@ -63,8 +64,10 @@ static const struct {
 #define ANSWERED (BIT(PHASE_HEAD) | BIT(PHASE_DROP) | BIT(PHASE_LINGER) | BIT(PHASE_CLOSED))
     [PHASE_TLS] = {"tls", BIT(PHASE_HEAD) | BIT(PHASE_LINGER) | BIT(PHASE_CLOSED),
                    exchange_handshake},
-    [PHASE_HEAD] = {"head", BIT(PHASE_BODY) | BIT(PHASE_HELD) | ANSWERED, exchange_read_head},
-    [PHASE_BODY] = {"body", BIT(PHASE_HELD) | ANSWERED, exchange_read_body},
+    [PHASE_HEAD] = {"head", BIT(PHASE_BODY) | BIT(PHASE_LOOKUP) | BIT(PHASE_HELD) | ANSWERED,
+                    exchange_read_head},
+    [PHASE_BODY] = {"body", BIT(PHASE_LOOKUP) | BIT(PHASE_HELD) | ANSWERED, exchange_read_body},
+    [PHASE_LOOKUP] = {"lookup", BIT(PHASE_LOOKUP) | BIT(PHASE_HELD) | ANSWERED, exchange_look_up},
     [PHASE_HELD] = {"held", BIT(PHASE_CONNECT) | BIT(PHASE_RESPOND) | ANSWERED, step_held},
     [PHASE_CONNECT] = {"connect", BIT(PHASE_CONNECT) | BIT(PHASE_RESPOND) | ANSWERED, step_held},
     [PHASE_RESPOND] = {"respond", BIT(PHASE_TUNNEL) | ANSWERED, exchange_respond},
@@ -90,6 +93,12 @@ static unsigned respond_timeout(const struct exchange *exchange, const struct co
     if (!exchange->up.done) /* only while it is the client that we wait for */
         return stream_queued(exchange->upstream) == 0 ? config->body_timeout : 0;
     return exchange->has_head ? 0 : config->upstream_timeout;
+}
+
+static unsigned lookup_timeout(const struct config *config)
+{
+    bool sooner = config->upstream_timeout > 0 && config->upstream_timeout < LOOKUP_S;
+    return sooner ? config->upstream_timeout : LOOKUP_S;
 }
 
 /* A head has one deadline from its first byte on, not one for each of its bytes. */
@@ -133,6 +142,11 @@ static void conn_clock(struct conn *conn, bool entered)
         if (!entered && conn->timer.deadline_ms)
             return;
         seconds = conn->context->draining ? LINGER_STOPPING_S : LINGER_S;
+        break;
+    case PHASE_LOOKUP: /* one deadline for all rounds */
+        if (!entered)
+            return;
+        seconds = lookup_timeout(config);
         break;
     case PHASE_CONNECT:
     case PHASE_DROP:
@@ -243,7 +257,7 @@ static void conn_step(struct conn *conn)
 static void check_idle_upstream(struct conn *conn)
 {
     struct stream *upstream = &conn->upstream;
-    if (conn->phase > PHASE_HELD || !stream_is_open(upstream) || !upstream->can_read)
+    if (conn->phase > PHASE_HELD || conn->phase == PHASE_LOOKUP || !stream_is_open(upstream) || !upstream->can_read)
         return;
     if (stream_fill(upstream) != STREAM_AGAIN)
         stream_close(upstream);

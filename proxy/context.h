@@ -13,6 +13,9 @@
 #include <stdatomic.h>
 #include <sys/un.h>
 
+struct exec_table;
+struct lookup;
+
 /* What requests are judged by; immutable, shared by all loops. */
 struct snapshot {
     struct policy *policy;
@@ -24,6 +27,8 @@ struct snapshot {
 struct shared {
     atomic_uint connections;  /* open client connections */
     atomic_size_t body_bytes; /* room held for bodies that are read whole */
+    atomic_size_t fact_bytes; /* room held for what the daemon has said of objects */
+    struct exec_table *execs; /* commands made through the proxy */
 };
 
 /* What is needed of a request until it has been sent on; pooled, since it is large. */
@@ -35,7 +40,9 @@ struct inquiry {
     struct http_request http;
     struct request request;
     struct decision decision;
-    struct facts facts; /* what the daemon has said about the objects of the request */
+    struct facts facts;    /* what the daemon has said about the objects of the request */
+    struct lookup *lookup; /* how it is asked; owns the answers. NULL: nothing was asked */
+    int rounds;            /* times that the decision has asked */
     struct arena arena;
     struct body body; /* when it must be whole before the decision */
 };

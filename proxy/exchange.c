@@ -3,6 +3,7 @@
 #include "exchange.h"
 
 #include "deny.h"
+#include "lookup.h"
 #include "upstream.h"
 
 #include <errno.h>
@@ -32,6 +33,7 @@ static struct inquiry *inquiry_take(struct context *context)
     inquiry->sent_head = (struct str){NULL, 0};
     inquiry->facts.count = 0;
     inquiry->facts.arena = &inquiry->arena;
+    inquiry->rounds = 0;
     body_reset(&inquiry->body);
     return inquiry;
 }
@@ -50,6 +52,8 @@ void inquiry_release(struct exchange *exchange)
     if (!inquiry)
         return;
     exchange->inquiry = NULL;
+    lookup_free(inquiry->lookup);
+    inquiry->lookup = NULL;
     loop_buffer_give(&context->loop, inquiry->head);
     inquiry->head = NULL;
     if (context->inquiry_count >= INQUIRIES_KEPT) {
@@ -118,19 +122,6 @@ enum phase exchange_refuse(struct exchange *exchange, int status, const char *wh
     return exchange_answer(exchange, status, message, true);
 }
 
-static enum phase deny(struct exchange *exchange)
-{
-    const struct decision *decision = &exchange->inquiry->decision;
-    char reason[REASON_MAX];
-    int status = decision->status ? decision->status : 403;
-    bool close = decision->close;
-    snprintf(reason, sizeof(reason), "%s", decision->reason);
-    exchange->status = (uint16_t)status;
-    record_request(exchange);
-    arena_reset(&exchange->context->scratch);
-    return exchange_answer(exchange, status, reason, close);
-}
-
 /* ---- the head ------------------------------------------------------------------------------ */
 
 void exchange_begin(struct exchange *exchange, size_t head_length)
@@ -143,23 +134,6 @@ void exchange_begin(struct exchange *exchange, size_t head_length)
     /* What was read ahead belongs to this request as far as it reaches. */
     exchange->client_in =
         exchange->client->bytes_in - stream_pending(exchange->client).n - head_length;
-}
-
-static enum phase decide(struct exchange *exchange)
-{
-    struct inquiry *inquiry = exchange->inquiry;
-    struct request *request = &inquiry->request;
-    bool inspected = request->route->body == BODY_JSON || request->route->op == OP_ContainerStart;
-    if (inspected && inquiry->body.length > 0)
-        request->body = (struct str){inquiry->body.p, inquiry->body.length};
-    policy_decide(exchange->role, request, &inquiry->facts, &exchange->context->scratch,
-                  &inquiry->decision);
-    if (inquiry->decision.verdict != VERDICT_ALLOW)
-        return deny(exchange);
-    exchange->allowed = true;
-    record_request(exchange);
-    arena_reset(&exchange->context->scratch);
-    return PHASE_HELD;
 }
 
 /* An Origin says that a web page sends this; no Docker client is one. Libraries for WebSockets set
@@ -194,15 +168,15 @@ static enum phase judge_head(struct exchange *exchange)
     exchange->route = request->route;
     if (!parsed ||
         !request_check_content(request, http->content_type, has_body, &inquiry->decision))
-        return deny(exchange);
+        return exchange_deny(exchange);
     if (!origin_passes(inquiry))
         return exchange_refuse(exchange, 403,
                                "a request with an Origin header comes from a web page, and "
                                "no Docker client is one");
     if (!collects_body(inquiry) && !peeks_body(inquiry))
-        return decide(exchange);
+        return exchange_decide(exchange);
     if (!policy_precheck(exchange->role, request, &exchange->context->scratch, &inquiry->decision))
-        return deny(exchange);
+        return exchange_deny(exchange);
     arena_reset(&exchange->context->scratch);
     if (peeks_body(inquiry))
         return PHASE_BODY;
@@ -319,8 +293,8 @@ static enum phase read_first_bytes(struct exchange *exchange)
             struct str bytes = {first, n};
             return request_check_archive(exchange->role, &inquiry->request, bytes,
                                          &inquiry->decision)
-                       ? decide(exchange)
-                       : deny(exchange);
+                       ? exchange_decide(exchange)
+                       : exchange_deny(exchange);
         }
         enum phase next = await_body(exchange);
         if (next != PHASE_BODY)
@@ -341,7 +315,7 @@ enum phase exchange_read_body(struct exchange *exchange)
         case BODY_DONE:
             exchange->up.done = true;
             inquiry->http.expect_continue = false;
-            return decide(exchange);
+            return exchange_decide(exchange);
         case BODY_BAD:
             return exchange_refuse(exchange, 400,
                                    "the chunked body is not framed as HTTP wants it");
@@ -407,7 +381,8 @@ static bool build_head(struct exchange *exchange, const struct body_plan *plan, 
         *out = inquiry->sent_head;
         return true;
     }
-    size_t cap = inquiry->head_length * 3 + 1024; /* every byte escaped, and our own fields */
+    /* Every byte escaped, our own fields, and IDs in place of names. */
+    size_t cap = (inquiry->head_length + inquiry->request.name.n) * 3 + 1024;
     char *p = arena_alloc(&inquiry->arena, cap, 1);
     size_t length = 0;
     if (!p || !http_request_write(&inquiry->http, &inquiry->request, plan, p, cap, &length))
@@ -506,5 +481,6 @@ void exchange_finish(struct exchange *exchange)
     exchange->http10 = exchange->to_head = exchange->keep_alive = exchange->upgrade = false;
     exchange->has_head = exchange->reusable = exchange->allowed = exchange->end_passed = false;
     exchange->record_end = false;
+    exchange->held_head = 0;
     exchange->up = exchange->down = (struct relay){.done = true};
 }

@@ -13,6 +13,7 @@ enum phase {
     PHASE_TLS,     /* the handshake */
     PHASE_HEAD,    /* waiting for a request, or reading its head */
     PHASE_BODY,    /* reading a body that must be whole before the decision */
+    PHASE_LOOKUP,  /* asking the daemon for what the decision must know */
     PHASE_HELD,    /* decided; goes on when this turn's audit lines are written */
     PHASE_CONNECT, /* the daemon's socket has no room for a connection just now */
     PHASE_RESPOND, /* sent on, or being sent: waiting for the response and relaying it */
@@ -50,6 +51,7 @@ struct exchange {
     bool allowed;                   /* decided and recorded as such */
     bool end_passed;                /* the client's end has been passed on */
     bool record_end;                /* an `end` line is due when it is over */
+    size_t held_head;               /* bytes of a response's head whose body is awaited; 0: none */
 };
 
 /* Chosen once, when it is known who asks: for a plain connection when it is accepted. */
@@ -60,6 +62,7 @@ enum phase exchange_handshake_late(struct exchange *exchange);
 /* PHASE_HEAD to PHASE_HELD. */
 enum phase exchange_read_head(struct exchange *exchange);
 enum phase exchange_read_body(struct exchange *exchange);
+enum phase exchange_look_up(struct exchange *exchange);
 /* After the audit lines of the turn are written: connects if need be and sends the request on. */
 enum phase exchange_forward(struct exchange *exchange);
 enum phase exchange_respond(struct exchange *exchange);
@@ -89,6 +92,21 @@ bool record_refused(struct exchange *exchange, int status, const char *why);
 void record_end(struct exchange *exchange);
 
 void inquiry_release(struct exchange *exchange);
+
+/* All that is needed of the request is there: records the decision, answers a refusal, or asks the
+   daemon first. Returns the phase that follows. */
+enum phase exchange_decide(struct exchange *exchange);
+/* Records and answers the refusal that the decision holds. */
+enum phase exchange_deny(struct exchange *exchange);
+/* The look-ups took too long. */
+enum phase exchange_look_up_late(struct exchange *exchange);
+/* Has the client gone for good? Reads what it sends, up to what a buffer holds. */
+bool exchange_client_gone(struct exchange *exchange);
+/* The answer to a ContainerExec must be whole before the client gets any of it, since the next
+   request may be the start of the command; it is remembered then. head_length: bytes of its head,
+   with which it is pending. False: more is to be awaited. */
+bool exchange_note_exec(struct exchange *exchange, const struct http_response *http,
+                        size_t head_length);
 /* Gives the request its number and its begin. head_length: bytes of it that were taken. */
 void exchange_begin(struct exchange *exchange, size_t head_length);
 

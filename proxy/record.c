@@ -5,9 +5,11 @@
 #include <stdio.h>
 
 enum {
-    LINE_MAX_BYTES = 16 << 10, /* of one line; every text in it is bounded below that */
+    LINE_MAX_BYTES = 32 << 10, /* of one line; every text in it is bounded below that */
+    FACTS_FULL = 24 << 10,     /* bytes of a line behind which no further fact is listed */
     PATH_SHOWN_MAX = 4 << 10,
     NAME_SHOWN_MAX = 512,
+    FACT_SHOWN_MAX = 256,
 };
 
 static void begin(const struct exchange *exchange, const char *record, struct json_out *out)
@@ -101,6 +103,35 @@ static void write_decision(const struct exchange *exchange, struct json_out *out
         json_out_member(out, "rule", str_of(decision->rule));
 }
 
+static void write_fact(const struct fact *fact, struct json_out *out)
+{
+    json_out_open(out, '{');
+    json_out_member(out, "fact", str_of(fact_kind_name(fact->kind)));
+    json_out_member(out, "name", str_head(fact->name, FACT_SHOWN_MAX));
+    json_out_member(out, "id", str_head(fact->id, FACT_SHOWN_MAX));
+    if (fact->state != FACT_FOUND) {
+        json_out_key(out, fact->state == FACT_MISSING ? "missing" : "failed");
+        json_out_raw(out, STR("true"));
+    }
+    json_out_close(out, '}');
+}
+
+/* What the decision was told, so that it can be taken once more; nothing of the answers but which
+   object it was. */
+static void write_facts(const struct inquiry *inquiry, struct json_out *out)
+{
+    const struct facts *facts = &inquiry->facts;
+    if (!inquiry->lookup)
+        return;
+    json_out_member(out, "object_id", str_head(inquiry->decision.pinned, FACT_SHOWN_MAX));
+    json_out_key(out, "facts");
+    json_out_open(out, '[');
+    for (size_t i = 0; i < facts->count && out->len < FACTS_FULL; i++)
+        if (facts->items[i].state != FACT_WANTED)
+            write_fact(&facts->items[i], out);
+    json_out_close(out, ']');
+}
+
 static void write_body_hash(struct exchange *exchange, struct json_out *out)
 {
     static const char hex[] = "0123456789abcdef";
@@ -132,6 +163,7 @@ bool record_request(struct exchange *exchange)
     write_decision(exchange, &out);
     json_out_member(&out, "policy", str_of(exchange->context->snapshot->hash));
     write_status(exchange, &out);
+    write_facts(exchange->inquiry, &out);
     write_body_hash(exchange, &out);
     struct str image = request_image(&exchange->inquiry->request, &exchange->context->scratch);
     if (image.n)

@@ -40,9 +40,7 @@ static enum phase send_body(struct exchange *exchange)
     }
 }
 
-/* The request is sent: notices a client that leaves, and passes its half-close on, as dockerd would
-   see it without us. On a hijack the end is held until the tunnel stands. */
-static enum phase watch_client(struct exchange *exchange)
+bool exchange_client_gone(struct exchange *exchange)
 {
     struct stream *client = exchange->client;
     /* An end or an error that came with bytes brings no event of its own: read up to it. */
@@ -51,10 +49,16 @@ static enum phase watch_client(struct exchange *exchange)
     while (client->can_read && status == STREAM_OK)
         status = stream_fill(client);
     if (status == STREAM_BROKEN)
-        return PHASE_CLOSED;
-    if (!client->eof && status != STREAM_FULL)
-        return PHASE_WAIT;
-    if (stream_peer_gone(client))
+        return true;
+    return (client->eof || status == STREAM_FULL) && stream_peer_gone(client);
+}
+
+/* The request is sent: notices a client that leaves, and passes its half-close on, as dockerd would
+   see it without us. On a hijack the end is held until the tunnel stands. */
+static enum phase watch_client(struct exchange *exchange)
+{
+    struct stream *client = exchange->client;
+    if (exchange_client_gone(exchange))
         return PHASE_CLOSED;
     if (client->eof && stream_pending(client).n == 0 && !exchange->end_passed &&
         exchange->route->follow == FOLLOW_RESPONSE) {
@@ -168,7 +172,8 @@ static enum phase start_body(struct exchange *exchange, const struct http_respon
     return PHASE_RESPOND;
 }
 
-/* PHASE_RESPOND: go on with what follows (an interim head, or the body). */
+/* PHASE_RESPOND: go on with what follows (an interim head, or the body). PHASE_WAIT: the body must
+   come first. */
 static enum phase take_response_head(struct exchange *exchange, size_t length)
 {
     struct http_response http;
@@ -182,6 +187,11 @@ static enum phase take_response_head(struct exchange *exchange, size_t length)
         bool ok = pass_interim(exchange, &http);
         stream_consume(exchange->upstream, length);
         return ok ? PHASE_RESPOND : PHASE_CLOSED;
+    }
+    if (status == 201 && exchange->route->op == OP_ContainerExec &&
+        !exchange_note_exec(exchange, &http, length)) {
+        exchange->held_head = length;
+        return PHASE_WAIT;
     }
     exchange->status = (uint16_t)status;
     if (wants_tunnel(exchange, &http))
@@ -199,18 +209,20 @@ static enum phase read_response_head(struct exchange *exchange)
     for (;;) {
         struct str pending = stream_pending(upstream);
         struct http_refusal refusal = {0, NULL};
-        size_t length = 0;
+        size_t length = exchange->held_head;
         if (pending.n) {
             enum head_status status =
-                head_scan(&exchange->scan, pending, false, exchange->context->loop.buffer_size,
-                          &length, &refusal);
+                length ? HEAD_DONE
+                       : head_scan(&exchange->scan, pending, false,
+                                   exchange->context->loop.buffer_size, &length, &refusal);
             if (status == HEAD_BAD)
                 return bad_response(exchange, refusal.why);
             if (status == HEAD_DONE) {
                 enum phase next = take_response_head(exchange, length);
-                if (next != PHASE_RESPOND || exchange->has_head)
+                if (next == PHASE_RESPOND && !exchange->has_head)
+                    continue;
+                if (next != PHASE_WAIT)
                     return next;
-                continue;
             }
         }
         enum stream_status status = stream_fill(upstream);
@@ -345,6 +357,8 @@ enum phase exchange_timeout(struct exchange *exchange, enum phase phase)
         return exchange_refuse(exchange, 408, "the request's head did not come in time");
     case PHASE_BODY:
         return exchange_refuse(exchange, 408, "the request's body did not come in time");
+    case PHASE_LOOKUP:
+        return exchange_look_up_late(exchange);
     case PHASE_CONNECT:
         exchange->record_end = true;
         return exchange_answer(exchange, 503,

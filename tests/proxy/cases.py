@@ -9,6 +9,8 @@ import socket
 import time
 import urllib.parse
 
+from facts import id_of
+from fake_dockerd import response
 from harness import (CASES, Client, Env, Failure, check, equal, run_bin, settings, shown, unread,
                      wait_for)
 
@@ -35,6 +37,7 @@ class Case:
         self.method = row.get("method") or self.data.split(b" ")[0].decode("latin-1")
         self.eof = row.get("eof", False)
         self.passed = row.get("passed")
+        self.facts = row.get("facts", {})
 
     def part(self, key):
         if key + "_base64" in self.row:
@@ -105,14 +108,23 @@ def query_of(target):
     return urllib.parse.parse_qsl(target.partition("?")[2], keep_blank_values=True)
 
 
+def pinned_path(path):
+    """The path with the ID of the container that it names."""
+    return re.sub(r"(/containers/)([^/]+)(?=/|$)", lambda m: m[1] + id_of(m[2]), path, count=1)
+
+
 def check_target(case, sent, target):
-    equal(urllib.parse.unquote(sent.partition("?")[0]),
-          urllib.parse.unquote(target.partition("?")[0]),
-          "path that was sent on")
+    path = urllib.parse.unquote(target.partition("?")[0])
+    got = urllib.parse.unquote(sent.partition("?")[0])
+    if got != pinned_path(path):
+        equal(got, path, "path that was sent on")
     if case.passed:
         return
     gone = set(case.row.get("dropped", []))
     wanted = [pair for pair in query_of(target) if pair[0] not in gone and pair[1]]
+    if "/commit?" in sent:
+        pin = dict(query_of(sent)).get("container")
+        wanted = [(k, pin if k == "container" and pin == id_of(v) else v) for k, v in wanted]
     got = [pair for pair in query_of(sent) if pair[1]]
     equal(got, [pair for pair in wanted], "query that was sent on")
     if "sent" in case.row:
@@ -152,6 +164,7 @@ class Live:
 
     def __init__(self):
         self.envs = {}
+        self.execs = set()  # (policy, ID) of commands that were made
         self.last = {}      # policy -> bytes at the daemon after the case before
 
     def __enter__(self):
@@ -166,8 +179,30 @@ class Live:
             self.envs[policy] = Env("--head-timeout", "30", policy=policy)
         return self.envs[policy]
 
-    def run(self, case):
+    def prepared(self, case):
+        """The proxy of the case's policy, before a daemon that says what the case wants."""
         env = self.env(case.policy)
+        env.fake.facts = case.facts
+        for exec_id, told in case.facts.get("own_exec", {}).items():
+            if told["Own"] and (case.policy, exec_id) not in self.execs:
+                self.execs.add((case.policy, exec_id))
+                self.make_exec(env, exec_id)
+                self.last[case.policy] = env.fake.received()
+        return env
+
+    @staticmethod
+    def make_exec(env, exec_id):
+        """A command of that ID, made through the proxy."""
+        env.fake.handle(f"/containers/{id_of('own')}/exec", lambda conn, _: conn.send(
+            response(json.dumps({"Id": exec_id}).encode(), "201 Created")))
+        facts, env.fake.facts = env.fake.facts, {}
+        answer = env.ask("POST", "/containers/own/exec", b'{"Cmd": ["sh"]}',
+                         ["Content-Type: application/json"])
+        env.fake.facts = facts
+        equal(answer.status, 201, f"the command that is to be made: {shown(answer.body)}")
+
+    def run(self, case):
+        env = self.prepared(case)
         before, count = env.fake.received(), len(env.fake.requests)
         trickle = before - self.last.get(case.policy, before)
         try:
@@ -233,7 +268,7 @@ class Live:
 
     # A batch of connections gets its first parts; only when the proxy has read them all, the second.
     def split_batch(self, case, positions):
-        env = self.env(case.policy)
+        env = self.prepared(case)
         before = env.fake.received()
         clients = [Client(env.socket) for _ in positions]
         try:
@@ -285,7 +320,7 @@ class Live:
     def run_bytes(self, case):
         if len(case.data) > 1000:
             return
-        env = self.env(case.policy)
+        env = self.prepared(case)
         before = env.fake.received()
         with Client(env.socket) as client:
             for at in range(len(case.data)):

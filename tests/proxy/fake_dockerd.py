@@ -1,7 +1,7 @@
 """A scriptable daemon on a Unix socket that records every byte it receives.
 
 A handler is looked up by the request's path without version and query; without one the answer is
-200 and {}. Handlers write raw bytes, so they can also answer what no daemon should. It is not a
+200 and {}, and to the proxy's own look-ups what facts.py says; those are kept apart. Handlers write raw bytes, so they can also answer what no daemon should. It is not a
 Docker daemon: it keeps no state and understands nothing of what it is asked.
 """
 import os
@@ -9,6 +9,8 @@ import re
 import socket
 import threading
 import time
+
+import facts
 
 VERSION = re.compile(r"^/v[0-9.]+(?=/)")
 CHUNK_END = b"0\r\n\r\n"
@@ -27,6 +29,9 @@ class Request:
         self.conn = conn
         self.body = b""
         self.complete = False   # the whole body has arrived
+
+    def is_lookup(self):
+        return self.method == "GET" and self.get("User-Agent") == facts.AGENT
 
     def all(self, name):
         return [v for k, v in self.headers if k.lower() == name.lower()]
@@ -164,6 +169,8 @@ class FakeDaemon:
         self.backlog = backlog
         self.cond = threading.Condition()
         self.requests = []
+        self.lookups = []   # the proxy's own questions
+        self.facts = {}     # what comes before facts.json, in the same shape
         self.connections = []
         self.handlers = {}
         self.errors = []    # what handlers raised
@@ -198,7 +205,7 @@ class FakeDaemon:
         self.handlers[path] = (handler, early)
 
     def received(self):
-        """All bytes that ever arrived."""
+        """All bytes that ever arrived, but those of look-ups."""
         with self.cond:
             return sum(c.received for c in self.connections)
 
@@ -242,7 +249,7 @@ class FakeDaemon:
 
     def _note(self, request):
         with self.cond:
-            self.requests.append(request)
+            (self.lookups if request.is_lookup() else self.requests).append(request)
             self.cond.notify_all()
 
     def _exchange(self, conn):
@@ -250,6 +257,8 @@ class FakeDaemon:
         if head is None:
             return False
         request = Request(head[:-4], conn)
+        if request.is_lookup():
+            conn.received -= len(head)
         handler, early = self.handlers.get(request.path, (None, False))
         if early:
             self._note(request)
@@ -260,4 +269,7 @@ class FakeDaemon:
             return False
         if handler:
             return handler(conn, request)
+        told = facts.answer(request.path, self.facts) if request.is_lookup() else None
+        if told:
+            return conn.send(response(told[1], told[0]))
         return conn.send(response(b"" if request.method == "HEAD" else b"{}"))

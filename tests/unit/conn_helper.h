@@ -3,6 +3,7 @@
 #ifndef TESTS_CONN_HELPER_H
 #define TESTS_CONN_HELPER_H
 
+#include "exec_table.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -123,7 +124,8 @@ static inline void world_open(struct world *world, const char *role, const char 
     const char *targets[] = {audit ? audit : world->audit_path};
     world->sink = audit_open(targets, 1, NULL);
     world->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-    world_must(world->sink && world->sha256, "audit_open");
+    world->shared.execs = exec_table_new();
+    world_must(world->sink && world->sha256 && world->shared.execs, "audit_open");
     world_must(worker_open(&world->worker, 0, &world->config, &world->snapshot, &world->shared,
                            world->sink, world->sha256),
                "worker_open");
@@ -139,6 +141,8 @@ static inline void world_close(struct world *world)
         close(world->listen_fd);
     worker_close(&world->worker);
     world_must(atomic_load(&world->shared.connections) == 0, "connections are counted as open");
+    world_must(atomic_load(&world->shared.fact_bytes) == 0, "answers are counted as held");
+    exec_table_free(world->shared.execs);
     audit_close(world->sink);
     EVP_MD_free(world->sha256);
     policy_free(world->snapshot.policy);

@@ -1,0 +1,165 @@
+/* The decision of an exchange: taken, taken again with what the daemon says, pinned to the objects
+   that were judged, recorded. See exchange.h. */
+#include "exchange.h"
+
+#include "exec_table.h"
+#include "lookup.h"
+#include "upstream.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+enum phase exchange_deny(struct exchange *exchange)
+{
+    const struct decision *decision = &exchange->inquiry->decision;
+    char reason[REASON_MAX];
+    int status = decision->status ? decision->status : 403;
+    bool close = decision->close;
+    snprintf(reason, sizeof(reason), "%s", decision->reason);
+    exchange->status = (uint16_t)status;
+    record_request(exchange);
+    arena_reset(&exchange->context->scratch);
+    return exchange_answer(exchange, status, reason, close);
+}
+
+/* A refusal of ours, where nothing more can be known. */
+static enum phase deny_as(struct exchange *exchange, int status, const char *why)
+{
+    struct decision *decision = &exchange->inquiry->decision;
+    memset(decision, 0, sizeof(*decision));
+    decision->status = status;
+    snprintf(decision->reason, sizeof(decision->reason), "sockwarden: %s", why);
+    return exchange_deny(exchange);
+}
+
+/* ---- pinning --------------------------------------------------------------------------------- */
+
+/* The request names by ID what was judged. The texts outlive the facts. */
+static void pin(struct request *request, struct str id, struct str param_id)
+{
+    if (id.p)
+        request->name = id;
+    if (param_id.p)
+        request_set_param(request, "container", param_id);
+}
+
+static enum phase allow(struct exchange *exchange)
+{
+    struct inquiry *inquiry = exchange->inquiry;
+    const struct decision *decision = &inquiry->decision;
+    struct str id = decision->pinned, param_id = decision->pinned_param;
+    if (id.p)
+        id = arena_copy(&inquiry->arena, id);
+    if (param_id.p)
+        param_id = arena_copy(&inquiry->arena, param_id);
+    if ((decision->pinned.p && !id.p) || (decision->pinned_param.p && !param_id.p))
+        return deny_as(exchange, 503, "out of memory");
+    exchange->allowed = true;
+    record_request(exchange);
+    arena_reset(&exchange->context->scratch);
+    pin(&inquiry->request, id, param_id);
+    return PHASE_HELD;
+}
+
+/* ---- looking up ------------------------------------------------------------------------------ */
+
+static enum phase ask(struct exchange *exchange)
+{
+    struct inquiry *inquiry = exchange->inquiry;
+    const struct lookup_plan plan = {.context = exchange->context,
+                                     .upstream = exchange->upstream,
+                                     .role = role_name(exchange->role),
+                                     .on_ready = exchange->client->on_ready,
+                                     .arg = exchange->client->arg};
+    arena_reset(&exchange->context->scratch);
+    if (++inquiry->rounds > FACT_ROUNDS_MAX)
+        return deny_as(exchange, 403,
+                       "what this request names leads to other objects too many times to be "
+                       "judged: containers that join containers, one upon the other");
+    if (!inquiry->lookup)
+        inquiry->lookup = lookup_new(&plan, &inquiry->facts);
+    return inquiry->lookup ? PHASE_LOOKUP : deny_as(exchange, 503, "out of memory");
+}
+
+enum phase exchange_decide(struct exchange *exchange)
+{
+    struct inquiry *inquiry = exchange->inquiry;
+    struct request *request = &inquiry->request;
+    bool inspected = request->route->body == BODY_JSON || request->route->op == OP_ContainerStart;
+    if (inspected && inquiry->body.length > 0)
+        request->body = (struct str){inquiry->body.p, inquiry->body.length};
+    policy_decide(exchange->role, request, &inquiry->facts, &exchange->context->scratch,
+                  &inquiry->decision);
+    switch (inquiry->decision.verdict) {
+    case VERDICT_ALLOW:
+        return allow(exchange);
+    case VERDICT_NEED:
+        return ask(exchange);
+    case VERDICT_DENY:
+        break;
+    }
+    return exchange_deny(exchange);
+}
+
+static enum phase away(struct exchange *exchange, int error)
+{
+    char why[600];
+    upstream_explain(exchange->context, error, why, sizeof(why));
+    log_warn("%s", why);
+    return deny_as(exchange, 502, why);
+}
+
+enum phase exchange_look_up(struct exchange *exchange)
+{
+    if (exchange_client_gone(exchange))
+        return PHASE_CLOSED;
+    switch (lookup_step(exchange->inquiry->lookup)) {
+    case LOOKUP_DONE:
+        return exchange_decide(exchange);
+    case LOOKUP_WAIT:
+        return PHASE_WAIT;
+    case LOOKUP_YIELD:
+        return PHASE_YIELD;
+    case LOOKUP_AWAY:
+        break;
+    }
+    return away(exchange, errno);
+}
+
+enum phase exchange_look_up_late(struct exchange *exchange)
+{
+    return deny_as(exchange, 504,
+                   "the Docker daemon did not say in time what it knows of the objects that this "
+                   "request names, without which it cannot be judged");
+}
+
+/* ---- commands that were made ----------------------------------------------------------------- */
+
+static void remember(struct exchange *exchange, struct str answer)
+{
+    struct context *context = exchange->context;
+    struct json doc;
+    struct err err = {0};
+    const struct json_node *id = NULL;
+    if (json_scan(answer, &context->scratch, &doc, &err) && doc.count > 0)
+        id = json_get(&doc, doc.nodes, STR("Id"));
+    if (id && id->kind == JSON_STRING)
+        exec_table_add(context->shared->execs, id->text, role_name(exchange->role));
+    arena_reset(&context->scratch);
+}
+
+bool exchange_note_exec(struct exchange *exchange, const struct http_response *http,
+                        size_t head_length)
+{
+    char answer[EXEC_ANSWER_MAX];
+    struct stream *upstream = exchange->upstream;
+    struct str pending = str_skip(stream_pending(upstream), head_length);
+    bool ended = false;
+    bool large = http->framing == FRAMING_EOF || http->length > sizeof(answer);
+    size_t n =
+        large ? 0 : body_peek(pending, http->framing, http->length, answer, sizeof(answer), &ended);
+    if (ended)
+        remember(exchange, (struct str){answer, n});
+    /* What is no such answer is passed on, and its command counts as made by others. */
+    return ended || large || n == sizeof(answer);
+}

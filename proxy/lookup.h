@@ -1,0 +1,44 @@
+/* The facts that a decision wants, asked of the daemon: one GET each. The first goes over the
+   client's own connection to the daemon, more at a time over connections of their own, which take
+   one after another and are closed with the look-up. It decides nothing and waits for nobody: it is
+   stepped whenever a stream is ready, and whoever steps it keeps the clock. */
+#ifndef PROXY_LOOKUP_H
+#define PROXY_LOOKUP_H
+
+#include "context.h"
+#include "stream.h"
+
+struct lookup;
+
+enum {
+    LOOKUP_LINES_MAX = 8,       /* connections to the daemon that one decision may ask over */
+    LOOKUP_HELD_MAX = 64 << 20, /* bytes of answers that all loops hold at a time */
+    LOOKUP_S = 10               /* seconds that all look-ups of one decision may take */
+};
+
+enum lookup_status {
+    LOOKUP_DONE,  /* nothing is wanted any more */
+    LOOKUP_WAIT,  /* until a stream is ready */
+    LOOKUP_YIELD, /* this turn's share is used up; go on in the next turn */
+    LOOKUP_AWAY,  /* the daemon cannot be reached; errno says why */
+};
+
+/* Who asks. upstream may be closed: then it is opened, and kept afterwards if it can be. role: the
+   name of the role that decides. on_ready is called with arg when stepping may help. */
+struct lookup_plan {
+    struct context *context;
+    struct stream *upstream;
+    const char *role;
+    void (*on_ready)(void *arg);
+    void *arg;
+};
+
+/* For the facts of one decision; they outlive it, and their answers belong to it. NULL when out of
+   memory. */
+struct lookup *lookup_new(const struct lookup_plan *plan, struct facts *facts);
+/* Closes what it opened, and the client's connection when an answer is outstanding there. */
+void lookup_free(struct lookup *lookup);
+/* Asks for what is wanted and takes in what has come. */
+enum lookup_status lookup_step(struct lookup *lookup);
+
+#endif
