@@ -173,6 +173,21 @@ static void raise_descriptor_limit(const struct config *config)
                  (unsigned long long)limit.rlim_cur, config->max_connections);
 }
 
+/* Who does not see the daemon's process sees no container's, either. */
+static void warn_of_blindness(const struct daemon *daemon, int fd)
+{
+    struct ucred cred = {0, (uid_t)-1, (gid_t)-1};
+    socklen_t length = sizeof(cred);
+    const struct snapshot *snapshot = &daemon->snapshot;
+    if (snapshot->role || !policy_needs_container(snapshot->policy, NULL) ||
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &length) != 0 || cred.pid != 0)
+        return;
+    log_warn(
+        "\"clients\" of the policy ask for containers, and from here no process of another "
+        "container can be seen, so those entries match nobody: run sockwarden in the host's pid "
+        "namespace (docker run --pid=host, compose: pid: host)");
+}
+
 /* Tells at start what every request would tell later; the daemon may also come up after us. */
 static void probe_upstream(const struct daemon *daemon)
 {
@@ -185,6 +200,8 @@ static void probe_upstream(const struct daemon *daemon)
         char message[600];
         upstream_explain(context, errno, message, sizeof(message));
         log_warn("%s", message);
+    } else {
+        warn_of_blindness(daemon, fd);
     }
     close(fd);
 }
@@ -409,7 +426,8 @@ static bool start(struct daemon *daemon)
         return false;
     }
     if (!open_workers(daemon) || !watch_signals(daemon) || !watch_loops(daemon) ||
-        !open_listeners(daemon) || !confine(config, &daemon->server, daemon->sink, &daemon->drop))
+        !open_listeners(daemon) ||
+        !confine(config, &daemon->server, daemon->sink, &daemon->drop, &daemon->snapshot))
         return false;
     probe_upstream(daemon);
     return start_threads(daemon);

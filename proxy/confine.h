@@ -8,6 +8,6 @@
 /* Becomes the user of --user and enters the sandbox, once all is open and before threads start;
    then sees to it that a reload could still read the policy. False: the log says why. */
 bool confine(const struct config *config, const struct server *server, struct audit_sink *sink,
-             const struct drop *drop);
+             const struct drop *drop, const struct snapshot *snapshot);
 
 #endif

@@ -29,6 +29,7 @@ struct shared {
     atomic_size_t body_bytes; /* room held for bodies that are read whole */
     atomic_size_t fact_bytes; /* room held for what the daemon has said of objects */
     struct exec_table *execs; /* commands made through the proxy */
+    atomic_ullong paused_ms;  /* monotonic: when connections last waited to be accepted; 0: never */
 };
 
 /* What is needed of a request until it has been sent on; pooled, since it is large. */

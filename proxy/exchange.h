@@ -12,6 +12,7 @@
 enum phase {
     PHASE_TLS,     /* the handshake */
     PHASE_HEAD,    /* waiting for a request, or reading its head */
+    PHASE_WHO,     /* the first one is there: the daemon is asked for the container of the peer */
     PHASE_BODY,    /* reading a body that must be whole before the decision */
     PHASE_LOOKUP,  /* asking the daemon for what the decision must know */
     PHASE_HELD,    /* decided; goes on when this turn's audit lines are written */
@@ -41,20 +42,22 @@ struct exchange {
     uint64_t started_ns;            /* monotonic */
     uint64_t client_in, client_out; /* the client's counters when the request began */
     uint16_t status;                /* of the response; 0: none yet */
-    bool http10;                    /* the client speaks HTTP/1.0 */
-    bool to_head;                   /* a HEAD: the response has no body */
-    bool keep_alive;                /* the client may send another request after this one */
-    bool upgrade;                   /* an Upgrade header was sent on */
-    bool has_head;                  /* the response's head has been relayed */
-    bool reusable;                  /* the daemon may take another request on this connection */
-    bool reused;                    /* it has answered one before */
-    bool allowed;                   /* decided and recorded as such */
-    bool end_passed;                /* the client's end has been passed on */
-    bool record_end;                /* an `end` line is due when it is over */
-    size_t held_head;               /* bytes of a response's head whose body is awaited; 0: none */
+    bool nameless;    /* the role depends on the peer's container, which is not known */
+    bool http10;      /* the client speaks HTTP/1.0 */
+    bool to_head;     /* a HEAD: the response has no body */
+    bool keep_alive;  /* the client may send another request after this one */
+    bool upgrade;     /* an Upgrade header was sent on */
+    bool has_head;    /* the response's head has been relayed */
+    bool reusable;    /* the daemon may take another request on this connection */
+    bool reused;      /* it has answered one before */
+    bool allowed;     /* decided and recorded as such */
+    bool end_passed;  /* the client's end has been passed on */
+    bool record_end;  /* an `end` line is due when it is over */
+    size_t held_head; /* bytes of a response's head whose body is awaited; 0: none */
 };
 
-/* Chosen once, when it is known who asks: for a plain connection when it is accepted. */
+/* Chosen once, when it is known who asks: for a plain connection when it is accepted, or where the
+   policy asks for the container of a Unix peer, before its first request. */
 void exchange_choose_role(struct exchange *exchange);
 enum phase exchange_handshake(struct exchange *exchange);
 /* Its time is over. */

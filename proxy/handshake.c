@@ -2,6 +2,7 @@
 #include "deny.h"
 #include "exchange.h"
 #include "stream_tls.h"
+#include "who.h"
 
 #include <stdio.h>
 
@@ -10,10 +11,14 @@ void exchange_choose_role(struct exchange *exchange)
     const struct snapshot *snapshot = exchange->context->snapshot;
     if (snapshot->role) {
         exchange->served = (struct client_role){NULL, snapshot->role};
+        exchange->nameless = false;
         return;
     }
     struct client_identity identity = identity_client(exchange->peer);
-    exchange->served = policy_client(snapshot->policy, &identity);
+    exchange->nameless = who_is_open(exchange, &identity);
+    exchange->peer->fresh = false;
+    exchange->served = exchange->nameless ? (struct client_role){NULL, NULL}
+                                          : policy_client(snapshot->policy, &identity);
 }
 
 static void record(struct exchange *exchange, const char *why)

@@ -259,13 +259,13 @@ static enum container_sign place_of(int64_t pid, struct container_place *out, co
 
 /* A hold on the process, by which its number cannot become another's unnoticed. Before Linux 6.5 it
    is taken now, and not as of the connect(). */
-static int hold_peer(int fd, int32_t pid)
+static int hold_peer(int fd, int32_t pid, bool fresh)
 {
     int held = -1;
     socklen_t length = sizeof(held);
     if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &held, &length) == 0)
         return held;
-    return errno == ENOPROTOOPT ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+    return errno == ENOPROTOOPT && fresh ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
 }
 
 static bool lives(int held)
@@ -274,15 +274,17 @@ static bool lives(int held)
     return poll(&poll_fd, 1, 0) == 0;
 }
 
-enum container_sign peer_container_read(int fd, int32_t pid, struct container_place *out,
-                                        const char **why)
+enum container_sign peer_container_read(int fd, int32_t pid, bool fresh,
+                                        struct container_place *out, const char **why)
 {
     out->id[0] = out->cgroups[0] = '\0';
     if (pid <= 0)
         return CONTAINER_NONE;
-    int held = hold_peer(fd, pid);
+    int held = hold_peer(fd, pid, fresh);
     if (held < 0) {
-        *why = errno == ENOSYS ? "the kernel is older than 5.3" : "it has ended";
+        *why = errno == ENOSYS        ? "the kernel is older than 5.3"
+               : errno == ENOPROTOOPT ? "it connected too long ago for a kernel older than 6.5"
+                                      : "it has ended";
         return CONTAINER_UNCLEAR;
     }
     enum container_sign sign = place_of(pid, out, why);

@@ -35,9 +35,10 @@ bool container_read_mounts(struct str mountinfo, char id[CONTAINER_ID_LENGTH + 1
 
 /* The container of the process that connected this socket, whose SO_PEERCRED says pid. pid 0, which
    is a process of a pid namespace that is not seen from here, is NONE. A process that has ended is
-   UNCLEAR, since its number may be another's by now. */
-enum container_sign peer_container_read(int fd, int32_t pid, struct container_place *out,
-                                        const char **why);
+   UNCLEAR, since its number may be another's by now. fresh: it has connected this moment, so that
+   the number is still its own; else a kernel before 6.5, which keeps no hold on it, cannot tell. */
+enum container_sign peer_container_read(int fd, int32_t pid, bool fresh,
+                                        struct container_place *out, const char **why);
 
 /* Is the container's first process, as the daemon's inspect names it (State.Pid), in the cgroups of
    place? False: why says what is amiss. */

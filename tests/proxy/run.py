@@ -20,13 +20,14 @@ import behaviour_tls
 import behaviour_tls_files
 import behaviour_tunnel
 import behaviour_upstream
+import behaviour_who
 import cases
 from harness import settings
 
 SUITES = [behaviour_http, behaviour_stream, behaviour_upstream, behaviour_tunnel, behaviour_limits,
           behaviour_audit, behaviour_build, behaviour_clients, behaviour_process,
           behaviour_sandbox, behaviour_systemd, behaviour_test_command, behaviour_tls,
-          behaviour_tls_files]
+          behaviour_tls_files, behaviour_who]
 
 
 class Report:

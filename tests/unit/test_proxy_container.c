@@ -250,12 +250,12 @@ static void test_peer_without(void **state)
     char own[CONTAINER_ID_LENGTH + 1];
     bool inside = own_container_id(own);
     struct peer peer = peer_start(NULL);
-    enum container_sign sign = peer_container_read(peer.fd, peer.pid, &place, &why);
+    enum container_sign sign = peer_container_read(peer.fd, peer.pid, true, &place, &why);
     if (!inside)
         assert_int_equal(sign, CONTAINER_NONE);
     else
         assert_true(sign == CONTAINER_NONE || strcmp(place.id, own) == 0);
-    assert_int_equal(peer_container_read(peer.fd, 0, &place, &why), CONTAINER_NONE);
+    assert_int_equal(peer_container_read(peer.fd, 0, true, &place, &why), CONTAINER_NONE);
     peer_end(&peer);
     close(peer.fd);
 }
@@ -269,13 +269,13 @@ static void test_peer_that_ended(void **state)
     kill(peer.pid, SIGKILL);
     siginfo_t info;
     assert_int_equal(waitid(P_PID, (id_t)peer.pid, &info, WEXITED | WNOWAIT), 0);
-    assert_int_equal(peer_container_read(peer.fd, peer.pid, &place, &why), CONTAINER_UNCLEAR);
+    assert_int_equal(peer_container_read(peer.fd, peer.pid, true, &place, &why), CONTAINER_UNCLEAR);
     assert_non_null(why);
     assert_int_equal(waitpid(peer.pid, NULL, 0), peer.pid);
-    assert_int_equal(peer_container_read(peer.fd, peer.pid, &place, &why), CONTAINER_UNCLEAR);
+    assert_int_equal(peer_container_read(peer.fd, peer.pid, true, &place, &why), CONTAINER_UNCLEAR);
     /* Its number is another's now: of one that lives. */
     why = NULL;
-    assert_int_equal(peer_container_read(peer.fd, getpid(), &place, &why), CONTAINER_UNCLEAR);
+    assert_int_equal(peer_container_read(peer.fd, getpid(), true, &place, &why), CONTAINER_UNCLEAR);
     assert_string_equal(why, "it has ended");
     close(peer.fd);
 }
@@ -294,10 +294,11 @@ static void test_peer_in_a_container(void **state)
     struct peer first = peer_start(a), forged = peer_start(below), other = peer_start(b),
                 none = peer_start(NULL);
     struct container_place place;
-    assert_int_equal(peer_container_read(first.fd, first.pid, &place, &why), CONTAINER_FOUND);
+    assert_int_equal(peer_container_read(first.fd, first.pid, true, &place, &why), CONTAINER_FOUND);
     assert_string_equal(place.id, A);
     /* What names another below its own stays its own. */
-    assert_int_equal(peer_container_read(forged.fd, forged.pid, &place, &why), CONTAINER_FOUND);
+    assert_int_equal(peer_container_read(forged.fd, forged.pid, true, &place, &why),
+                     CONTAINER_FOUND);
     assert_string_equal(place.id, A);
     assert_true(container_confirm(&place, first.pid, &why));
     assert_true(container_confirm(&place, forged.pid, &why));
