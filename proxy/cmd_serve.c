@@ -5,6 +5,7 @@
 #include "confine.h"
 #include "exec_table.h"
 #include "own_places.h"
+#include "peer_container.h"
 #include "upstream.h"
 
 #include <errno.h>
@@ -180,8 +181,15 @@ static void warn_of_blindness(const struct daemon *daemon, int fd)
     socklen_t length = sizeof(cred);
     const struct snapshot *snapshot = &daemon->snapshot;
     if (snapshot->role || !policy_needs_container(snapshot->policy, NULL) ||
-        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &length) != 0 || cred.pid != 0)
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &length) != 0)
         return;
+    if (cred.pid != 0) {
+        if (!container_sees(cred.pid))
+            log_warn("\"clients\" of the policy ask for containers, and /proc does not show other "
+                     "users' processes (hidepid; of the systemd unit: ProtectProc=default is "
+                     "needed), so whoever would be told by them is refused");
+        return;
+    }
     log_warn(
         "\"clients\" of the policy ask for containers, and from here no process of another "
         "container can be seen, so those entries match nobody: run sockwarden in the host's pid "

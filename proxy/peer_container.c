@@ -247,6 +247,8 @@ static enum container_sign place_of(int64_t pid, struct container_place *out, co
     if (!read_of(pid, "cgroup", text, sizeof(text), &cgroups)) {
         *why = errno == ENOENT || errno == ESRCH
                    ? "it has ended, or /proc does not show it (hidepid)"
+               : errno == EACCES /* Landlock's; hidepid gives another */
+                   ? "the sandbox keeps /proc closed; restart sockwarden with this policy"
                    : "its list of cgroups cannot be read";
         return CONTAINER_UNCLEAR;
     }
@@ -295,6 +297,13 @@ enum container_sign peer_container_read(int fd, int32_t pid, bool fresh,
     }
     close(held);
     return sign;
+}
+
+bool container_sees(int64_t pid)
+{
+    char text[CGROUP_TEXT_MAX];
+    struct str cgroups;
+    return read_of(pid, "cgroup", text, sizeof(text), &cgroups);
 }
 
 bool container_confirm(const struct container_place *place, int64_t first_pid, const char **why)

@@ -40,6 +40,9 @@ bool container_read_mounts(struct str mountinfo, char id[CONTAINER_ID_LENGTH + 1
 enum container_sign peer_container_read(int fd, int32_t pid, bool fresh,
                                         struct container_place *out, const char **why);
 
+/* Can the cgroups of this process be read? */
+bool container_sees(int64_t pid);
+
 /* Is the container's first process, as the daemon's inspect names it (State.Pid), in the cgroups of
    place? False: why says what is amiss. */
 bool container_confirm(const struct container_place *place, int64_t first_pid, const char **why);

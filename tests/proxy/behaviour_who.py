@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 
 from harness import Env, Suite, check, equal, shown, wait_for
 
@@ -74,17 +75,18 @@ class Process:
 class World:
     """Containers of a fake daemon before which a proxy runs."""
 
-    def __init__(self, *clients, roles=None, options=()):
+    def __init__(self, *clients, roles=None, options=(), wrapper=()):
         self.top = next(top for top in TOPS if usable(top))
         self.processes, self.cgroups = [], []
         self.env = Env(start=False)
         os.chmod(self.env.dir, 0o711)
+        os.chmod(self.env.upstream, 0o666)
         policy = os.path.join(self.env.dir, "policy.json")
         with open(policy, "w", encoding="ascii") as file:
             json.dump({"version": 1, "clients": clients, "roles": roles or ROLES}, file)
         at = self.env.args.index("--role")
         self.env.args[at:at + 2] = ["--policy", policy, "--socket-mode", "0666", *options]
-        self.env.start()
+        self.env.start(wrapper=wrapper)
         self.containers = self.env.fake.facts.setdefault("container", {})
 
     def __enter__(self):
@@ -312,6 +314,27 @@ def daemon_away():
 
 
 @in_cgroups
+def silent_daemon():
+    """a daemon that does not answer about the container: 504 in time; who leaves meanwhile costs nothing"""
+    with World(WEB, options=("--upstream-timeout", "1")) as world:
+        cgroup = world.container(1, **service("web"))
+        answered = threading.Event()
+        world.env.fake.handle(f"/containers/{os.path.basename(cgroup)}/json",
+                              lambda conn, _: answered.wait(20) and False)
+        status, message = world.process(cgroup).ask()
+        equal(status, 504, message)
+        check("did not answer in time" in message, message)
+        leaver = world.process(cgroup)
+        asked = len(world.lookups())
+        leaver.popen.stdin.write("/info\n")
+        leaver.popen.stdin.flush()
+        wait_for(lambda: len(world.lookups()) > asked, "a look-up")
+        leaver.popen.kill()
+        world.env.stop()        # in the middle of it
+        answered.set()
+
+
+@in_cgroups
 def ended_process():
     """who connects, hands the connection on and ends is not told by a number that may be another's"""
     roles = dict(ROLES, default={"allow": ["@ping"]})
@@ -329,6 +352,22 @@ def ended_process():
 def in_the_sandbox():
     """as another user, in the sandbox: /proc is read, and nothing else is"""
     with World(WEB, options=("--user", "65534:65534")) as world:
-        os.chmod(world.env.upstream, 0o666)
         cgroup = world.container(1, **service("web"))
         equal(world.process(cgroup).ask()[0], 200, shown(world.env.stderr()))
+        check("ask for containers" not in world.env.stderr(), world.env.stderr())
+
+
+@in_cgroups
+def hidden_processes():
+    """where /proc hides the processes of others, a warning says so and whoever depends on it is refused"""
+    roles = dict(ROLES, default={"allow": ["@ping"]})
+    hide = ["unshare", "-m", "sh", "-c", "mount -t proc -o hidepid=2 proc /proc && exec \"$@\"", "x"]
+    if subprocess.run([*hide, "true"], capture_output=True, check=False).returncode != 0:
+        print("skip who.hidden_processes: /proc cannot be mounted here")
+        return
+    with World(WEB, roles=roles, options=("--user", "65534:65534"), wrapper=hide) as world:
+        wait_for(lambda: "ProtectProc=default" in world.env.stderr(), "a warning")
+        cgroup = world.container(1, **service("web"))
+        status, message = world.process(cgroup).ask("/_ping")
+        equal(status, 403, message)
+        check("hidepid" in message, message)
