@@ -171,6 +171,8 @@ static enum part part_of(const struct client *client, const struct peer *peer)
 bool policy_needs_container(const struct policy *policy, const struct client_identity *identity)
 {
     struct peer peer = {.identity = identity};
+    if (identity && !policy->asks_container)
+        return false;
     if (identity)
         peer.has_address = read_address(identity->address, &peer.address);
     for (size_t i = 0; i < policy->client_count; i++) {
