@@ -28,6 +28,7 @@ enum {
     FACT_TEXT_MAX = 4 << 20,   /* bytes of one answer */
     FACT_ROUNDS_MAX = 6,       /* times that a decision may ask: containers lead to others */
     FACT_NAME_MAX = 4096,      /* bytes; a path's limit */
+    PARAM_CHANGES_MAX = 4,     /* parameters that a decision sets */
 
     /* Memory */
     ARENA_CHUNK_BYTES = 16 << 10, /* first chunk; grows with what is asked */
@@ -38,6 +39,11 @@ enum {
     FIELD_MAX = 192,
     VALUE_MAX = 96,
     ALLOW_WITH_MAX = 512,
+
+    /* Rewriting */
+    EDITS_MAX = 128,             /* places of a body that change: labels, IDs of what was judged */
+    EDITS_ADDED_MAX = 256 << 10, /* bytes that they add */
+    FILTER_HELD_MAX = 4 << 20,   /* bytes of one object, or of a body that is rewritten whole */
 
     /* HTTP */
     HEADERS_MAX = 100, /* header lines of a request or response */

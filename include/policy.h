@@ -12,6 +12,7 @@
 #include "arena.h"
 #include "err.h"
 #include "json.h"
+#include "splice.h"
 #include "bounds.h"
 
 /* ---- operations ---------------------------------------------------------------------------- */
@@ -137,14 +138,15 @@ enum fact_kind {
     FACT_CONTAINER, /* the object's own inspect, by name or ID */
     FACT_EXEC,
     FACT_VOLUME,
+    FACT_VOLUME_MADE, /* the same of a volume that asking makes, if it is not there */
     FACT_NETWORK,
     FACT_IMAGE,
     FACT_SERVICE,
     FACT_TASK,
     FACT_SECRET,
     FACT_CONFIG,
-    FACT_INFO,    /* GET /info; has no name */
-    FACT_VERSION, /* GET /version; has no name */
+    FACT_INFO,      /* GET /info; has no name */
+    FACT_VERSION,   /* GET /version; has no name */
     FACT_HOST_PATH, /* what a path is on the daemon's file system: {"State": "exists", ...} */
     FACT_OWN_EXEC,  /* was this exec made through the proxy by the same role: {"Own": true} */
     FACT_KIND_COUNT
@@ -163,7 +165,8 @@ struct fact {
     enum fact_state state;
     struct str name; /* as the request has it; in the arena of the facts */
     struct str text;
-    struct str id; /* full ID of what was found, a slice of text; by the decision */
+    struct str body; /* of a POST, in the arena of the facts; p NULL: a GET */
+    struct str id;   /* full ID of what was found, a slice of text; by the decision */
 };
 
 /* What is known for one request. Zeroed but for the arena, nothing is known. */
@@ -171,6 +174,7 @@ struct facts {
     struct fact items[FACTS_MAX];
     size_t count;
     struct arena *arena; /* for the names that the decision asks by; outlives it */
+    struct str owner;    /* of policy_owner(); p NULL: not known */
 };
 
 const char *fact_kind_name(enum fact_kind kind); /* "container" */
@@ -194,11 +198,15 @@ struct decision {
     char value[VALUE_MAX];   /* shortened and escaped; or "" */
     const char *rule;        /* static: key of the policy that decided, or NULL */
     char allow_with[ALLOW_WITH_MAX]; /* what in the policy would allow it; or "" */
-    /* When allowed: the full ID of the object that was judged, which is sent on in place of the
-       path's first {name}, so that a name that moves changes nothing. p NULL: as asked. A slice of
-       a fact. */
-    struct str pinned;
-    struct str pinned_param; /* the same for the parameter `container` */
+    /* When allowed: what is sent on otherwise than it came. See request_rewrite(). */
+    struct str pinned; /* full ID of the object that was judged, in place of the path's first
+                          {name}, so that a name that moves changes nothing; p NULL: as asked */
+    struct param_change {
+        const char *name; /* of a parameter of the operation, given or not */
+        struct str value;
+    } changes[PARAM_CHANGES_MAX];
+    size_t change_count;
+    struct edits edits; /* of the body: IDs for names, labels that are added */
 };
 
 /* Reads method and target. On refusal fills decision (status 400, 403 or 404-like refusals of
@@ -231,8 +239,6 @@ bool request_log_path(const struct request *request, char *dst, size_t cap, size
 
 /* The decoded value of a parameter of the request; p NULL when absent. */
 struct str request_param(const struct request *request, const char *name);
-/* Gives a parameter that the request has another value, borrowed for as long as the request. */
-void request_set_param(struct request *request, const char *name, struct str value);
 
 /* ---- policies ------------------------------------------------------------------------------ */
 
@@ -304,6 +310,15 @@ struct client_role policy_client(const struct policy *policy,
 /* Does it depend on the peer's container which entry that is? Whatever identity holds of the
    container does not count. identity NULL: may it, of anybody. */
 bool policy_needs_container(const struct policy *policy, const struct client_identity *identity);
+/* Has what the role's clients make an owner? */
+bool role_has_owner(const struct role *role);
+/* The value of the owner's label for this client of the role; p NULL: the role has no owner, or
+   what its value is made of is not known. client: name of the entry of `clients`, or NULL. */
+struct str policy_owner(const struct role *role, const char *client,
+                        const struct client_identity *who, struct arena *arena);
+/* Does a client whose certificate is found to be worth nothing any more lose what it has under way,
+   too (`revoked`)? */
+bool policy_closes_revoked(const struct policy *policy);
 /* How many entries `clients` has. */
 size_t policy_client_count(const struct policy *policy);
 /* Its names in order; NULL behind the last. */
@@ -337,6 +352,13 @@ bool policy_precheck(const struct role *role, const struct request *request, str
    gets what is needed beside; NULL: nothing can be known, so whatever needs a fact ends in NEED. */
 void policy_decide(const struct role *role, const struct request *request, struct facts *facts,
                    struct arena *arena, struct decision *decision);
+
+/* Does what is sent on differ from what was asked? */
+bool decision_rewrites(const struct decision *decision, const struct request *request);
+/* Makes the request what the decision, an ALLOW, lets through: texts go into the arena, which must
+   outlive the request. False: it cannot be made, so it must not be sent. What comes out is to be
+   decided once more, which rewrites nothing further. */
+bool request_rewrite(struct request *request, const struct decision *decision, struct arena *arena);
 
 /* The image that the request names (Image, fromImage[:tag]), for the audit line; empty if none.
    Only meaningful after an ALLOW or DENY of policy_decide on the same arena. */

@@ -65,7 +65,9 @@ static bool prefix_written_out(const struct check *check, enum key key, struct s
 static enum finding judge_joined(struct check *check, struct str name)
 {
     struct str id;
-    return judge_container(check, name, true, &id);
+    if (judge_container(check, name, true, &id) != FINDING_PASS)
+        return FINDING_REFUSE;
+    return pin_text(check, STR("container:"), id, STR(""));
 }
 
 enum finding judge_mode(struct check *check, enum key key, struct str value)

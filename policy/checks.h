@@ -147,6 +147,15 @@ FIELD(check_network_mode); FIELD(check_endpoints); FIELD(check_pid_mode); FIELD(
 FIELD(check_uts_mode); FIELD(check_userns_mode); FIELD(check_cgroupns_mode);
 FIELD(check_service_networks);
 WHOLE(whole_connect);
+// clang-format on
+/* A network that is joined, by name or ID, a network mode included: which one it is and by which
+   driver the daemon says. */
+struct joined {
+    struct str id;   /* full; p NULL: it was not looked up */
+    struct str name; /* as the daemon has it; as asked when it was not looked up */
+};
+enum finding judge_network(struct check *check, struct str name, struct joined *joined);
+// clang-format off
 
 /* ---- resources and devices (checks_resource.c) ----------------------------------------------- */
 

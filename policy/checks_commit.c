@@ -138,7 +138,10 @@ enum finding param_container(struct check *check, struct str value)
 {
     if (judge_container_name(check, value) != FINDING_PASS)
         return FINDING_REFUSE;
-    return judge_container(check, value, true, &check->decision->pinned_param);
+    struct str id;
+    if (judge_container(check, value, true, &id) != FINDING_PASS)
+        return FINDING_REFUSE;
+    return pin_param(check, "container", id);
 }
 
 enum finding judge_commit(struct check *check)

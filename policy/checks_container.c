@@ -29,7 +29,8 @@ enum finding check_privileged(struct check *check, const struct json_node *value
                   "is true, and containers.privileged is false");
 }
 
-/* ---- what the image brings -------------------------------------------------------------------- */
+/* ---- what the image brings --------------------------------------------------------------------
+ */
 
 /* The image that an existing container was made of. LOOK_FOUND: it is in found. */
 static enum look look_at_image(struct check *check, struct found *found)
@@ -97,6 +98,37 @@ enum finding check_labels(struct check *check, const struct json_node *value)
         SHOWN(shown, n->key);
         return refuse_with(check, KEY_LABELS, n->key, NULL,
                            "sets \"%s\", which containers.labels does not allow", shown);
+    }
+    return FINDING_PASS;
+}
+
+/* Labels that the image brings are on the container, unless the request says otherwise. */
+static enum finding judge_image_labels(struct check *check)
+{
+    struct found found;
+    const struct constraint *rule = check_key(check, KEY_LABELS);
+    const struct json_node *own = place_node(check, PLACE_LABELS);
+    bool ruled = !rule->any || rule->deny.count > 0;
+    if (!ruled || check_is_existing(check) || check->request->route->op != OP_ContainerCreate ||
+        place_text(check, PLACE_IMAGE).n == 0)
+        return FINDING_PASS;
+    enum look look = check_look(check, FACT_IMAGE, place_text(check, PLACE_IMAGE), &found);
+    if (look != LOOK_FOUND)
+        return look == LOOK_REFUSED ? FINDING_REFUSE : FINDING_PASS;
+    const struct json_node *labels = fact_at(&found, "Config.Labels");
+    check->at = NULL;
+    check->field = place_path(check, PLACE_LABELS);
+    for (const struct json_node *n = labels ? json_child(&found.doc, labels) : NULL; n;
+         n = json_next(&found.doc, n)) {
+        bool afford = check_spend(check, own ? own->count * LABEL_COST : 0);
+        if (key_passes(check, KEY_LABELS, n->key) ||
+            (afford && own && json_get(check->body, own, n->key)))
+            continue;
+        SHOWN(shown, n->key);
+        return refuse_with(check, KEY_LABELS, n->key, NULL,
+                           "would get \"%s\" from its image, which containers.labels does not "
+                           "allow",
+                           shown);
     }
     return FINDING_PASS;
 }
@@ -365,7 +397,9 @@ enum finding check_container_name(struct check *check, const struct json_node *v
     struct str id;
     if (judge_container_name(check, value->text) != FINDING_PASS)
         return FINDING_REFUSE;
-    return judge_container(check, value->text, true, &id);
+    if (judge_container(check, value->text, true, &id) != FINDING_PASS)
+        return FINDING_REFUSE;
+    return pin_text(check, STR(""), id, STR(""));
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
@@ -431,9 +465,9 @@ static enum finding whole_image(struct check *check)
 
 enum finding whole_container(struct check *check)
 {
-    static enum finding (*const parts[])(struct check *) = {whole_absent,    whole_network_mode,
-                                                            whole_image,     whole_security,
-                                                            whole_resources, require_labels};
+    static enum finding (*const parts[])(struct check *) = {
+        whole_absent,    whole_network_mode, whole_image,       whole_security,
+        whole_resources, require_labels,     judge_image_labels};
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         if (parts[i](check) != FINDING_PASS)
             return FINDING_REFUSE;

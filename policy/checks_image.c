@@ -1,6 +1,8 @@
 /* Which images a request may name, and under which names other content may be put. References are
-   judged as the daemon would build them; what an image ID stands for is not known here. */
+   judged as the daemon would build them, an image ID by the names that the daemon has for it. */
 #include "checks.h"
+
+#include "existing.h"
 
 #include <stdio.h>
 
@@ -119,14 +121,67 @@ static enum finding judge_version(struct check *check, const struct image_ref *r
                        "names the tag \"%s\", which images.deny_tags excludes", tag_shown);
 }
 
+/* Would the image pass under this name, "registry/repo:tag" or "registry/repo@sha256:..."? An ID
+   says as much as a digest, so none is demanded. */
+static bool name_would_pass(struct check *check, struct str reference)
+{
+    struct image_ref ref;
+    return image_parse(reference, check->arena, &ref) &&
+           !excludes(check, KEY_IMAGES_DENY, ref.name) &&
+           !(ref.tag.n > 0 && excludes(check, KEY_IMAGES_DENY_TAGS, ref.tag)) &&
+           (!image_registry_by_address(ref.registry) || lifted(check) ||
+            registry_written_out(check, KEY_IMAGES_ALLOW, ref.registry, ref.name)) &&
+           key_passes(check, KEY_IMAGES_ALLOW, ref.name);
+}
+
+static bool name_is_excluded(struct check *check, struct str reference)
+{
+    struct image_ref ref;
+    return image_parse(reference, check->arena, &ref) &&
+           (excludes(check, KEY_IMAGES_DENY, ref.name) ||
+            (ref.tag.n > 0 && excludes(check, KEY_IMAGES_DENY_TAGS, ref.tag)));
+}
+
+/* One of its names must pass, and none may be excluded. */
+static bool names_pass(struct check *check, const struct found *found)
+{
+    static const char *const lists[] = {"RepoTags", "RepoDigests"};
+    bool passes = false;
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        const struct json_node *list = fact_at(found, lists[i]);
+        for (const struct json_node *n = list ? json_child(&found->doc, list) : NULL; n;
+             n = json_next(&found->doc, n)) {
+            if (name_is_excluded(check, n->text))
+                return false;
+            passes = passes || name_would_pass(check, n->text);
+        }
+    }
+    return passes;
+}
+
+/* Nobody can put content under a name that `import` does not allow, so the names that the daemon
+   has for an ID tell where it came from. */
 static enum finding judge_id(struct check *check, struct str id)
 {
+    struct found found;
     if (!images_restrict(check->role))
         return FINDING_PASS;
+    switch (check_look(check, FACT_IMAGE, id, &found)) {
+    case LOOK_WAIT:
+        return FINDING_PASS;
+    case LOOK_MISSING:
+        return refuse_missing(check, FACT_IMAGE, id);
+    case LOOK_REFUSED:
+        return FINDING_REFUSE;
+    case LOOK_FOUND:
+        break;
+    }
+    if (names_pass(check, &found))
+        return FINDING_PASS;
     SHOWN(shown, id);
-    return refuse_with(check, KEY_IMAGES_ALLOW, id, NULL,
-                       "names an image by the ID \"%s\", which does not tell where it came from; "
-                       "use its name, as images.allow has it",
+    return refuse_with(check, images_restricted_by(check->role), id, NULL,
+                       "names an image by the ID \"%s\", and none of the names that the daemon has "
+                       "for it passes the rules of images; use its name, as images.allow has it",
                        shown);
 }
 
@@ -147,9 +202,27 @@ enum finding judge_image(struct check *check, struct str reference, enum image_u
     return use == IMAGE_NAME ? FINDING_PASS : judge_version(check, &ref, use);
 }
 
+/* An image that is not there yet is the daemon's to refuse. */
+static enum finding judge_image_there(struct check *check, struct str reference)
+{
+    struct found found;
+    if (sees_all(check, FACT_IMAGE) || check_is_existing(check))
+        return FINDING_PASS;
+    switch (check_look(check, FACT_IMAGE, reference, &found)) {
+    case LOOK_FOUND:
+        return judge_visible(check, &found, reference);
+    case LOOK_REFUSED:
+        return FINDING_REFUSE;
+    default:
+        return FINDING_PASS;
+    }
+}
+
 enum finding check_image(struct check *check, const struct json_node *value)
 {
-    return judge_image(check, value->text, IMAGE_RUN);
+    if (judge_image(check, value->text, IMAGE_RUN) != FINDING_PASS)
+        return FINDING_REFUSE;
+    return judge_image_there(check, value->text);
 }
 
 enum finding judge_import(struct check *check, struct str name)

@@ -3,7 +3,81 @@
 
 #include "existing.h"
 
-static enum finding judge_network(struct check *check, struct str name)
+/* ---- networks -------------------------------------------------------------------------------- */
+
+/* Names that stand for the same on every daemon, and modes that are none of a network. */
+static bool needs_no_look(struct str name)
+{
+    static const char *const fixed[] = {"", "default", "bridge", "none", "host"};
+    for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
+        if (str_is(name, fixed[i]))
+            return true;
+    return str_find(name, ':') < name.n;
+}
+
+/* The role joins whatever there is. */
+static bool joins_all(const struct check *check)
+{
+    return sees_all(check, FACT_NETWORK) && check->role->unrestricted &&
+           check_key(check, KEY_NETWORK_MODE)->any && check_key(check, KEY_NETWORKS_DRIVERS)->any;
+}
+
+static enum finding judge_driver(struct check *check, struct str network, struct str driver)
+{
+    if (key_passes(check, KEY_NETWORKS_DRIVERS, driver))
+        return FINDING_PASS;
+    SHOWN(named, network);
+    SHOWN(shown, driver);
+    return refuse(check, KEY_NETWORKS_DRIVERS, driver,
+                  "joins the network \"%s\", whose driver \"%s\" networks.drivers does not allow",
+                  named, shown);
+}
+
+static enum finding judge_named_network(struct check *check, struct str name);
+
+/* By what the daemon says it is: an ID may stand for any network, also for the host's. */
+static enum finding judge_looked_up(struct check *check, struct str asked,
+                                    const struct found *found)
+{
+    struct str name = fact_text(found, "Name");
+    struct str driver = fact_text(found, "Driver");
+    if (str_is(driver, "host"))
+        return judge_named_network(check, STR("host"));
+    if (str_is(driver, "null"))
+        return judge_named_network(check, STR("none"));
+    if (str_is(name, "bridge"))
+        return judge_named_network(check, name);
+    if (name.n == 0 || needs_no_look(name))
+        return refuse_value(check, KEY_NETWORK_MODE, asked);
+    if (!written_out(check, KEY_NETWORK_MODE, asked) &&
+        judge_named_network(check, name) != FINDING_PASS)
+        return FINDING_REFUSE;
+    return judge_driver(check, name, driver);
+}
+
+enum finding judge_network(struct check *check, struct str name, struct joined *joined)
+{
+    struct found found;
+    *joined = (struct joined){.name = name};
+    if (needs_no_look(name) || check_is_existing(check) || joins_all(check))
+        return judge_named_network(check, name);
+    switch (check_look(check, FACT_NETWORK, name, &found)) {
+    case LOOK_WAIT:
+        return FINDING_PASS;
+    case LOOK_MISSING:
+        return refuse_missing(check, FACT_NETWORK, name);
+    case LOOK_FOUND:
+        *joined = (struct joined){found.fact->id, fact_text(&found, "Name")};
+        if (judge_visible(check, &found, name) != FINDING_PASS)
+            return FINDING_REFUSE;
+        return judge_looked_up(check, name, &found);
+    case LOOK_REFUSED:
+        break;
+    }
+    return FINDING_REFUSE;
+}
+
+static enum finding judge_named_network(struct check *check, struct str name)
 {
     const struct constraint *constraint = check_key(check, KEY_NETWORK_MODE);
     bool plain = str_is(name, "default") || str_is(name, "bridge");
@@ -18,46 +92,20 @@ static enum finding judge_network(struct check *check, struct str name)
 
 enum finding check_network_mode(struct check *check, const struct json_node *value)
 {
-    return judge_network(check, value->text);
+    struct joined joined;
+    return judge_network(check, value->text, &joined);
 }
 
 enum finding check_endpoints(struct check *check, const struct json_node *value)
 {
     for (const struct json_node *n = json_child(check->body, value); n;
          n = json_next(check->body, n)) {
+        struct joined joined;
         check->at = n;
-        if (judge_network(check, n->key) != FINDING_PASS)
+        if (judge_network(check, n->key, &joined) != FINDING_PASS)
             return FINDING_REFUSE;
     }
     return FINDING_PASS;
-}
-
-/* Could it be an ID of a network, or the beginning of one? The swarm looks for both, and its
-   network "host" has one. */
-static bool may_be_network_id(struct str target)
-{
-    static const char *const names[] = {"host", "bridge", "none"};
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (str_is(target, names[i]))
-            return false; /* names go first, and these are always there */
-    for (size_t i = 0; i < target.n; i++)
-        if (!ascii_digit(target.p[i]) && !(target.p[i] >= 'a' && target.p[i] <= 'z'))
-            return false;
-    return true;
-}
-
-static enum finding judge_attachment(struct check *check, struct str target)
-{
-    if (!may_be_network_id(target) || written_out(check, KEY_NETWORK_MODE, STR("host")))
-        return judge_network(check, target);
-    if (written_out(check, KEY_NETWORK_MODE, target))
-        return FINDING_PASS;
-    SHOWN(shown, target);
-    return refuse(check, KEY_NETWORK_MODE, target,
-                  "is \"%s\", which may be an ID of the host's network: name the network by a name "
-                  "with a character other than a-z and 0-9, or write it out in "
-                  "containers.network_mode",
-                  shown);
 }
 
 enum finding check_service_networks(struct check *check, const struct json_node *value)
@@ -66,7 +114,8 @@ enum finding check_service_networks(struct check *check, const struct json_node 
          n = json_next(check->body, n)) {
         const struct json_node *target = json_get(check->body, n, STR("Target"));
         check->at = target ? target : n;
-        if (judge_attachment(check, member_text(check, n, "Target")) != FINDING_PASS)
+        struct joined joined;
+        if (judge_network(check, member_text(check, n, "Target"), &joined) != FINDING_PASS)
             return FINDING_REFUSE;
     }
     return FINDING_PASS;
@@ -74,13 +123,16 @@ enum finding check_service_networks(struct check *check, const struct json_node 
 
 enum finding whole_connect(struct check *check)
 {
-    struct str network = check->request->name;
+    struct joined joined;
     check->at = NULL;
     check->field = "the network";
-    if (judge_network(check, network) != FINDING_PASS)
+    if (judge_network(check, check->request->name, &joined) != FINDING_PASS)
         return FINDING_REFUSE;
-    return judge(check, KEY_NETWORKS_NAMES, network);
+    check->decision->pinned = joined.id;
+    return judge(check, KEY_NETWORKS_NAMES, joined.name);
 }
+
+/* ---- namespaces ------------------------------------------------------------------------------ */
 
 enum finding check_pid_mode(struct check *check, const struct json_node *value)
 {

@@ -385,7 +385,8 @@ enum finding check_volumes_from(struct check *check, const struct json_node *val
         struct str id;
         if (judge_container_name(check, name) != FINDING_PASS ||
             judge(check, KEY_VOLUMES_FROM, name) != FINDING_PASS ||
-            judge_container(check, name, true, &id) != FINDING_PASS)
+            judge_container(check, name, true, &id) != FINDING_PASS ||
+            pin_text(check, STR(""), id, str_skip(item->text, name.n)) != FINDING_PASS)
             return FINDING_REFUSE;
     }
     return FINDING_PASS;

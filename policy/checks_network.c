@@ -1,6 +1,7 @@
 /* Networks: names, drivers, options, address ranges; and the host's ports that a container takes.
  */
 #include "checks.h"
+#include "existing.h"
 
 #include <stdio.h>
 
@@ -95,6 +96,34 @@ enum finding check_subnets(struct check *check, const struct json_node *value)
     return FINDING_PASS;
 }
 
+/* Two networks of one name make every use of it fail. A look tells who asked; that none comes in
+   between, daemons below 25 see to only when CheckDuplicate says so, and newer ones always. */
+static enum finding judge_new_name(struct check *check)
+{
+    struct found found;
+    struct str name = text_at(check, "Name");
+    const struct json_node *given = body_at(check, "CheckDuplicate");
+    if (check->role->unrestricted || name.n == 0)
+        return FINDING_PASS;
+    check->at = NULL;
+    check->field = "Name";
+    enum look look = check_look(check, FACT_NETWORK, name, &found);
+    if (look == LOOK_REFUSED)
+        return FINDING_REFUSE;
+    if (look == LOOK_FOUND && str_eq(fact_text(&found, "Name"), name)) {
+        SHOWN(shown, name);
+        return refuse_with(check, KEY_NETWORKS_NAMES, name, NULL,
+                           "is \"%s\", and a network of this name exists already; two of one name "
+                           "would make every use of it fail",
+                           shown);
+    }
+    if ((given && given->kind == JSON_TRUE) ||
+        edits_set_member_true(&check->decision->edits, check->body, check->body->nodes,
+                              STR("CheckDuplicate")))
+        return FINDING_PASS;
+    return refuse_plain(check, name, NULL, NULL, "cannot be checked for a double");
+}
+
 enum finding whole_network(struct check *check)
 {
     const struct json_node *internal = body_at(check, "Internal");
@@ -105,7 +134,7 @@ enum finding whole_network(struct check *check)
                       "is not given, and networks.drivers has no \"\" for the daemon's own choice");
     if (!check_key(check, KEY_NETWORKS_INTERNAL)->required ||
         (internal && internal->kind == JSON_TRUE))
-        return FINDING_PASS;
+        return judge_new_name(check);
     check->field = "Internal";
     return refuse_with(check, KEY_NETWORKS_INTERNAL, STR("false"), NULL,
                        "is not true, and networks.internal requires it; docker: --internal");

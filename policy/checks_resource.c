@@ -66,8 +66,8 @@ enum finding check_memory(struct check *check, const struct json_node *value)
     return judge_limit(check, KEY_MEM_LIMIT, value);
 }
 
-/* The daemon gives as much swap as memory when nobody says how much (verifyPlatformContainerSettings
-   and adaptContainerSettings in moby's daemon_unix.go). */
+/* The daemon gives as much swap as memory when nobody says how much
+   (verifyPlatformContainerSettings and adaptContainerSettings in moby's daemon_unix.go). */
 static bool swap_is_default(const struct check *check, const struct json_node *value)
 {
     int64_t swap = 0;

@@ -296,10 +296,36 @@ enum finding judge_user_text(struct check *check, struct str user)
                        shown);
 }
 
+/* A container whose creation names no user gets the image's. That it is no root is seen there, and
+   then written down, so that another image under the name changes nothing. */
+static enum finding judge_image_user(struct check *check)
+{
+    struct found found;
+    struct str image = place_text(check, PLACE_IMAGE);
+    switch (check_look(check, FACT_IMAGE, image, &found)) {
+    case LOOK_WAIT:
+        return FINDING_PASS;
+    case LOOK_MISSING:
+        return refuse_missing(check, FACT_IMAGE, image);
+    case LOOK_REFUSED:
+        return FINDING_REFUSE;
+    case LOOK_FOUND:
+        break;
+    }
+    struct str user = fact_text(&found, "Config.User");
+    if (!user_is_plain_uid(user))
+        return judge_user_text(check, user);
+    return set_in_body(check, "", STR("User"), user);
+}
+
 enum finding whole_user(struct check *check)
 {
+    bool no_root = check_key(check, KEY_USER)->deny.count > 0;
     check->at = NULL;
     check->field = place_path(check, PLACE_USER);
+    if (no_root && check->request->route->op == OP_ContainerCreate && !check_is_existing(check) &&
+        place_text(check, PLACE_USER).n == 0 && place_text(check, PLACE_IMAGE).n > 0)
+        return judge_image_user(check);
     return judge_user_text(check, place_text(check, PLACE_USER));
 }
 

@@ -1,6 +1,8 @@
 /* Secrets, configs, nodes and the swarm itself: their names, drivers, roles and peers. */
 #include "checks.h"
 
+#include "existing.h"
+
 /* ---- references of services ------------------------------------------------------------------ */
 
 /* Where the daemon puts the file: names that are not absolute stand below folder. */
@@ -24,14 +26,19 @@ enum finding check_config_file(struct check *check, const struct json_node *valu
     return judge_file(check, value->text, STR("/"));
 }
 
+/* kind: what they refer to. Swarm takes the ID alone. */
 static enum finding judge_references(struct check *check, const struct json_node *list,
-                                     enum key key, const char *member)
+                                     enum key key, enum fact_kind kind)
 {
+    const char *member = kind == FACT_SECRET ? "SecretName" : "ConfigName";
+    const char *id_member = kind == FACT_SECRET ? "SecretID" : "ConfigID";
     for (const struct json_node *n = json_child(check->body, list); n;
          n = json_next(check->body, n)) {
         const struct json_node *name = json_get(check->body, n, str_of(member));
         check->at = name ? name : n;
-        if (judge(check, key, member_text(check, n, member)) != FINDING_PASS)
+        struct str id;
+        if (judge(check, key, member_text(check, n, member)) != FINDING_PASS ||
+            judge_there(check, kind, member_text(check, n, id_member), &id) != FINDING_PASS)
             return FINDING_REFUSE;
     }
     return FINDING_PASS;
@@ -39,12 +46,12 @@ static enum finding judge_references(struct check *check, const struct json_node
 
 enum finding check_secret_refs(struct check *check, const struct json_node *value)
 {
-    return judge_references(check, value, KEY_SECRETS_NAMES, "SecretName");
+    return judge_references(check, value, KEY_SECRETS_NAMES, FACT_SECRET);
 }
 
 enum finding check_config_refs(struct check *check, const struct json_node *value)
 {
-    return judge_references(check, value, KEY_CONFIGS_NAMES, "ConfigName");
+    return judge_references(check, value, KEY_CONFIGS_NAMES, FACT_CONFIG);
 }
 
 /* It says something by being there at all. */

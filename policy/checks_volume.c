@@ -184,15 +184,23 @@ static enum finding judge_stored(struct check *check, const struct found *found,
     return judge_options(check, fact_at(found, "Options"), driver, restarts);
 }
 
-enum finding judge_stored_volume(struct check *check, struct str name, bool restarts)
+enum finding judge_stored_volume(struct check *check, struct str name, struct str driver,
+                                 bool restarts)
 {
     struct found found;
-    enum look look =
-        stored_matters(check) ? check_look(check, FACT_VOLUME, name, &found) : LOOK_MISSING;
+    bool hidden = !check_is_existing(check) && !sees_all(check, FACT_VOLUME);
+    enum look look = hidden || stored_matters(check) ? check_look(check, FACT_VOLUME, name, &found)
+                                                     : LOOK_MISSING;
     if (look == LOOK_REFUSED)
         return FINDING_REFUSE;
+    if (look == LOOK_MISSING)
+        return judge_missing_volume(check, name, driver);
     if (look != LOOK_FOUND)
         return FINDING_PASS; /* asked now; or the daemon makes it as the request says */
+    if (hidden && judge_visible(check, &found, name) != FINDING_PASS)
+        return FINDING_REFUSE;
+    if (!stored_matters(check))
+        return FINDING_PASS;
     struct check inner = *check;
     inner.outer = check;
     inner.body = &found.doc;
@@ -221,11 +229,11 @@ static enum finding judge_named(struct check *check, struct str name)
 }
 
 /* One that is there is looked at. Tasks of a service run on nodes that nobody can look at. */
-static enum finding judge_used(struct check *check, struct str name)
+static enum finding judge_used(struct check *check, struct str name, struct str driver)
 {
-    return check_is_service(check) || !stored_matters(check)
+    return check_is_service(check) || (!stored_matters(check) && sees_all(check, FACT_VOLUME))
                ? judge_named(check, name)
-               : judge_stored_volume(check, name, container_restarts(check));
+               : judge_stored_volume(check, name, driver, container_restarts(check));
 }
 
 enum finding judge_volume(struct check *check, struct str name, struct str driver,
@@ -242,7 +250,7 @@ enum finding judge_volume(struct check *check, struct str name, struct str drive
                       "uses the volume \"%s\", which containers.volumes does not allow", shown);
     }
     if (judge_driver(check, driver) != FINDING_PASS ||
-        (name.n > 0 && inside_container && judge_used(check, name) != FINDING_PASS))
+        (name.n > 0 && inside_container && judge_used(check, name, driver) != FINDING_PASS))
         return FINDING_REFUSE;
     bool again = inside_container && (name.n > 0 || container_restarts(check));
     return judge_options(check, options, driver, again);

@@ -133,7 +133,7 @@ static enum finding judge_mounted(struct check *check, const struct json_node *m
     if (str_is(type, "tmpfs") || str_is(type, "image"))
         return FINDING_PASS;
     if (str_is(type, "volume"))
-        return judge_stored_volume(check, member_text(check, mount, "Name"), restarts);
+        return judge_stored_volume(check, member_text(check, mount, "Name"), STR(""), restarts);
     if (!str_is(type, "bind"))
         return check->role->unrestricted
                    ? FINDING_PASS

@@ -11,6 +11,7 @@ static struct check check_for(const struct role *role, const struct request *req
 {
     *work = (struct work){.left = WORK_MAX};
     memset(decision, 0, sizeof(*decision));
+    decision->edits.arena = arena;
     return (struct check){
         .role = role, .request = request, .arena = arena, .decision = decision, .work = work};
 }
@@ -100,18 +101,63 @@ static bool operation_passes(struct check *check)
     return false;
 }
 
+/* The next number of "29.5.1-rc.1"; false when there is none. */
+static bool take_number(struct str *text, int64_t *out)
+{
+    size_t digits = 0;
+    while (digits < text->n && ascii_digit(text->p[digits]))
+        digits++;
+    bool ok = str_to_int(str_head(*text, digits), out);
+    *text = str_skip(*text, digits);
+    return ok;
+}
+
+/* 29.5.1 has the fixes of CVE-2026-41567, -41568 and -42306. What follows the third number (of a
+   distribution, a candidate) says nothing that could be compared. */
+static bool version_is_fixed(struct str version)
+{
+    static const int64_t fixed[] = {29, 5, 1};
+    for (size_t i = 0; i < ARRAY_LEN(fixed); i++) {
+        int64_t number = 0;
+        if (!take_number(&version, &number) || number < fixed[i])
+            return false;
+        if (number > fixed[i])
+            return true;
+        if (i + 1 < ARRAY_LEN(fixed) && !str_starts(version, STR(".")))
+            return false;
+        version = str_skip(version, 1);
+    }
+    return true;
+}
+
+static bool archive_fixed(struct check *check)
+{
+    struct found found;
+    enum look look = check_look(check, FACT_VERSION, STR(""), &found);
+    if (look != LOOK_FOUND)
+        return look == LOOK_WAIT;
+    struct str version = fact_text(&found, "Version");
+    if (version_is_fixed(version))
+        return true;
+    SHOWN(shown, version);
+    refuse_plain(check, version, "archive", "\"archive\": true",
+                 "copying from and to containers needs a daemon that a container cannot lead out "
+                 "of itself by it (29.5.1 and newer), as \"archive\": \"fixed\" says, and this one "
+                 "is \"%s\"",
+                 shown);
+    return false;
+}
+
 static bool archive_passes(struct check *check)
 {
     const enum operation op = check->request->route->op;
     if (!reads_or_writes_files(op) || check->role->archive == ARCHIVE_ALWAYS)
         return true;
+    if (check->role->archive == ARCHIVE_FIXED)
+        return archive_fixed(check);
     refuse_plain(check, (struct str){NULL, 0}, "archive", "\"archive\": true",
-                 check->role->archive == ARCHIVE_FIXED
-                     ? "copying from and to containers needs a daemon that a container cannot lead "
-                       "out of itself by it (29.5.1), and this version does not know the daemon's "
-                       "version, which \"archive\": \"fixed\" asks for"
-                     : "copying from and to containers is off, since daemons before 29.5.1 can be "
-                       "led out of a container by it");
+                 "copying from and to containers is off, since daemons before 29.5.1 can be led "
+                 "out of a container by it");
     return false;
 }
 
@@ -273,8 +319,7 @@ void policy_decide(const struct role *role, const struct request *request, struc
     struct work work;
     struct check check = check_for(role, request, arena, decision, &work);
     check.facts = facts;
-    bool passes = precheck(&check) && body_passes(&check) && !work.spent &&
-                  decision->status == 0;
+    bool passes = precheck(&check) && body_passes(&check) && !work.spent && decision->status == 0;
     if (!passes)
         refused(&check);
     else if (check.waits)

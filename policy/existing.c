@@ -50,6 +50,31 @@ static const struct {
     LOOK(ExecInspect, EXEC),
     LOOK(ExecResize, EXEC),
     INTO(ExecStart, EXEC),
+    LOOK(VolumeInspect, VOLUME),
+    LOOK(VolumeUpdate, VOLUME),
+    LOOK(VolumeDelete, VOLUME),
+    LOOK(NetworkInspect, NETWORK),
+    LOOK(NetworkDisconnect, NETWORK),
+    LOOK(NetworkDelete, NETWORK),
+    LOOK(ImageInspect, IMAGE),
+    LOOK(ImageHistory, IMAGE),
+    LOOK(ImageAttestations, IMAGE),
+    LOOK(ImageTag, IMAGE),
+    LOOK(ImagePush, IMAGE),
+    LOOK(ImageDelete, IMAGE),
+    LOOK(ImageGet, IMAGE),
+    LOOK(ServiceInspect, SERVICE),
+    LOOK(ServiceUpdate, SERVICE),
+    LOOK(ServiceDelete, SERVICE),
+    LOOK(ServiceLogs, SERVICE),
+    LOOK(TaskInspect, TASK),
+    LOOK(TaskLogs, TASK),
+    LOOK(SecretInspect, SECRET),
+    LOOK(SecretUpdate, SECRET),
+    LOOK(SecretDelete, SECRET),
+    LOOK(ConfigInspect, CONFIG),
+    LOOK(ConfigUpdate, CONFIG),
+    LOOK(ConfigDelete, CONFIG),
 #undef LOOK
 #undef INTO
 };
@@ -68,7 +93,8 @@ static bool id_is_full(struct str id)
 static bool container_matters(const struct check *check, bool into)
 {
     const struct role *role = check->role;
-    return (into && role->existing == EXISTING_CONFORMING) || (role->own && role->own->container.p);
+    return (into && role->existing == EXISTING_CONFORMING) || !sees_all(check, FACT_CONTAINER) ||
+           (role->own && role->own->container.p);
 }
 
 static size_t depth_of(const struct check *check)
@@ -89,6 +115,8 @@ static enum finding judge_found(struct check *check, const struct found *found, 
                             "names a container of which the daemon does not tell the full ID");
     if (role->own && role->own->container.p && str_eq(id, role->own->container))
         return refuse_missing(check, FACT_CONTAINER, name);
+    if (judge_visible(check, found, name) != FINDING_PASS)
+        return FINDING_REFUSE;
     if (!into || role->existing == EXISTING_ANY)
         return FINDING_PASS;
     if (depth_of(check) >= SHARED_DEPTH_MAX)
@@ -146,8 +174,8 @@ static enum finding judge_exec(struct check *check, bool start)
     struct found found;
     struct str id = check->request->name;
     struct str ignored;
-    bool own = check->role->own && check->role->own->container.p;
-    if (check->role->existing == EXISTING_ANY && !own)
+    bool look = container_matters(check, false);
+    if (check->role->existing == EXISTING_ANY && !look)
         return FINDING_PASS;
     switch (check_look(check, FACT_EXEC, id, &found)) {
     case LOOK_WAIT:
@@ -158,9 +186,9 @@ static enum finding judge_exec(struct check *check, bool start)
         if (check->role->existing == EXISTING_CONFORMING &&
             judge_exec_record(check, &found) != FINDING_PASS)
             return FINDING_REFUSE;
-        if (own && judge_container(check, fact_text(&found, "ContainerID"), false, &ignored) !=
-                       FINDING_PASS)
-            return refuse_missing(check, FACT_EXEC, id);
+        if (look && judge_container(check, fact_text(&found, "ContainerID"), false, &ignored) !=
+                        FINDING_PASS)
+            return FINDING_REFUSE;
         break;
     case LOOK_REFUSED:
         return FINDING_REFUSE;
@@ -171,16 +199,29 @@ static enum finding judge_exec(struct check *check, bool start)
 
 /* ---- the operation --------------------------------------------------------------------------- */
 
+/* Images stay named as they are: by ID a name could not be removed alone. */
+static enum finding judge_path(struct check *check, enum operation op)
+{
+    bool into = targets[op].reach == REACH_INTO;
+    struct str id;
+    if (targets[op].reach == REACH_NONE)
+        return FINDING_PASS;
+    if (targets[op].kind == FACT_EXEC)
+        return judge_exec(check, into);
+    if (targets[op].kind == FACT_CONTAINER)
+        return judge_container(check, check->request->name, into, &check->decision->pinned);
+    if (judge_there(check, targets[op].kind, check->request->name, &id) != FINDING_PASS)
+        return FINDING_REFUSE;
+    if (targets[op].kind != FACT_IMAGE)
+        check->decision->pinned = id;
+    return FINDING_PASS;
+}
+
 bool existing_passes(struct check *check)
 {
-    enum operation op = check->request->route->op;
-    bool into = targets[op].reach == REACH_INTO;
     check->at = NULL;
     check->field = "the path";
-    if (targets[op].reach == REACH_NONE)
-        return true;
-    if (targets[op].kind == FACT_EXEC)
-        return judge_exec(check, into) == FINDING_PASS;
-    return judge_container(check, check->request->name, into, &check->decision->pinned) ==
-           FINDING_PASS;
+    return judge_owner_known(check) == FINDING_PASS &&
+           judge_path(check, check->request->route->op) == FINDING_PASS &&
+           judge_owned(check) == FINDING_PASS;
 }

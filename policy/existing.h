@@ -13,13 +13,40 @@ bool existing_passes(struct check *check);
    be there for this client. *id: its full ID when it had to be looked up, else p NULL. */
 enum finding judge_container(struct check *check, struct str name, bool into, struct str *id);
 
+/* What is sent on in place of what was asked (rewrite.c): the text being judged becomes before, id
+   and behind; a parameter becomes value. Nothing to do for an empty id, and while an existing
+   object is judged. */
+enum finding pin_text(struct check *check, struct str before, struct str id, struct str behind);
+enum finding pin_param(struct check *check, const char *name, struct str value);
+/* The body's object at a dotted path gets this member: "Labels", "User" ... */
+enum finding set_in_body(struct check *check, const char *path, struct str name, struct str value);
+
+/* Is every object of this kind there for the role? Else each must be looked at. (visible.c) */
+bool sees_all(const struct check *check, enum fact_kind kind);
+/* Is this one there for the client? 404 for what others own, 403 for what `objects` leaves out. */
+enum finding judge_visible(struct check *check, const struct found *found, struct str name);
+/* Looks the object up if that is needed, and judges the same. *id: its full ID, else p NULL. */
+enum finding judge_there(struct check *check, enum fact_kind kind, struct str name, struct str *id);
+/* Is it the client's own, where the role has an owner? */
+bool owner_has(const struct check *check, const struct found *found);
+/* With an owner: is it known who that is? */
+enum finding judge_owner_known(struct check *check);
+
+/* What an owner demands of the operation itself: labels on what it makes, filters on what it lists.
+   (owner.c) */
+enum finding judge_owned(struct check *check);
+/* A volume that a container would bring into being: with an owner it is made before, with his
+   label. */
+enum finding judge_missing_volume(struct check *check, struct str name, struct str driver);
+
 /* Would the role have created what the inspect shows? (conform.c) */
 enum finding judge_conforming(struct check *check, const struct found *found, struct str name);
 /* Would the role have made this command? (checks_exec.c) */
 enum finding judge_exec_record(struct check *check, const struct found *found);
 /* A volume that exists: its driver and options, as if it were made now. (checks_volume.c) restarts:
    the daemon may start its container again by itself. */
-enum finding judge_stored_volume(struct check *check, struct str name, bool restarts);
+enum finding judge_stored_volume(struct check *check, struct str name, struct str driver,
+                                 bool restarts);
 /* Is an existing object being judged, whose values the daemon has filled in? */
 static inline bool check_is_existing(const struct check *check)
 {

@@ -7,11 +7,11 @@
 #include <stdio.h>
 
 static const char *const kind_names[FACT_KIND_COUNT] = {
-    [FACT_CONTAINER] = "container", [FACT_EXEC] = "exec",       [FACT_VOLUME] = "volume",
-    [FACT_NETWORK] = "network",     [FACT_IMAGE] = "image",     [FACT_SERVICE] = "service",
-    [FACT_TASK] = "task",           [FACT_SECRET] = "secret",   [FACT_CONFIG] = "config",
-    [FACT_INFO] = "info",           [FACT_VERSION] = "version", [FACT_HOST_PATH] = "host_path",
-    [FACT_OWN_EXEC] = "own_exec",
+    [FACT_VOLUME_MADE] = "volume_made", [FACT_CONTAINER] = "container", [FACT_EXEC] = "exec",
+    [FACT_VOLUME] = "volume",           [FACT_NETWORK] = "network",     [FACT_IMAGE] = "image",
+    [FACT_SERVICE] = "service",         [FACT_TASK] = "task",           [FACT_SECRET] = "secret",
+    [FACT_CONFIG] = "config",           [FACT_INFO] = "info",           [FACT_VERSION] = "version",
+    [FACT_HOST_PATH] = "host_path",     [FACT_OWN_EXEC] = "own_exec",
 };
 
 const char *fact_kind_name(enum fact_kind kind)
@@ -43,7 +43,7 @@ static struct fact *find(struct facts *facts, enum fact_kind kind, struct str na
     return NULL;
 }
 
-static enum look ask(struct check *check, enum fact_kind kind, struct str name)
+static enum look ask(struct check *check, enum fact_kind kind, struct str name, struct str body)
 {
     struct facts *facts = check->facts;
     check->waits = true;
@@ -62,7 +62,7 @@ static enum look ask(struct check *check, enum fact_kind kind, struct str name)
         refuse_plain(check, name, NULL, NULL, "cannot be judged: out of memory");
         return LOOK_REFUSED;
     }
-    facts->items[facts->count++] = (struct fact){.kind = kind, .name = copy};
+    facts->items[facts->count++] = (struct fact){.kind = kind, .name = copy, .body = body};
     return LOOK_WAIT;
 }
 
@@ -70,9 +70,10 @@ static enum look ask(struct check *check, enum fact_kind kind, struct str name)
 
 /* Where an object's answer says which one it is. */
 static const char *const id_members[FACT_KIND_COUNT] = {
-    [FACT_CONTAINER] = "Id", [FACT_EXEC] = "ID",   [FACT_VOLUME] = "Name",
-    [FACT_NETWORK] = "Id",   [FACT_IMAGE] = "Id",  [FACT_SERVICE] = "ID",
-    [FACT_TASK] = "ID",      [FACT_SECRET] = "ID", [FACT_CONFIG] = "ID",
+    [FACT_VOLUME_MADE] = "Name", [FACT_CONTAINER] = "Id", [FACT_EXEC] = "ID",
+    [FACT_VOLUME] = "Name",      [FACT_NETWORK] = "Id",   [FACT_IMAGE] = "Id",
+    [FACT_SERVICE] = "ID",       [FACT_TASK] = "ID",      [FACT_SECRET] = "ID",
+    [FACT_CONFIG] = "ID",
 };
 
 static enum look unreadable(struct check *check, const struct fact *fact, const char *why)
@@ -101,11 +102,12 @@ static enum look read_answer(struct check *check, struct fact *fact, struct foun
     return fact->id.p ? LOOK_FOUND : unreadable(check, fact, "the answer's ID is escaped");
 }
 
-enum look check_look(struct check *check, enum fact_kind kind, struct str name, struct found *found)
+static enum look look_at(struct check *check, enum fact_kind kind, struct str name, struct str body,
+                         struct found *found)
 {
     struct fact *fact = check->facts ? find(check->facts, kind, name) : NULL;
     if (!fact)
-        return ask(check, kind, name);
+        return ask(check, kind, name, body);
     switch (fact->state) {
     case FACT_WANTED:
         check->waits = true;
@@ -120,6 +122,17 @@ enum look check_look(struct check *check, enum fact_kind kind, struct str name, 
     char why[VALUE_MAX * 2];
     text_shorten(why, sizeof(why), fact->text);
     return unreadable(check, fact, why);
+}
+
+enum look check_look(struct check *check, enum fact_kind kind, struct str name, struct found *found)
+{
+    return look_at(check, kind, name, (struct str){NULL, 0}, found);
+}
+
+enum look check_make(struct check *check, enum fact_kind kind, struct str name, struct str body,
+                     struct found *found)
+{
+    return look_at(check, kind, name, body, found);
 }
 
 const struct json_node *fact_at(const struct found *found, const char *path)
@@ -143,15 +156,22 @@ struct str fact_text(const struct found *found, const char *path)
 /* ---- what is not there ----------------------------------------------------------------------- */
 
 /* dockerd's sentences; clients look for "No such" and "not found" in them. */
+// clang-format off
 static const struct {
     const char *before, *behind;
 } missing_words[FACT_KIND_COUNT] = {
-    [FACT_CONTAINER] = {"No such container: ", ""}, [FACT_EXEC] = {"No such exec instance: ", ""},
-    [FACT_VOLUME] = {"get ", ": no such volume"},   [FACT_NETWORK] = {"network ", " not found"},
-    [FACT_IMAGE] = {"No such image: ", ""},         [FACT_SERVICE] = {"service ", " not found"},
-    [FACT_TASK] = {"task ", " not found"},          [FACT_SECRET] = {"secret ", " not found"},
+    [FACT_CONTAINER] = {"No such container: ", ""},
+    [FACT_EXEC] = {"No such exec instance: ", ""},
+    [FACT_VOLUME] = {"get ", ": no such volume"},
+    [FACT_VOLUME_MADE] = {"get ", ": no such volume"},
+    [FACT_NETWORK] = {"network ", " not found"},
+    [FACT_IMAGE] = {"No such image: ", ""},
+    [FACT_SERVICE] = {"service ", " not found"},
+    [FACT_TASK] = {"task ", " not found"},
+    [FACT_SECRET] = {"secret ", " not found"},
     [FACT_CONFIG] = {"config ", " not found"},
 };
+// clang-format on
 
 enum finding refuse_missing(struct check *check, enum fact_kind kind, struct str name)
 {

@@ -25,6 +25,11 @@ struct found {
 enum look check_look(struct check *check, enum fact_kind kind, struct str name,
                      struct found *found);
 
+/* The same for what is made by asking: body is POSTed, in the arena of the facts. Asked for only when
+   all else is known. */
+enum look check_make(struct check *check, enum fact_kind kind, struct str name, struct str body,
+                     struct found *found);
+
 /* The node at a dotted path of exact names in a fact's document, or NULL; its text, or empty. */
 const struct json_node *fact_at(const struct found *found, const char *path);
 struct str fact_text(const struct found *found, const char *path);

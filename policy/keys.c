@@ -268,7 +268,13 @@ const char *key_path(enum key key)
 
 const char *policy_rule(size_t index)
 {
-    static const char *const others[] = {"allow", "api", "archive", "open", "unknown_fields"};
+    static const char *const others[] = {"allow",           "api",
+                                         "archive",         "open",
+                                         "unknown_fields",  "existing",
+                                         "owner",           "objects.containers",
+                                         "objects.volumes", "objects.networks",
+                                         "objects.images",  "objects.services",
+                                         "objects.secrets", "objects.configs"};
     if (index < ARRAY_LEN(others))
         return others[index];
     index -= ARRAY_LEN(others);

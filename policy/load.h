@@ -72,6 +72,13 @@ bool load_description(struct loader *loader, const struct json_node *member);
 /* Reads what the role itself writes into draft->own; extends is only noted. */
 void load_role(struct loader *loader, struct draft *draft);
 
+/* ---- objects and owner (load_objects.c) ------------------------------------------------------ */
+
+void load_objects(struct loader *loader, const struct json_node *node, struct role *role);
+/* Can owner.value hold ${name}? (visible.c) */
+bool owner_variable_known(struct str name);
+void load_owner(struct loader *loader, const struct json_node *node, struct role *role);
+
 /* ---- extends (load_extends.c) ---------------------------------------------------------------- */
 
 /* Fills draft->merged of every draft. */
@@ -115,6 +122,10 @@ void load_constraint(struct loader *loader, enum key key, const struct json_node
                      struct constraint *out);
 /* loader->defaults from the table. */
 void load_defaults(struct loader *loader);
+
+/* {"team": "a-*"}: names and globs for their values, two entries each. what: where it stands. */
+struct entries load_label_pairs(struct loader *loader, const struct json_node *node,
+                                const char *what);
 
 /* ---- entries (load_entry.c) ------------------------------------------------------------------ */
 

@@ -47,8 +47,8 @@ static struct entries load_entries(struct loader *loader, enum key key,
     return (struct entries){items, count};
 }
 
-/* {"team": "*"}: name and pattern in turn. */
-static struct entries load_pairs(struct loader *loader, const struct json_node *map)
+struct entries load_label_pairs(struct loader *loader, const struct json_node *map,
+                                const char *what)
 {
     size_t room = map->count ? (size_t)map->count * 2 : 1;
     struct entry *items = arena_alloc(loader->arena, room, sizeof *items);
@@ -57,10 +57,10 @@ static struct entries load_pairs(struct loader *loader, const struct json_node *
     size_t count = 0;
     for (const struct json_node *m = json_child(loader->doc, map); m;
          m = json_next(loader->doc, m)) {
-        if (!load_expect(loader, m, JSON_STRING, "a required label", "a glob for its value"))
+        if (!load_expect(loader, m, JSON_STRING, what, "a glob for its value"))
             continue;
         if (m->text.n > GLOB_MAX) {
-            load_error(loader, m->offset, "the glob for a required label is too long");
+            load_error(loader, m->offset, "the glob for %s is too long", what);
             continue;
         }
         struct entry *name = &items[count], *pattern = &items[count + 1];
@@ -86,7 +86,7 @@ static void load_require(struct loader *loader, enum key key, const struct json_
     else if ((shapes & SHAPE_REQUIRE_LIST) && node->kind == JSON_ARRAY)
         out->require = load_entries(loader, key, node);
     else if ((shapes & SHAPE_REQUIRE_MAP) && node->kind == JSON_OBJECT)
-        out->require = load_pairs(loader, node);
+        out->require = load_label_pairs(loader, node, "a required label");
     else
         load_error(loader, node->offset, "%s expects %s; this require is %s", key_path(key),
                    wanted_shapes(key, wanted, sizeof wanted), kind_name(node));

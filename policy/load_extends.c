@@ -44,6 +44,11 @@ static void merge(struct loader *loader, const struct settings *from, struct set
     for (enum key key = 0; key < KEY_COUNT; key++)
         if (from->role.keys[key].set)
             to->role.keys[key] = from->role.keys[key];
+    for (enum object object = 0; object < OBJECT_COUNT; object++)
+        if (from->role.objects[object].set)
+            to->role.objects[object] = from->role.objects[object];
+    if (from->role.owner.label.p)
+        to->role.owner = from->role.owner;
     merge_open(loader, &from->role, &to->role);
     if (from->has_unknown_fields)
         to->role.unknown_fields = from->role.unknown_fields;

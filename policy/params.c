@@ -277,10 +277,3 @@ bool param_false(struct str value)
             return true;
     return false;
 }
-
-void request_set_param(struct request *request, const char *name, struct str value)
-{
-    for (size_t i = 0; i < request->param_count; i++)
-        if (strcmp(request->params[i].row->name, name) == 0)
-            request->params[i].value = value;
-}

@@ -99,6 +99,34 @@ struct own {
     struct str container; /* full ID; p NULL: none that is known */
 };
 
+/* What `objects` speaks of. */
+enum object {
+    OBJECT_CONTAINERS,
+    OBJECT_VOLUMES,
+    OBJECT_NETWORKS,
+    OBJECT_IMAGES,
+    OBJECT_SERVICES,
+    OBJECT_SECRETS,
+    OBJECT_CONFIGS,
+    OBJECT_COUNT
+};
+extern const char *const object_names[OBJECT_COUNT]; /* "containers" ... */
+
+/* Which objects of a kind are there for the role at all. */
+struct object_rule {
+    bool set;
+    bool named;            /* names is given: the empty list means none */
+    struct entries names;  /* one of them must match */
+    struct entries labels; /* name, pattern, name, pattern: each must match */
+};
+
+/* All that the client makes carries this label, and only what carries it is there for him. */
+struct owner {
+    struct str label; /* p NULL: there is no owner */
+    struct str value; /* with ${client} and the like in it */
+    bool images;      /* images must carry it, too */
+};
+
 struct role {
     const char *name;      /* "ci", "builtin:default" */
     const struct own *own; /* of the policy, one for all roles */
@@ -111,6 +139,8 @@ struct role {
     uint8_t ops[OP_COUNT];  /* enum op_state */
     const struct str *open; /* "ContainerTop?ps_args", "ContainerCreate:HostConfig.Cgroup" */
     size_t open_count;
+    struct object_rule objects[OBJECT_COUNT];
+    struct owner owner;
     struct constraint keys[KEY_COUNT];
 };
 
@@ -232,6 +262,7 @@ struct policy {
     const struct client *clients;    /* in the order of the file; see client.h */
     size_t client_count;
     bool asks_container; /* some entry has a key for the peer's container */
+    bool closes_revoked; /* "revoked": "close" */
 };
 
 #endif

@@ -376,8 +376,7 @@ static bool name_is_plain(struct str name, bool slash)
         return false;
     while (name.n > 0) {
         struct str part = slash ? str_head(name, str_find(name, '/')) : name;
-        if (part.n == 0 || str_is(part, ".") || str_is(part, "..") ||
-            str_find(part, '/') < part.n)
+        if (part.n == 0 || str_is(part, ".") || str_is(part, "..") || str_find(part, '/') < part.n)
             return false;
         bool ends_in_slash = part.n + 1 == name.n;
         name = str_skip(name, part.n + 1);
@@ -396,6 +395,7 @@ bool fact_target(const struct fact *fact, char *dst, size_t cap, size_t *len)
         [FACT_CONTAINER] = {"/containers/", "/json", false},
         [FACT_EXEC] = {"/exec/", "/json", false},
         [FACT_VOLUME] = {"/volumes/", "", false},
+        [FACT_VOLUME_MADE] = {"/volumes/create", NULL, false},
         [FACT_NETWORK] = {"/networks/", "", false},
         [FACT_IMAGE] = {"/images/", "/json", true},
         [FACT_SERVICE] = {"/services/", "", false},

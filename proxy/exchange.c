@@ -105,6 +105,9 @@ enum phase exchange_answer(struct exchange *exchange, int status, const char *me
     char answer[4096];
     size_t length = deny_write(&plan, answer, sizeof(answer));
     exchange->status = (uint16_t)status;
+    if (exchange->allowed)
+        metrics_observe_response(exchange->context->metrics, exchange->route->op,
+                                 exchange->started_ns);
     inquiry_release(exchange);
     struct iovec piece = {.iov_base = answer, .iov_len = length};
     if (length == 0 || stream_send(exchange->client, &piece, 1) == STREAM_BROKEN)
@@ -128,8 +131,11 @@ enum phase exchange_refuse(struct exchange *exchange, int status, const char *wh
 void exchange_begin(struct exchange *exchange, size_t head_length)
 {
     exchange->id = exchange->context->next_id++;
-    exchange->started_ns = clock_now_ns();
+    if (!exchange->started_ns)
+        exchange->started_ns = clock_now_ns();
     exchange->scan = (struct head_scan){0, 0, 0};
+    if (exchange->snapshot && exchange->snapshot != exchange->context->snapshot)
+        exchange_choose_role(exchange);
     exchange->role = exchange->served.role;
     exchange->client_out = exchange->client->bytes_out;
     /* What was read ahead belongs to this request as far as it reaches. */
@@ -224,7 +230,8 @@ static enum phase take_head(struct exchange *exchange, size_t length)
     exchange->keep_alive = inquiry->http.keep_alive;
     exchange->to_head = str_is(inquiry->http.head.method, "HEAD");
     exchange->up = relay_new(exchange->client, NULL, inquiry->http.framing, inquiry->http.length);
-    return judge_head(exchange);
+    const char *distrust = exchange_distrust(exchange);
+    return distrust ? exchange_refuse(exchange, 403, distrust) : judge_head(exchange);
 }
 
 /* The last answer may still be queued; and an end that was said is answered with ours. */
@@ -246,8 +253,12 @@ enum phase exchange_read_head(struct exchange *exchange)
         struct http_refusal refusal = {0, NULL};
         size_t length = 0;
         if (pending.n) {
+            if (!exchange->started_ns)
+                exchange->started_ns = clock_now_ns();
             enum head_status status =
                 head_scan(&exchange->scan, pending, true, max, &length, &refusal);
+            if (status == HEAD_DONE && exchange->snapshot != exchange->context->snapshot)
+                exchange_choose_role(exchange);
             if (status == HEAD_DONE && who_must_ask(exchange))
                 return PHASE_WHO;
             if (status == HEAD_DONE)
@@ -356,8 +367,8 @@ static struct body_plan plan_body(const struct exchange *exchange)
                                   inquiry->http.framing == FRAMING_NONE ? NULL
                                                                         : "application/x-tar"};
     case BODY_JSON:
-        if (inquiry->body.length > 0)
-            return (struct body_plan){FRAMING_LENGTH, inquiry->body.length, "application/json"};
+        if (inquiry->request.body.n > 0)
+            return (struct body_plan){FRAMING_LENGTH, inquiry->request.body.n, "application/json"};
         break;
     case BODY_NONE:
         break;
@@ -372,7 +383,8 @@ static bool send_request(struct exchange *exchange, const struct body_plan *plan
     bool with_body = request_body_kind(&inquiry->request) == BODY_JSON && plan->length > 0;
     struct iovec pieces[2] = {
         {.iov_base = (void *)(uintptr_t)head.p, .iov_len = head.n},
-        {.iov_base = inquiry->body.p, .iov_len = inquiry->body.length},
+        {.iov_base = (void *)(uintptr_t)inquiry->request.body.p,
+         .iov_len = inquiry->request.body.n},
     };
     return stream_send(exchange->upstream, pieces, with_body ? 2 : 1) != STREAM_BROKEN;
 }
@@ -381,6 +393,7 @@ static enum phase away(struct exchange *exchange, int error)
 {
     char why[600], message[sizeof(why) + 16];
     upstream_explain(exchange->context, error, why, sizeof(why));
+    metrics_count_upstream_errno(exchange->context->metrics, error);
     log_warn("%s", why);
     exchange->record_end = true; /* the line said allow; it did not get there */
     snprintf(message, sizeof(message), "sockwarden: %s", why);
@@ -395,7 +408,10 @@ static bool build_head(struct exchange *exchange, const struct body_plan *plan, 
         return true;
     }
     /* Every byte escaped, our own fields, and IDs in place of names. */
-    size_t cap = (inquiry->head_length + inquiry->request.name.n) * 3 + 1024;
+    size_t added = inquiry->request.name.n;
+    for (size_t i = 0; i < inquiry->request.param_count; i++)
+        added += inquiry->request.params[i].value.n;
+    size_t cap = (inquiry->head_length + added) * 3 + 1024;
     char *p = arena_alloc(&inquiry->arena, cap, 1);
     size_t length = 0;
     if (!p || !http_request_write(&inquiry->http, &inquiry->request, plan, p, cap, &length))
@@ -486,14 +502,17 @@ void exchange_finish(struct exchange *exchange)
 {
     if (exchange->record_end && exchange->allowed)
         record_end(exchange);
+    metrics_close(exchange->context->metrics, &exchange->span);
     inquiry_release(exchange);
     exchange->route = NULL;
     exchange->role = NULL;
     exchange->scan = (struct head_scan){0, 0, 0};
     exchange->status = 0;
+    exchange->started_ns = 0;
     exchange->http10 = exchange->to_head = exchange->keep_alive = exchange->upgrade = false;
     exchange->has_head = exchange->reusable = exchange->allowed = exchange->end_passed = false;
     exchange->record_end = false;
     exchange->held_head = 0;
+    exchange->cut = NULL;
     exchange->up = exchange->down = (struct relay){.done = true};
 }

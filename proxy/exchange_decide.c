@@ -33,32 +33,47 @@ static enum phase deny_as(struct exchange *exchange, int status, const char *why
     return exchange_deny(exchange);
 }
 
-/* ---- pinning --------------------------------------------------------------------------------- */
+/* ---- what goes on ---------------------------------------------------------------------------- */
 
-/* The request names by ID what was judged. The texts outlive the facts. */
-static void pin(struct request *request, struct str id, struct str param_id)
+static void decide(struct exchange *exchange, const struct request *request,
+                   struct decision *decision)
 {
-    if (id.p)
-        request->name = id;
-    if (param_id.p)
-        request_set_param(request, "container", param_id);
+    struct inquiry *inquiry = exchange->inquiry;
+    uint64_t began_ns = clock_now_ns();
+    policy_decide(exchange->role, request, &inquiry->facts, &exchange->context->scratch, decision);
+    metrics_observe_decision(exchange->context->metrics, began_ns);
 }
 
+/* IDs in place of names, labels that are added. What comes of it is decided once more: it must pass
+   as it stands. */
+static bool rewrite(struct exchange *exchange, struct request *sent)
+{
+    struct inquiry *inquiry = exchange->inquiry;
+    struct decision again;
+    if (!request_rewrite(sent, &inquiry->decision, &inquiry->arena))
+        return false;
+    decide(exchange, sent, &again);
+    return again.verdict == VERDICT_ALLOW && !decision_rewrites(&again, sent);
+}
+
+/* The line tells what was asked; what is sent on is told by its facts. */
 static enum phase allow(struct exchange *exchange)
 {
     struct inquiry *inquiry = exchange->inquiry;
-    const struct decision *decision = &inquiry->decision;
-    struct str id = decision->pinned, param_id = decision->pinned_param;
-    if (id.p)
-        id = arena_copy(&inquiry->arena, id);
-    if (param_id.p)
-        param_id = arena_copy(&inquiry->arena, param_id);
-    if ((decision->pinned.p && !id.p) || (decision->pinned_param.p && !param_id.p))
-        return deny_as(exchange, 503, "out of memory");
+    struct request sent;
+    bool rewrites = decision_rewrites(&inquiry->decision, &inquiry->request);
+    if (rewrites) {
+        sent = inquiry->request;
+        if (!rewrite(exchange, &sent))
+            return deny_as(exchange, 403,
+                           "the request cannot be made to name what was judged in a way that "
+                           "means the same to every reader");
+    }
     exchange->allowed = true;
     record_request(exchange);
     arena_reset(&exchange->context->scratch);
-    pin(&inquiry->request, id, param_id);
+    if (rewrites)
+        inquiry->request = sent;
     return PHASE_HELD;
 }
 
@@ -82,6 +97,14 @@ static enum phase ask(struct exchange *exchange)
     return inquiry->lookup ? PHASE_LOOKUP : deny_as(exchange, 503, "out of memory");
 }
 
+static struct str owner_of(struct exchange *exchange)
+{
+    if (!role_has_owner(exchange->role))
+        return (struct str){NULL, 0};
+    struct client_identity who = identity_client(exchange->peer);
+    return policy_owner(exchange->role, exchange->served.client, &who, &exchange->inquiry->arena);
+}
+
 enum phase exchange_decide(struct exchange *exchange)
 {
     struct inquiry *inquiry = exchange->inquiry;
@@ -89,8 +112,9 @@ enum phase exchange_decide(struct exchange *exchange)
     bool inspected = request->route->body == BODY_JSON || request->route->op == OP_ContainerStart;
     if (inspected && inquiry->body.length > 0)
         request->body = (struct str){inquiry->body.p, inquiry->body.length};
-    policy_decide(exchange->role, request, &inquiry->facts, &exchange->context->scratch,
-                  &inquiry->decision);
+    if (inquiry->rounds == 0)
+        inquiry->facts.owner = owner_of(exchange);
+    decide(exchange, request, &inquiry->decision);
     switch (inquiry->decision.verdict) {
     case VERDICT_ALLOW:
         return allow(exchange);
@@ -105,6 +129,7 @@ enum phase exchange_decide(struct exchange *exchange)
 static enum phase away(struct exchange *exchange, int error)
 {
     char why[600];
+    metrics_count_upstream_errno(exchange->context->metrics, error);
     upstream_explain(exchange->context, error, why, sizeof(why));
     log_warn("%s", why);
     return deny_as(exchange, 502, why);

@@ -133,7 +133,7 @@ static void answered(struct lookup *lookup, struct line *line)
     struct str text = {line->body.p, line->body.length};
     struct stream *stream = line->stream;
     line->fact = NULL;
-    if (line->status == 200) {
+    if (line->status == 200 || (line->status == 201 && fact->body.p)) {
         struct body *answer = &lookup->answers[fact - lookup->facts->items];
         *answer = line->body;
         line->body = (struct body){.p = NULL};
@@ -153,11 +153,18 @@ static size_t write_request(const struct fact *fact, char dst[REQUEST_MAX])
 {
     struct head_out out = {.p = dst, .cap = REQUEST_MAX};
     size_t target = 0;
-    head_put(&out, STR("GET "));
+    head_put(&out, fact->body.p ? STR("POST ") : STR("GET "));
     if (!fact_target(fact, dst + out.n, REQUEST_MAX - out.n, &target))
         return 0;
     out.n += target;
-    head_put(&out, STR(" HTTP/1.1\r\nHost: docker\r\nUser-Agent: sockwarden\r\n\r\n"));
+    head_put(&out, STR(" HTTP/1.1\r\nHost: docker\r\nUser-Agent: sockwarden\r\n"));
+    if (fact->body.p) {
+        char length[80];
+        int n = snprintf(length, sizeof(length),
+                         "Content-Type: application/json\r\nContent-Length: %zu\r\n", fact->body.n);
+        head_put(&out, (struct str){length, (size_t)n});
+    }
+    head_put(&out, STR("\r\n"));
     return out.n <= out.cap ? out.n : 0;
 }
 
@@ -174,9 +181,11 @@ static enum upstream_status ask(struct lookup *lookup, struct line *line)
     char request[REQUEST_MAX];
     size_t length = write_request(line->fact, request);
     const struct lookup_plan *plan = &lookup->plan;
-    struct iovec piece = {.iov_base = request, .iov_len = length};
+    struct str body = line->fact->body;
+    struct iovec pieces[2] = {{.iov_base = request, .iov_len = length},
+                              {.iov_base = (void *)(uintptr_t)body.p, .iov_len = body.n}};
     if (length == 0) {
-        fail(lookup, line, "its name is too long");
+        fail(lookup, line, "it is not the name of an object");
         return UPSTREAM_OPEN;
     }
     line->scan = (struct head_scan){0, 0, 0};
@@ -191,7 +200,7 @@ static enum upstream_status ask(struct lookup *lookup, struct line *line)
                 return status;
             line->fresh = true;
         }
-        if (stream_send(line->stream, &piece, 1) != STREAM_BROKEN)
+        if (stream_send(line->stream, pieces, body.p ? 2 : 1) != STREAM_BROKEN)
             return UPSTREAM_OPEN;
         stream_close(line->stream);
         if (line->fresh) {

@@ -4,6 +4,7 @@ import functools
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -81,11 +82,10 @@ class World:
         self.env = Env(start=False)
         os.chmod(self.env.dir, 0o711)
         os.chmod(self.env.upstream, 0o666)
-        policy = os.path.join(self.env.dir, "policy.json")
-        with open(policy, "w", encoding="ascii") as file:
-            json.dump({"version": 1, "clients": clients, "roles": roles or ROLES}, file)
+        self.policy, self.roles = os.path.join(self.env.dir, "policy.json"), roles or ROLES
+        self.write(*clients)
         at = self.env.args.index("--role")
-        self.env.args[at:at + 2] = ["--policy", policy, "--socket-mode", "0666", *options]
+        self.env.args[at:at + 2] = ["--policy", self.policy, "--socket-mode", "0666", *options]
         self.env.start(wrapper=wrapper)
         self.containers = self.env.fake.facts.setdefault("container", {})
 
@@ -98,6 +98,14 @@ class World:
         for cgroup in reversed(self.cgroups):
             wait_for(lambda path=cgroup: removed(path), "a cgroup without processes")
         self.env.__exit__(*error)
+
+    def write(self, *clients):
+        with open(self.policy, "w", encoding="ascii") as file:
+            json.dump({"version": 1, "clients": clients, "roles": self.roles}, file)
+
+    def hup(self, word):
+        self.env.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: word in self.env.stderr(), word)
 
     def cgroup(self, path):
         path = os.path.join(self.top, path)
@@ -346,6 +354,24 @@ def ended_process():
         process.popen.wait(10)
         equal(process.ask()[0], 200, "the connection keeps what was found out")
         os.kill(child, 9)
+
+
+@in_cgroups
+def reload():
+    """a reload may bring other entries for containers: open connections are told then; or be refused"""
+    with World(ROOT, WEB, roles={**ROLES, "pinger": {"allow": ["@ping"]}}) as world:
+        process = world.process(world.container(1, **service("web")))
+        equal(process.ask()[0], 403, "by uid")
+        world.write(WEB, ROOT)
+        world.hup("reloaded: policy")
+        equal(process.ask()[0], 200, "the next request on the same connection")
+        equal(len(world.lookups()), 1, "look-ups")
+    with World(ROOT) as world:
+        process = world.process(world.container(1, **service("web")))
+        world.write(WEB, ROOT)
+        world.hup("not reloaded")
+        check("restart sockwarden with this policy" in world.env.stderr(), world.env.stderr())
+        equal(process.ask("/_ping")[0], 200, "by uid, as before")
 
 
 @in_cgroups

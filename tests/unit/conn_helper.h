@@ -116,6 +116,7 @@ static inline void world_open(struct world *world, const char *role, const char 
                     (char[]){"--max-head=2048"}, NULL};
     world_must(config_read(4, argv, &world->config, NULL), "config_read");
     world->config.upstream = world->socket_name;
+    atomic_init(&world->snapshot.references, 1);
     world->snapshot.policy = policy_builtin();
     world_must(world->snapshot.policy != NULL, "policy_builtin");
     world->snapshot.role = policy_role(world->snapshot.policy, str_of(role));

@@ -1,7 +1,10 @@
-/* Memory that runs out: each allocation of a load and of a decision fails once, alone and with all
-   that follow. A policy is then not loaded, a request not allowed, and nothing is leaked or read
-   that is not there. Linked with --wrap for the functions that are wrapped below. */
+/* Memory that runs out: each allocation of a load, of a decision, of an edit and of a filter fails
+   once, alone and with all that follow. A policy is then not loaded, a request not allowed, a body
+   not changed, an answer broken, and nothing is leaked or read that is not there. Linked with
+   --wrap for the functions that are wrapped below. */
 #include "decide_helper.h"
+#include "filter.h"
+#include "splice.h"
 
 /* ---- allocations that fail ------------------------------------------------------------------- */
 
@@ -253,12 +256,93 @@ static void test_own(void **state)
     assert_true(failed >= 3 && failed < ENOUGH);
 }
 
+/* ---- rewriting ------------------------------------------------------------------------------- */
+
+static void splice_step(const void *row, bool failing)
+{
+    (void)row;
+    struct arena arena = {0};
+    struct json doc;
+    struct str source = STR("{\"a\":\"\\u0041\",\"Labels\":null}");
+    struct str result = {NULL, 0};
+    if (json_scan(source, &arena, &doc, NULL)) {
+        struct edits edits = {.arena = &arena};
+        edits_set_path(&edits, &doc, "Labels", STR("k"), STR("v"));
+        edits_set_path(&edits, &doc, "B.C", STR("l"), STR("w"));
+        edits_replace_string(&edits, &doc, json_get(&doc, doc.nodes, STR("a")), STR("b"));
+        result = edits_apply(&edits, source, &arena);
+    }
+    bool failed = failing && plan.seen >= plan.at;
+    assert_int_equal(result.p == NULL, failed);
+    if (!failed)
+        assert_true(str_is(result, "{\"a\":\"b\",\"Labels\":{\"k\":\"v\"},"
+                                   "\"B\":{\"C\":{\"l\":\"w\"}}}"));
+    arena_free(&arena);
+}
+
+static const struct filter_row {
+    enum operation op;
+    const char *body;
+    const char *result;
+} filtered[] = {
+    // clang-format off
+    {OP_ContainerList, "[{\"Id\":\"secret\"},{\"Id\":\"1\",\"Labels\":{\"\\u006c\":\"v\"}}]",
+     "[{\"Id\":\"1\",\"Labels\":{\"\\u006c\":\"v\"}}]"},
+    {OP_VolumeList, "{\"Volumes\":[{\"Name\":\"secret\"}],\"Warnings\":[\"x\"]}", "{\"Volumes\":[],\"Warnings\":[\"x\"]}"},
+    {OP_NetworkList, "[{\"Name\":\"none\",\"Containers\":{\"secret\":{}}}]", "[{\"Name\":\"none\",\"Containers\":{}}]"},
+    {OP_SystemEvents, "{\"a\":\"secret\"}\n", ""},
+    {OP_SystemDataUsage, "{\"Containers\":[{\"Id\":\"secret\"}],\"LayersSize\":1}", "{\"Containers\":[],\"LayersSize\":1}"},
+    // clang-format on
+};
+
+struct sunk {
+    char p[256];
+    size_t n;
+};
+
+static bool sink(void *arg, struct str bytes)
+{
+    struct sunk *sunk = arg;
+    assert_true(bytes.n <= sizeof sunk->p - sunk->n);
+    memcpy(sunk->p + sunk->n, bytes.p, bytes.n);
+    sunk->n += bytes.n;
+    return true;
+}
+
+static void filter_step(const void *arg, bool failing)
+{
+    const struct filter_row *row = arg;
+    const struct hide hide = {.own_container = STR("secret"), .label = STR("l"), .value = STR("v")};
+    struct filter filter;
+    struct filter_hide how;
+    struct sunk sunk = {.n = 0};
+    assert_true(filter_hide_open(&filter, &how, &hide, row->op, STR("application/json")));
+    filter.sink = sink;
+    filter.sink_arg = &sunk;
+    struct str body = str_of(row->body);
+    bool fine = filter_feed(&filter, str_head(body, 7)) &&
+                filter_feed(&filter, str_skip(body, 7)) && filter_end(&filter);
+    filter_free(&filter);
+    assert_int_equal(fine, !(failing && plan.seen >= plan.at));
+    if (fine)
+        assert_true(str_is((struct str){sunk.p, sunk.n}, row->result));
+    assert_null(memmem(sunk.p, sunk.n, "secret", 6));
+}
+
+static void test_rewriting(void **state)
+{
+    (void)state;
+    assert_true(each_failing(splice_step, NULL) > 10);
+    for (size_t i = 0; i < ARRAY_LEN(filtered); i++)
+        assert_true(each_failing(filter_step, &filtered[i]) > 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_load),    cmocka_unit_test(test_load_broken),
         cmocka_unit_test(test_builtin), cmocka_unit_test(test_decide),
-        cmocka_unit_test(test_own),
+        cmocka_unit_test(test_own),     cmocka_unit_test(test_rewriting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
