@@ -270,6 +270,16 @@ const char *role_name(const struct role *role); /* for messages and audit */
 size_t policy_role_count(const struct policy *policy);
 const struct role *policy_role_at(const struct policy *policy, size_t index);
 
+/* An entry of containers.binds in a role of the file. All texts are borrowed. */
+struct bind_tree {
+    struct str entry;  /* as written */
+    struct str folder; /* the path itself, of a glob the folder before its first wildcard */
+    bool literal;      /* no glob */
+    bool writable;     /* may be mounted read-write */
+};
+/* By the indices of role and entry; false behind the last entry. */
+bool policy_bind_tree(const struct policy *policy, size_t role, size_t index,
+                      struct bind_tree *out);
 /* A label of a container, as the daemon tells it. */
 struct client_label {
     struct str key, value; /* value.p is not NULL, also of an empty one */

@@ -5,6 +5,8 @@
 #include "admin.h"
 #include "confine.h"
 #include "exec_table.h"
+#include "host_warn.h"
+#include "lookup.h"
 #include "peer_container.h"
 #include "reload.h"
 #include "upstream.h"
@@ -30,6 +32,7 @@ struct daemon {
     struct event *signals[2];
     struct event *deadline; /* of a stop */
     struct drop drop;
+    struct host_root host_root;
     struct systemd_notifier notifier;
     struct event *watchdog; /* NULL: nobody wants to hear */
     int stopping;           /* how many times it was asked for */
@@ -125,11 +128,11 @@ static bool watch_loops(struct daemon *daemon)
 
 /* ---- start --------------------------------------------------------------------------------- */
 
-/* Two descriptors a connection, and some of our own. */
+/* Two descriptors a connection, those of look-ups, and some of our own. */
 static void raise_descriptor_limit(const struct config *config)
 {
     struct rlimit limit;
-    rlim_t want = (rlim_t)config->max_connections * 2 + 64;
+    rlim_t want = (rlim_t)config->max_connections * 2 + LOOKUP_FURTHER_MAX + 64;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
         return;
     limit.rlim_cur = want < limit.rlim_max ? want : limit.rlim_max;
@@ -217,6 +220,12 @@ static bool upstream_is_own(const struct daemon *daemon)
     return false;
 }
 
+static void say_warning(const char *sentence, void *arg)
+{
+    (void)arg;
+    log_warn("%s", sentence);
+}
+
 static bool open_listeners(struct daemon *daemon)
 {
     struct err err = {.set = false};
@@ -235,6 +244,8 @@ static bool open_listeners(struct daemon *daemon)
     }
     if (!snapshot_tell_listeners(daemon->reload.snapshot, &daemon->server))
         return false;
+    for (size_t i = 0; i < daemon->server.count; i++)
+        host_root_add_listener(&daemon->host_root, daemon->server.listeners[i].fd);
     if (!listeners_start(&daemon->server, &err) ||
         !admin_start(&daemon->admin, &daemon->server, &err)) {
         log_error("%s", err.text);
@@ -250,9 +261,6 @@ static void announce(const struct daemon *daemon)
     snapshot_describe(daemon->reload.snapshot, served, sizeof(served));
     log_info("sockwarden %s serves %s (%s) in front of %s", SOCKWARDEN_VERSION, served,
              config->policy ? config->policy : "built in", config->upstream);
-    log_info(
-        "existing objects are not judged in this version: the operation alone decides, not which "
-        "object it names; host paths of binds are compared as they are written");
     for (size_t i = 0; i < daemon->server.count; i++) {
         const struct listener *listener = &daemon->server.listeners[i];
         bool is_unix = listener->path[0] != '\0';
@@ -287,8 +295,11 @@ static bool prepare(struct daemon *daemon)
 {
     struct err err = {.set = false};
     const struct config *config = &daemon->config;
+    const char *upstream = address_unix_path(config->upstream);
     bool ok = systemd_read_sockets(&daemon->server.inherited, &err) &&
-              drop_find(config->user, address_unix_path(config->upstream), &daemon->drop, &err);
+              drop_find(config->user, upstream, &daemon->drop, &err) &&
+              host_root_open(config->host_root, upstream, &daemon->host_root, &err);
+    daemon->shared.host_root = &daemon->host_root;
     if (!ok)
         log_error("%s", err.text);
     systemd_open_notifier(&daemon->notifier);
@@ -308,6 +319,15 @@ static bool load(struct daemon *daemon)
     return reload->snapshot != NULL;
 }
 
+/* As the user that serves, who sees less than root. */
+static void warn_of_binds(const struct daemon *daemon)
+{
+    if (daemon->host_root.by_name)
+        log_warn("--host-root none: bind sources are judged by name only, so that a symbolic link "
+                 "below an allowed path leads wherever it points");
+    host_warn(&daemon->host_root, daemon->reload.snapshot->policy, true, say_warning, NULL);
+}
+
 static bool start(struct daemon *daemon)
 {
     struct err err = {.set = false};
@@ -324,6 +344,7 @@ static bool start(struct daemon *daemon)
         !confine(config, &daemon->server, daemon->sink, &daemon->drop, daemon->reload.snapshot))
         return false;
     probe_upstream(daemon);
+    warn_of_binds(daemon);
     return start_threads(daemon);
 }
 
@@ -347,12 +368,13 @@ static void take_down(struct daemon *daemon)
     EVP_MD_free(daemon->sha256);
     exec_table_free(daemon->shared.execs);
     audit_close(daemon->sink);
+    host_root_close(&daemon->host_root);
     systemd_close_notifier(&daemon->notifier);
 }
 
 int cmd_serve(int argc, char **argv)
 {
-    static struct daemon daemon = {.notifier.fd = -1};
+    static struct daemon daemon = {.notifier.fd = -1, .host_root.fd = -1};
     struct err err = {.set = false};
     if (!config_read(argc, argv, &daemon.config, &err))
         return cmd_fail(EXIT_USAGE, "%s", err.text);

@@ -6,6 +6,7 @@
 #include "audit.h"
 #include "body.h"
 #include "config.h"
+#include "host_root.h"
 #include "http_request.h"
 #include "loop.h"
 #include "metrics.h"
@@ -20,11 +21,13 @@ struct lookup;
 
 /* What all loops count together. */
 struct shared {
-    atomic_uint connections;  /* open client connections */
-    atomic_size_t body_bytes; /* room held for bodies that are read whole */
-    atomic_size_t fact_bytes; /* room held for what the daemon has said of objects */
-    struct exec_table *execs; /* commands made through the proxy */
-    atomic_ullong paused_ms;  /* monotonic: when connections last waited to be accepted; 0: never */
+    atomic_uint connections;           /* open client connections */
+    atomic_size_t body_bytes;          /* room held for bodies that are read whole */
+    atomic_size_t fact_bytes;          /* room held for what the daemon has said of objects */
+    atomic_uint lookup_lines;          /* connections of look-ups beside the clients' own */
+    struct exec_table *execs;          /* commands made through the proxy */
+    const struct host_root *host_root; /* where bind sources are looked at; NULL: by name only */
+    atomic_ullong paused_ms;           /* monotonic: when clients last had to wait; 0: never */
 };
 
 /* What is needed of a request until it has been sent on; pooled, since it is large. */

@@ -1,8 +1,10 @@
 /* Judges raw HTTP bytes as the proxy does with what a connection brings: head, parse, body, policy.
-   See question.h. It opens no connection and asks no facts. */
+   See question.h. It opens no connection and looks at no file
+   system: bind sources are judged by name. */
 #include "question.h"
 
 #include "chunked.h"
+#include "host_facts.h"
 #include "http_request.h"
 
 #include <arpa/inet.h>
@@ -243,6 +245,22 @@ static bool take_body(char *bytes, size_t n, const struct http_request *http, st
     return true;
 }
 
+/* True: bind sources were wanted, and nothing else. */
+static bool answer_by_name(struct facts *facts)
+{
+    bool answered = false;
+    for (size_t i = 0; i < facts->count; i++) {
+        struct fact *fact = &facts->items[i];
+        if (fact->state != FACT_WANTED)
+            continue;
+        if (fact->kind != FACT_HOST_PATH)
+            return false;
+        host_fact_answer(NULL, fact, facts->arena);
+        answered = true;
+    }
+    return answered;
+}
+
 static void decide(struct str body, struct request *request, struct arena *arena,
                    struct answer *answer)
 {
@@ -259,7 +277,10 @@ static void decide(struct str body, struct request *request, struct arena *arena
         !request_check_archive(answer->by.role, request, str_head(body, ARCHIVE_MARK_MAX),
                                &answer->decision))
         return;
-    policy_decide(answer->by.role, request, NULL, arena, &answer->decision);
+    struct facts facts = {.arena = arena};
+    do {
+        policy_decide(answer->by.role, request, &facts, arena, &answer->decision);
+    } while (answer->decision.verdict == VERDICT_NEED && answer_by_name(&facts));
 }
 
 bool question_ends_in_lf(struct str bytes)

@@ -90,6 +90,7 @@ static const struct call calls[] = {
     {"readlink", ALLOW, {{0}}}, {"readlinkat", ALLOW, {{0}}}, {"getcwd", ALLOW, {{0}}},
     {"access", ALLOW, {{0}}}, {"faccessat", ALLOW, {{0}}}, {"faccessat2", ALLOW, {{0}}},
     {"statfs", ALLOW, {{0}}},
+    {"fstatfs", ALLOW, {{0}}},                  /* is a bind source's mount nosuid? */
     {"ftruncate", ALLOW, {{0}}},                /* takes half an audit line back */
     {"fallocate", ALLOW, {{IF(1, INT), IS FALLOC_FL_KEEP_SIZE}}},    /* is there room for the next one? */
     {"unlink", ALLOW, {{0}}},                   /* of the own sockets, at the end */

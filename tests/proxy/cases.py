@@ -159,6 +159,16 @@ def check_sent(case, request, expected):
 
 # ---- live ---------------------------------------------------------------------------------------
 
+def host_tree(env):
+    """What the facts of the cases say of bind sources, as a file system: /srv/ci/ws is a folder, with
+    a link to / and a second name of the daemon's socket in it; all else is missing."""
+    tree = os.path.join(env.dir, "host")
+    os.makedirs(os.path.join(tree, "srv/ci/ws"))
+    os.symlink("/", os.path.join(tree, "srv/ci/ws/rootlink"))
+    os.link(env.upstream, os.path.join(tree, "srv/ci/ws/daemon.sock"))
+    return tree
+
+
 class Live:
     """One proxy per policy, kept for the whole run."""
 
@@ -176,7 +186,9 @@ class Live:
 
     def env(self, policy):
         if policy not in self.envs:
-            self.envs[policy] = Env("--head-timeout", "30", policy=policy)
+            self.envs[policy] = env = Env("--head-timeout", "30", policy=policy, start=False)
+            env.args += ["--host-root", host_tree(env)]
+            env.start()
         return self.envs[policy]
 
     def prepared(self, case):

@@ -10,7 +10,9 @@ import behaviour_admin
 import behaviour_audit
 import behaviour_build
 import behaviour_clients
+import behaviour_facts
 import behaviour_health
+import behaviour_hostpath
 import behaviour_http
 import behaviour_limits
 import behaviour_process
@@ -29,10 +31,10 @@ import cases
 from harness import settings
 
 SUITES = [behaviour_http, behaviour_stream, behaviour_upstream, behaviour_tunnel, behaviour_limits,
-          behaviour_admin, behaviour_audit, behaviour_build, behaviour_clients, behaviour_health,
-          behaviour_process, behaviour_reload, behaviour_reload_load, behaviour_sandbox,
-          behaviour_systemd, behaviour_test_command, behaviour_tls, behaviour_tls_files,
-          behaviour_who]
+          behaviour_admin, behaviour_audit, behaviour_build, behaviour_clients, behaviour_facts,
+          behaviour_health, behaviour_hostpath, behaviour_process, behaviour_reload,
+          behaviour_reload_load, behaviour_sandbox, behaviour_systemd, behaviour_test_command, behaviour_tls,
+          behaviour_tls_files, behaviour_who]
 
 
 class Report:

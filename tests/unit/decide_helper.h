@@ -3,6 +3,7 @@
 #define TESTS_DECIDE_HELPER_H
 
 #include "checks.h"
+#include "facts_helper.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -42,7 +43,7 @@ static inline void decide_with(const struct role *role, const char *method, cons
         return;
     if (request.route->body == BODY_JSON || request.route->op == OP_ContainerStart)
         request.body = body;
-    policy_decide(role, &request, NULL, arena, decision);
+    decide_by_name(role, &request, arena, decision);
 }
 
 static inline void decide_text(const char *role, const char *method, const char *target,
