@@ -279,7 +279,8 @@ static bool take_trait(struct reader *reader, struct asker *asker, const struct 
     }
     if (!known)
         return document_unknown(reader->document, member, "\"client\"", &nearest);
-    if (!str_is(member->key, "cert_san") || member->kind != JSON_ARRAY)
+    bool several = str_is(member->key, "cert_san") || str_is(member->key, "container_label");
+    if (!several || member->kind != JSON_ARRAY)
         return set_trait(reader, asker, member, member);
     bool good = true;
     for (const struct json_node *e = json_child(doc, member); e; e = json_next(doc, e))

@@ -27,6 +27,7 @@ struct shared {
     atomic_uint lookup_lines;          /* connections of look-ups beside the clients' own */
     struct exec_table *execs;          /* commands made through the proxy */
     const struct host_root *host_root; /* where bind sources are looked at; NULL: by name only */
+    atomic_ullong paused_ms;           /* monotonic: when clients last had to wait; 0: never */
 };
 
 /* What is needed of a request until it has been sent on; pooled, since it is large. */

@@ -94,6 +94,52 @@ static const char *set_cert_spki(struct asker *asker, struct str value)
     return right ? NULL : "is not sha256: and 64 hex digits";
 }
 
+static const char *set_container_name(struct asker *asker, struct str value)
+{
+    if (value.n && value.p[0] == '/')
+        return "begins with a slash, and names are written without";
+    return set_text(&asker->identity.container_name, value);
+}
+
+static const char *set_container_image(struct asker *asker, struct str value)
+{
+    struct str digits = str_skip(value, 7);
+    if (str_starts(value, STR("sha256:")) && digits.n == 64)
+        return set_text(&asker->identity.container_image_id, value);
+    return set_text(&asker->identity.container_image, value);
+}
+
+static const char *add_label(struct asker *asker, struct str key, struct str value)
+{
+    struct client_identity *identity = &asker->identity;
+    if (key.n == 0)
+        return "names no label: write key=value";
+    if (identity->container_label_count == ASKER_LABELS_MAX)
+        return "is one label too many";
+    for (size_t i = 0; i < identity->container_label_count; i++)
+        if (str_eq(asker->labels[i].key, key))
+            return "is a second value of one label, and a container has one";
+    asker->labels[identity->container_label_count++] = (struct client_label){key, value};
+    identity->container_labels = asker->labels;
+    return NULL;
+}
+
+static const char *set_container_label(struct asker *asker, struct str value)
+{
+    size_t equals = str_find(value, '=');
+    return add_label(asker, str_head(value, equals), str_skip(value, equals + 1));
+}
+
+static const char *set_compose_project(struct asker *asker, struct str value)
+{
+    return add_label(asker, STR("com.docker.compose.project"), value);
+}
+
+static const char *set_compose_service(struct asker *asker, struct str value)
+{
+    return add_label(asker, STR("com.docker.compose.service"), value);
+}
+
 static const struct {
     const char *name, *option;
     const char *(*set)(struct asker *asker, struct str value);
@@ -106,6 +152,11 @@ static const struct {
     {"cert_ou", "cert-ou", set_cert_ou},
     {"cert_san", "cert-san", set_cert_san},
     {"cert_spki", "cert-spki", set_cert_spki},
+    {"container_name", "container-name", set_container_name},
+    {"container_label", "container-label", set_container_label},
+    {"container_image", "container-image", set_container_image},
+    {"compose_project", "compose-project", set_compose_project},
+    {"compose_service", "compose-service", set_compose_service},
 };
 
 const char *asker_trait(size_t index)

@@ -9,12 +9,14 @@
 enum {
     QUESTION_BODY_MAX = 1 << 20, /* bytes; the default of --max-body */
     ASKER_SANS_MAX = 64,         /* alternative names of a certificate */
+    ASKER_LABELS_MAX = 64,       /* labels of a container */
 };
 
 /* Who asks, as people write it. Texts are borrowed. */
 struct asker {
     struct client_identity identity;
     struct str sans[ASKER_SANS_MAX];
+    struct client_label labels[ASKER_LABELS_MAX];
 };
 
 /* One trait of who asks, by its name in `match` ("uid", "cert_cn"; "cert-cn" is the same). Returns

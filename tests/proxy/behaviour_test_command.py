@@ -20,6 +20,9 @@ POLICY = {
         "ci": {"allow": ["@ping", "ContainerCreate"], "images": {"allow": ["busybox"]}},
     },
 }
+WITH_CONTAINERS = {**POLICY, "clients": POLICY["clients"] + [
+    {"name": "shipper", "match": {"compose_service": "ship*", "container_label": "tier=a"}, "role": "logs"},
+    {"name": "boxes", "match": {"container_name": "box-?", "container_image": "busybox:*"}, "role": "logs"}]}
 CREATE = {"name": "create", "request": "POST /containers/create?name=x", "role": "ci",
           "body": {"Image": "busybox", "HostConfig": {"Privileged": False}}, "expect": "allow"}
 DENIED = {**CREATE, "name": "privileged", "body": {"Image": "busybox", "HostConfig": {"Privileged": True}},
@@ -158,7 +161,9 @@ REQUESTS = [
                   "expect_client": "ci"}, None),
     ("all that is known of a client", {**LIST, "client": {
         "uid": 1, "gid": 1, "address": "fd00::1", "listener": "x", "cert_cn": "a", "cert_ou": "b",
-        "cert_san": ["DNS:a", "URI:spiffe://b"], "cert_spki": "sha256:" + "0a" * 32, "description": "x"},
+        "cert_san": ["DNS:a", "URI:spiffe://b"], "cert_spki": "sha256:" + "0a" * 32, "description": "x",
+        "container_name": "x", "container_label": ["a=b", "c"], "container_image": "x:1",
+        "compose_project": "p", "compose_service": "s"},
                                        "expect_role": "default"}, None),
 ]
 
@@ -293,6 +298,12 @@ IDENTITIES = [  # options, decision, role, client
     (("--uid", "2000"), "deny", "default", None),
     (("--uid", "7", "--gid", "2000"), "allow", "logs", "people"),
     (("--gid", "2000", "--listener", SOCKET), "deny", "ci", "ci"),
+    (("--compose-service", "shipper", "--container-label", "tier=a"), "allow", "logs", "shipper"),
+    (("--compose-service", "shipper", "--container-label", "tier=b"), "deny", "default", None),
+    (("--compose-service", "shipper"), "deny", "default", None),
+    (("--container-name", "box-1", "--container-image", "busybox:1", "--compose-project", "p"), "allow", "logs",
+     "boxes"),
+    (("--container-name", "box-1"), "deny", "default", None),
     (("--role", "default"), "deny", "default", None),
     (("--gid", "2000", "--role", "default"), "deny", "default", None),
     (("--cert-san", "DNS:a", "--cert-san", "IP:10.0.0.1", "--cert-cn", "a", "--cert-ou", "b",
@@ -303,7 +314,7 @@ IDENTITIES = [  # options, decision, role, client
 @suite.test
 def explain_identity():
     """explain: who asks chooses the role as in `clients`; --role wins"""
-    with folder(LIST) as path:
+    with folder(LIST, content=WITH_CONTAINERS) as path:
         policy = os.path.join(os.path.dirname(path), "..", "policies", "p.json")
         for options, *expected in IDENTITIES:
             result = run_bin("explain", "--policy", policy, *options, stdin=ASK)
@@ -317,6 +328,8 @@ def explain_wrong_identity():
     """explain: values that nobody can have, and facts that cannot be read: status 1, no answer"""
     for options in (("--uid", "x"), ("--uid", "-1"), ("--gid", "4294967295"), ("--address", "a.example"),
                     ("--cert-san", "a.example"), ("--cert-spki", "sha256:00"), ("--cert-cn", ""),
+                    ("--container-name", "/x"), ("--container-label", "=x"),
+                    ("--compose-service", "a", "--compose-service", "b"),
                     ("--facts", "/nowhere/facts.json"), ("--role", "none")):
         result = run_bin("explain", *options, stdin=ASK)
         equal((result.returncode, result.stdout), (1, b""), f"explain {options}")

@@ -156,12 +156,18 @@ static inline bool fact_from(const struct json *doc, const struct json_node *fac
 }
 
 /* own: facts of the case, in doc, or NULL. Every kind has an answer. */
-static inline void facts_answer(struct facts *facts, const struct json *doc,
-                                const struct json_node *own, struct arena *arena)
+static inline void facts_answer(const struct request *request, struct facts *facts,
+                                const struct json *doc, const struct json_node *own,
+                                struct arena *arena)
 {
     const struct json *usual = usual_facts();
     for (size_t i = 0; i < facts->count; i++) {
         struct fact *fact = &facts->items[i];
+        bool is_new = request->route->op == OP_NetworkCreate && fact->kind == FACT_NETWORK;
+        if (fact->state == FACT_WANTED && is_new && !(own && json_get(doc, own, STR("network")))) {
+            fact->state = FACT_MISSING; /* what is made is not there yet */
+            fact->text = STR("network not found");
+        }
         if (fact->state == FACT_WANTED && !(own && fact_from(doc, own, fact, arena)) &&
             !fact_from(usual, usual->nodes, fact, arena))
             fail_msg("facts.json has no %s \"%.*s\"", fact_kind_name(fact->kind),
@@ -180,7 +186,7 @@ static inline void decide_known(const struct role *role, const struct request *r
     facts->arena = arena;
     policy_decide(role, request, facts, arena, decision);
     for (int round = 0; decision->verdict == VERDICT_NEED && round < FACT_ROUNDS_MAX; round++) {
-        facts_answer(facts, doc, own, arena);
+        facts_answer(request, facts, doc, own, arena);
         policy_decide(role, request, facts, arena, decision);
     }
 }

@@ -147,7 +147,7 @@ static const struct row resources[] = {
 #define DIGEST "sha256:" ID64
 static const struct row images[] = {
     RUN(OPEN_ROLE, "nginx", YES, NULL), RUN(OPEN_ROLE, "localhost:5000/x", NO, "images.allow"), RUN(OPEN_ROLE, "10.0.0.1/x", NO, NULL), RUN(IMG("\"allow\":[\"localhost:5000/**\"]"), "localhost:5000/x", YES, NULL),
-    RUN(OPEN_ROLE, "abc123", YES, NULL), RUN(GOOD, "abc123", NO, NULL), RUN(IMG("\"deny\":[\"nginx\"]"), "abc123", NO, "images.allow"), RUN(IMG("\"deny\":[\"nginx\"]"), "sha256:1", NO, "images.allow"), RUN(GOOD, DIGEST, NO, NULL), RUN(GOOD, "good.example/a:1", YES, NULL), RUN(GOOD, "good.example.evil/a:1", NO, NULL), RUN(GOOD, "", NO, NULL),
+    RUN(OPEN_ROLE, "abc123", YES, NULL), RUN(GOOD, "abc123", NO, NULL), RUN(IMG("\"deny\":[\"nginx\"]"), "abc123", NO, NULL), RUN(IMG("\"deny\":[\"nginx\"]"), "sha256:1", NO, NULL), RUN(GOOD, DIGEST, NO, NULL), RUN(GOOD, "good.example/a:1", YES, NULL), RUN(GOOD, "good.example.evil/a:1", NO, NULL), RUN(GOOD, "", NO, NULL),
     RUN(ALL, "localhost:5000/x", YES, NULL), RUN(IMG("\"deny\":[\"nginx\"]"), "docker.io/library/nginx:1", NO, "images.deny"), RUN(IMG("\"deny\":[\"nginx\"]"), "redis", YES, NULL),
     RUN(IMG("\"require_digest\":true"), "nginx:1", NO, "images.require_digest"), RUN(IMG("\"require_digest\":true"), "nginx@" DIGEST, YES, NULL), RUN(IMG("\"deny_tags\":[\"latest\"]"), "nginx", NO, "images.deny_tags"),
     RUN(IMG("\"deny_tags\":[\"latest\"]"), "nginx:1", YES, NULL), RUN(OPEN_ROLE, "UPPER", NO, NULL),

@@ -465,7 +465,7 @@ static const struct reaching reachings[] = {
     {"POST", "/v1.41/containers/web/attach?stdout=1", "", true},
     {"GET", "/v1.41/containers/web/attach/ws?stdout=1", "", true},
     {"POST", "/v1.41/commit?container=web&repo=x", "{}", true},
-    {"POST", "/v1.41/networks/n/connect", "{\"Container\":\"web\"}", true},
+    {"POST", "/v1.41/networks/bridge/connect", "{\"Container\":\"web\"}", true},
     {"POST", "/v1.41/networks/n/disconnect", "{\"Container\":\"web\"}", true},
 };
 
