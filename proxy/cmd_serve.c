@@ -4,6 +4,7 @@
 #include "address.h"
 #include "confine.h"
 #include "exec_table.h"
+#include "lookup.h"
 #include "own_places.h"
 #include "upstream.h"
 
@@ -159,11 +160,11 @@ static bool watch_loops(struct daemon *daemon)
 
 /* ---- start --------------------------------------------------------------------------------- */
 
-/* Two descriptors a connection, and some of our own. */
+/* Two descriptors a connection, those of look-ups, and some of our own. */
 static void raise_descriptor_limit(const struct config *config)
 {
     struct rlimit limit;
-    rlim_t want = (rlim_t)config->max_connections * 2 + 64;
+    rlim_t want = (rlim_t)config->max_connections * 2 + LOOKUP_FURTHER_MAX + 64;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
         return;
     limit.rlim_cur = want < limit.rlim_max ? want : limit.rlim_max;

@@ -28,6 +28,7 @@ struct shared {
     atomic_uint connections;  /* open client connections */
     atomic_size_t body_bytes; /* room held for bodies that are read whole */
     atomic_size_t fact_bytes; /* room held for what the daemon has said of objects */
+    atomic_uint lookup_lines; /* connections of look-ups beside the clients' own */
     struct exec_table *execs; /* commands made through the proxy */
 };
 
@@ -49,6 +50,14 @@ struct inquiry {
 
 struct conn;
 
+/* What the daemon has last said of itself, which costs it some 10 ms (it starts programs to find
+   their versions), where an object's inspect costs 0.1. */
+struct kept {
+    char *text; /* owned; NULL: nothing is kept */
+    size_t length;
+    uint64_t until_ms; /* monotonic: when it is asked again */
+};
+
 struct context {
     struct loop loop;
     const struct config *config;
@@ -64,6 +73,7 @@ struct context {
     struct arena scratch;        /* of one decision at a time */
     struct inquiry *inquiries;   /* free ones */
     size_t inquiry_count;
+    struct kept info, version;
     char id_prefix[24]; /* makes request ids unique over loops and restarts */
     uint64_t next_id;
     EVP_MD *sha256; /* owned by the process */

@@ -25,6 +25,7 @@ struct line {
     int status;       /* of the answer; 0: its head is awaited */
     bool keep_alive;  /* the daemon would take another request */
     bool fresh;       /* opened for this question */
+    bool counted;     /* among the connections beside the clients' own */
 };
 
 struct lookup {
@@ -32,6 +33,7 @@ struct lookup {
     struct facts *facts;
     struct line lines[LOOKUP_LINES_MAX];
     struct body answers[FACTS_MAX]; /* of facts that were found */
+    size_t text;                    /* bytes of them */
     struct task retry;              /* the daemon's socket had no room */
 };
 
@@ -60,6 +62,8 @@ void lookup_free(struct lookup *lookup)
         if (i > 0 || line->fact)
             stream_close(line->stream);
         body_free(&line->body);
+        if (line->counted)
+            atomic_fetch_sub(&lookup->plan.context->shared->lookup_lines, 1);
     }
     for (size_t i = 0; i < FACTS_MAX; i++)
         body_free(&lookup->answers[i]);
@@ -68,10 +72,11 @@ void lookup_free(struct lookup *lookup)
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
-/* What is no question to the daemon. */
-static void answer_here(struct context *context, struct fact *fact)
+/* What is no question to the daemon. The text lives in the arena, or for ever. */
+static void answer_here(struct context *context, struct fact *fact, struct arena *arena)
 {
     (void)context;
+    (void)arena;
     fact->state = FACT_FOUND;
     fact->text = STR("{\"State\":\"none\"}");
 }
@@ -82,6 +87,48 @@ static void answer_own_exec(const struct lookup *lookup, struct fact *fact)
     fact->state = FACT_FOUND;
     fact->text = exec_table_has(execs, fact->name, lookup->plan.role) ? STR("{\"Own\":true}")
                                                                       : STR("{\"Own\":false}");
+}
+
+static struct kept *kept_of(struct context *context, enum fact_kind kind)
+{
+    return kind == FACT_INFO ? &context->info : kind == FACT_VERSION ? &context->version : NULL;
+}
+
+static void forget(struct kept *kept)
+{
+    free(kept->text);
+    *kept = (struct kept){NULL, 0, 0};
+}
+
+void lookup_forget(struct context *context)
+{
+    forget(&context->info);
+    forget(&context->version);
+}
+
+static void keep(struct context *context, enum fact_kind kind, struct str text)
+{
+    struct kept *kept = kept_of(context, kind);
+    if (!kept || !str_starts(text, STR("{")) || text.n > LOOKUP_KEPT_MAX)
+        return;
+    forget(kept);
+    kept->text = malloc(text.n);
+    if (!kept->text)
+        return;
+    memcpy(kept->text, text.p, text.n);
+    kept->length = text.n;
+    kept->until_ms = context->loop.now_ms + 1000 * (uint64_t)LOOKUP_KEPT_S;
+}
+
+static bool answer_kept(const struct lookup *lookup, struct fact *fact)
+{
+    struct context *context = lookup->plan.context;
+    const struct kept *kept = kept_of(context, fact->kind);
+    if (!kept || !kept->text || context->loop.now_ms >= kept->until_ms)
+        return false;
+    fact->text = arena_copy(lookup->facts->arena, (struct str){kept->text, kept->length});
+    fact->state = fact->text.p ? FACT_FOUND : FACT_WANTED;
+    return fact->text.p != NULL;
 }
 
 static void settle(struct lookup *lookup, struct fact *fact, enum fact_state state, struct str text)
@@ -137,6 +184,8 @@ static void answered(struct lookup *lookup, struct line *line)
         struct body *answer = &lookup->answers[fact - lookup->facts->items];
         *answer = line->body;
         line->body = (struct body){.p = NULL};
+        lookup->text += text.n;
+        keep(lookup->plan.context, fact->kind, text);
         fact->state = FACT_FOUND;
         fact->text = text;
     } else {
@@ -237,7 +286,7 @@ static void take_head(struct lookup *lookup, struct line *line, size_t length)
     line->keep_alive = http.keep_alive;
     line->body = (struct body){.framing = http.framing,
                                .announced = http.length,
-                               .limit = FACT_TEXT_MAX,
+                               .limit = lookup->text > LOOKUP_TEXT_MAX ? 0 : FACT_TEXT_MAX,
                                .held = &lookup->plan.context->shared->fact_bytes,
                                .held_max = LOOKUP_HELD_MAX,
                                .chunked = {.trailers = true}};
@@ -340,11 +389,23 @@ static struct fact *next_wanted(struct lookup *lookup)
         if (fact->kind == FACT_OWN_EXEC)
             answer_own_exec(lookup, fact);
         else if (fact->kind == FACT_HOST_PATH)
-            answer_here(lookup->plan.context, fact);
-        else
+            answer_here(lookup->plan.context, fact, facts->arena);
+        else if (!answer_kept(lookup, fact))
             return fact;
     }
     return NULL;
+}
+
+/* May this line be used? Those beside the client's own are bounded. */
+static bool line_is_ours(struct lookup *lookup, struct line *line)
+{
+    atomic_uint *lines = &lookup->plan.context->shared->lookup_lines;
+    if (line->counted || line->stream == lookup->plan.upstream)
+        return true;
+    line->counted = atomic_fetch_add(lines, 1) < LOOKUP_FURTHER_MAX;
+    if (!line->counted)
+        atomic_fetch_sub(lines, 1);
+    return line->counted;
 }
 
 /* Gives every free line a question. A further line that cannot be opened leaves its question to the
@@ -356,10 +417,14 @@ static enum lookup_status ask_all(struct lookup *lookup)
         struct fact *fact = line->fact ? NULL : next_wanted(lookup);
         if (!fact)
             continue;
+        if (!line_is_ours(lookup, line))
+            break;
         line->fact = fact;
         enum upstream_status status = ask(lookup, line);
         if (status == UPSTREAM_OPEN)
             continue;
+        if (status == UPSTREAM_AWAY)
+            lookup_forget(lookup->plan.context);
         line->fact = NULL;
         if (i > 0)
             break;

@@ -123,7 +123,9 @@ static void write_facts(const struct inquiry *inquiry, struct json_out *out)
     const struct facts *facts = &inquiry->facts;
     if (!inquiry->lookup)
         return;
-    json_out_member(out, "object_id", str_head(inquiry->decision.pinned, FACT_SHOWN_MAX));
+    const struct decision *decision = &inquiry->decision;
+    struct str id = decision->pinned.n ? decision->pinned : decision->pinned_param;
+    json_out_member(out, "object_id", str_head(id, FACT_SHOWN_MAX));
     json_out_key(out, "facts");
     json_out_open(out, '[');
     for (size_t i = 0; i < facts->count && out->len < FACTS_FULL; i++)

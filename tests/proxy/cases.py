@@ -165,6 +165,7 @@ class Live:
 
     def __init__(self):
         self.envs = {}
+        self.itself = {}    # policy -> what the daemon says of itself
         self.execs = set()  # (policy, ID) of commands that were made
         self.last = {}      # policy -> bytes at the daemon after the case before
 
@@ -182,6 +183,13 @@ class Live:
 
     def prepared(self, case):
         """The proxy of the case's policy, before a daemon that says what the case wants."""
+        itself = [case.facts.get(kind) for kind in ("info", "version")]
+        if self.itself.setdefault(case.policy, itself) != itself:
+            # What the daemon says of itself is kept for a while: another one, another proxy.
+            self.itself[case.policy] = itself
+            self.execs = {made for made in self.execs if made[0] != case.policy}
+            self.envs.pop(case.policy).__exit__(None, None, None)
+            self.last.pop(case.policy, None)
         env = self.env(case.policy)
         env.fake.facts = case.facts
         for exec_id, told in case.facts.get("own_exec", {}).items():

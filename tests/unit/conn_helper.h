@@ -142,6 +142,7 @@ static inline void world_close(struct world *world)
     worker_close(&world->worker);
     world_must(atomic_load(&world->shared.connections) == 0, "connections are counted as open");
     world_must(atomic_load(&world->shared.fact_bytes) == 0, "answers are counted as held");
+    world_must(atomic_load(&world->shared.lookup_lines) == 0, "look-ups are counted as open");
     exec_table_free(world->shared.execs);
     audit_close(world->sink);
     EVP_MD_free(world->sha256);
