@@ -94,8 +94,9 @@ static const struct filter_row {
     {"cut", FILTER_ARRAY, NULL, "[" A, NULL},
     {"cut in an element", FILTER_ARRAY, NULL, "[{\"v\":", NULL},
     {"nothing", FILTER_ARRAY, NULL, "", NULL},
-    {"a name twice", FILTER_ARRAY, NULL, "[{\"v\":\"a\",\"v\":\"hide\"}]", NULL},
-    {"not UTF-8", FILTER_ARRAY, NULL, "[{\"v\":\"\xFF\"}]", NULL},
+    {"a name twice", FILTER_ARRAY, NULL, "[{\"v\":\"a\",\"v\":\"hide\"}]", "[]"},
+    {"a NUL in one of three", FILTER_ARRAY, NULL, "[" A ",{\"v\":\"\\u0000\"}," A "]", "[" A "," A "]"},
+    {"not UTF-8", FILTER_ARRAY, NULL, "[{\"v\":\"\xFF\"}]", "[]"},
     {"too deep", FILTER_ARRAY, NULL, "[{\"v\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["
      "]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}]", NULL},
     {"member", FILTER_ARRAY, "Vs", "{\"Vs\":[" A "," H "],\"W\":[\"x\", 1]}\n", "{\"Vs\":[" A "],\"W\":[\"x\", 1]}\n"},
