@@ -131,7 +131,7 @@ static const struct filter_row {
     {"line a word", FILTER_LINES, NULL, A "null", NULL},
     {"line cut", FILTER_LINES, NULL, A "\n{\"v", NULL},
     {"line cannot tell", FILTER_LINES, NULL, A F A, NULL},
-    {"line malformed", FILTER_LINES, NULL, "{\"v\":01}", NULL},
+    {"line malformed", FILTER_LINES, NULL, "{\"v\":01}", ""},
     {"commas between lines", FILTER_LINES, NULL, A "," A, NULL},
     {"whole", FILTER_WHOLE, NULL, "any thing", "any thingany thing"},
     {"whole and empty", FILTER_WHOLE, NULL, "", ""},
