@@ -280,6 +280,10 @@ struct bind_tree {
 /* By the indices of role and entry; false behind the last entry. */
 bool policy_bind_tree(const struct policy *policy, size_t role, size_t index,
                       struct bind_tree *out);
+/* A label of a container, as the daemon tells it. */
+struct client_label {
+    struct str key, value; /* value.p is not NULL, also of an empty one */
+};
 
 /* Who asks, as the listener knows it. What is not known is empty (p NULL), and matches nothing. All
    texts are borrowed. */
@@ -292,7 +296,12 @@ struct client_identity {
     struct str cert_ou;
     const struct str *cert_sans; /* "DNS:ci.example.com", "URI:spiffe://..." */
     size_t cert_san_count;
-    struct str cert_spki; /* "sha256:" and 64 hex digits */
+    struct str cert_spki;          /* "sha256:" and 64 hex digits */
+    struct str container_name;     /* of the container that a Unix peer runs in, without slash */
+    struct str container_image;    /* as it was named when the container was created */
+    struct str container_image_id; /* "sha256:" and 64 hex digits */
+    const struct client_label *container_labels; /* no two of one key */
+    size_t container_label_count;
 };
 
 /* The kind of an alternative name by its prefix, with what stands behind that in *rest: 'D' "DNS:",
@@ -303,11 +312,16 @@ char client_san_kind(struct str san, struct str *rest);
 struct client_role {
     const char *client;      /* name of the entry that matched; NULL: none did */
     const struct role *role; /* its role, else `default`; NULL: nobody is served */
+    /* Who that is, for an owner's label, where somebody keeps it as long as this; else NULL. */
+    const struct client_identity *who;
 };
 
 /* The first entry of `clients` whose every match key holds; without one the role `default`. */
 struct client_role policy_client(const struct policy *policy,
                                  const struct client_identity *identity);
+/* Does it depend on the peer's container which entry that is? Whatever identity holds of the
+   container does not count. identity NULL: may it, of anybody. */
+bool policy_needs_container(const struct policy *policy, const struct client_identity *identity);
 /* Has what the role's clients make an owner? */
 bool role_has_owner(const struct role *role);
 /* The value of the owner's label for this client of the role; p NULL: the role has no owner, or

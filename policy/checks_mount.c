@@ -365,13 +365,17 @@ enum finding check_mounts(struct check *check, const struct json_node *value)
 enum finding check_volume_targets(struct check *check, const struct json_node *value)
 {
     struct str driver = place_text(check, PLACE_VOLUME_DRIVER);
+    bool asked = !check_is_existing(check);
     if (judge_count(check) != FINDING_PASS)
         return FINDING_REFUSE;
     for (const struct json_node *n = json_child(check->body, value); n;
-         n = json_next(check->body, n))
+         n = json_next(check->body, n)) {
         if (judge_target(check, n->key) != FINDING_PASS)
             return FINDING_REFUSE;
-    return judge_volume(check, STR(""), driver, NULL, true);
+        asked = asked || (!absent_passes(check, KEY_VOLUMES) &&
+                          !image_brings_name(check, "Config.Volumes", n->key));
+    }
+    return asked ? judge_volume(check, STR(""), driver, NULL, true) : FINDING_PASS;
 }
 
 /* "web" or "web:ro". */
@@ -383,9 +387,12 @@ enum finding check_volumes_from(struct check *check, const struct json_node *val
         check->at = item;
         struct str id;
         if (judge_container_name(check, name) != FINDING_PASS ||
-            judge(check, KEY_VOLUMES_FROM, name) != FINDING_PASS ||
-            judge_container(check, name, true, &id) != FINDING_PASS ||
-            pin_text(check, STR(""), id, str_skip(item->text, name.n)) != FINDING_PASS)
+            judge(check, KEY_VOLUMES_FROM, name) != FINDING_PASS)
+            return FINDING_REFUSE;
+        /* What a container has got from others stands among its own mounts. */
+        if (!check_is_existing(check) &&
+            (judge_container(check, name, true, &id) != FINDING_PASS ||
+             pin_text(check, STR(""), id, str_skip(item->text, name.n)) != FINDING_PASS))
             return FINDING_REFUSE;
     }
     return FINDING_PASS;

@@ -7,6 +7,7 @@
 #include "exec_table.h"
 #include "host_warn.h"
 #include "lookup.h"
+#include "peer_container.h"
 #include "reload.h"
 #include "upstream.h"
 
@@ -141,6 +142,28 @@ static void raise_descriptor_limit(const struct config *config)
                  (unsigned long long)limit.rlim_cur, config->max_connections);
 }
 
+/* Who does not see the daemon's process sees no container's, either. */
+static void warn_of_blindness(const struct daemon *daemon, int fd)
+{
+    struct ucred cred = {0, (uid_t)-1, (gid_t)-1};
+    socklen_t length = sizeof(cred);
+    const struct snapshot *snapshot = daemon->reload.snapshot;
+    if (snapshot->role || !policy_needs_container(snapshot->policy, NULL) ||
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &length) != 0)
+        return;
+    if (cred.pid != 0) {
+        if (!container_sees(cred.pid))
+            log_warn("\"clients\" of the policy ask for containers, and /proc does not show other "
+                     "users' processes (hidepid; of the systemd unit: ProtectProc=default is "
+                     "needed), so whoever would be told by them is refused");
+        return;
+    }
+    log_warn(
+        "\"clients\" of the policy ask for containers, and from here no process of another "
+        "container can be seen, so those entries match nobody: run sockwarden in the host's pid "
+        "namespace (docker run --pid=host, compose: pid: host)");
+}
+
 /* Tells at start what every request would tell later; the daemon may also come up after us. */
 static void probe_upstream(const struct daemon *daemon)
 {
@@ -153,6 +176,8 @@ static void probe_upstream(const struct daemon *daemon)
         char message[600];
         upstream_explain(context, errno, message, sizeof(message));
         log_warn("%s", message);
+    } else {
+        warn_of_blindness(daemon, fd);
     }
     close(fd);
 }
@@ -315,7 +340,8 @@ static bool start(struct daemon *daemon)
         return false;
     }
     if (!open_workers(daemon) || !watch_signals(daemon) || !watch_loops(daemon) ||
-        !open_listeners(daemon) || !confine(config, &daemon->server, daemon->sink, &daemon->drop))
+        !open_listeners(daemon) ||
+        !confine(config, &daemon->server, daemon->sink, &daemon->drop, daemon->reload.snapshot))
         return false;
     probe_upstream(daemon);
     warn_of_binds(daemon);

@@ -6,6 +6,7 @@
 #include "host_facts.h"
 #include "lookup.h"
 #include "upstream.h"
+#include "who.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,10 +14,10 @@
 enum phase exchange_deny(struct exchange *exchange)
 {
     const struct decision *decision = &exchange->inquiry->decision;
-    char reason[REASON_MAX];
+    char reason[REASON_MAX + 192];
     int status = decision->status ? decision->status : 403;
     bool close = decision->close;
-    snprintf(reason, sizeof(reason), "%s", decision->reason);
+    who_tell(exchange, decision, reason, sizeof(reason));
     exchange->status = (uint16_t)status;
     record_request(exchange);
     arena_reset(&exchange->context->scratch);

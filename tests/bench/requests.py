@@ -37,7 +37,7 @@ def inspects():
 
 
 FOUND, INFO = inspects()
-# What the daemon fills in is compared with what it says of itself: one fact more.
+# What the daemon fills in is compared with what it says of itself.
 PLAIN = {**FOUND, "HostConfig": {**FOUND["HostConfig"], "Runtime": "", "CgroupnsMode": "private"}}
 VOLUME = answer("200 OK", {"Name": "v", "Driver": "local", "Options": None, "Labels": None})
 CREATED = answer("201 Created", {"Id": ID, "Warnings": []})
@@ -63,7 +63,7 @@ ROWS = [
     ("`_ping`", 1, request("GET /_ping")),
     ("ContainerInspect, no fact", 1, request("GET /containers/web/json")),
     ("ContainerStart, one fact", 2, request("POST /containers/web/start")),
-    ("ContainerStart, two facts: it and /info", 3, request("POST /containers/real/start")),
+    ("ContainerStart, it and /info, which is kept", 2, request("POST /containers/real/start")),
     ("ContainerCreate, no fact", 1, request("POST /containers/create", {"Image": "a"})),
     ("ContainerCreate with a volume, looked at twice", 3,
      request("POST /containers/create", {"Image": "a", "HostConfig": {"Binds": ["v:/x"]}})),
@@ -221,7 +221,7 @@ def main():
         cells = [cell for column in columns for cell in (
             "%.1f" % column[row][0], shown(column[row][1], "%.1f"), "%.0f" % column[row][2])]
         print("| %s | %s |" % (name, " | ".join(cells)))
-        if columns[-1][row][2] != asked:
+        if abs(columns[-1][row][2] - asked) > 0.1:     # what is kept is asked again, now and then
             print("%s: the daemon is asked %.2f times, not %d" % (name, columns[-1][row][2], asked))
             failed = True
     return 1 if failed else 0

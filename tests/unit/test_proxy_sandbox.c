@@ -391,6 +391,12 @@ static int talk(void)
     return result(shutdown(client, SHUT_WR)) || result(close(client)) ? errno : 0;
 }
 
+/* The peer of a Unix socket. */
+static int hold_process(void)
+{
+    return result(syscall(SYS_pidfd_open, getpid(), 0));
+}
+
 static void *in_thread(void *arg)
 {
     free(malloc(1 << 20));
@@ -514,6 +520,7 @@ static const struct row {
     ROW(0, rotate_audit),
     ROW(0, remove_own_socket),
     ROW(0, talk),
+    ROW(0, hold_process),
     ROW(0, thread),
     ROW(0, memory),
     ROW(0, look_at_host),
