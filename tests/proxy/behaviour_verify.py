@@ -1,5 +1,6 @@
 """Volumes that change while a container is made: they are looked at once more behind the create."""
 import json
+import os
 import threading
 
 from fake_dockerd import response
@@ -42,6 +43,16 @@ def volumes(env, *looks, path="/volumes/v"):
 def containers(env, made=MADE, removed=response(b"", "204 No Content")):
     env.fake.handle("/containers/create", lambda conn, _: conn.send(made))
     env.fake.handle("/containers/" + ID, lambda conn, _: conn.send(removed))
+
+
+def policy_of(env, document, role):
+    path = os.path.join(env.dir, "policy.json")
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(document, file)
+    os.chmod(path, 0o600)
+    at = env.args.index("--role")
+    env.args[at:at + 2] = ["--policy", path, "--role", role]
+    env.start()
 
 
 def looks(env):
@@ -118,6 +129,29 @@ def one_of_many():
         equal(answer.status, 403, "status")
         equal(len(looks(env)), 40, "looks")
         equal(len(removals(env)), 1, "removals")
+
+
+OWNED = {"version": 1, "roles": {"ci": {
+    "extends": "builtin:default", "owner": {"label": "who", "value": "uid-${uid}"}}}}
+
+
+@suite.test
+def made_for_owner():
+    """a volume that was made for its owner must be his when the container has it"""
+    own = {**PLAIN, "Labels": {"who": f"uid-{os.getuid()}"}}
+    cases = (("his", own, 201), ("not his", {**PLAIN, "Labels": {"who": "eve"}}, 403),
+             ("nobody's", PLAIN, 403), ("gone", NONE, 403))
+    for name, last, status in cases:
+        with Env(start=False) as env:
+            policy_of(env, OWNED, "ci")
+            volumes(env, NONE, last)
+            containers(env)
+            env.fake.handle("/volumes/create", lambda conn, _: conn.send(
+                response(json.dumps(own).encode(), "201 Created")))
+            answer = env.ask(*CREATE, body({**BINDS, "NetworkMode": "none"}), JSON)
+            equal(answer.status, status, f"{name}: {answer.body}")
+            equal([r.path for r in env.fake.requests].count("/volumes/create"), 1, f"{name}: made")
+            equal(len(removals(env)), 0 if status == 201 else 1, f"{name}: removals")
 
 
 @suite.test
