@@ -3,11 +3,13 @@
    the request is decided again; a container that does not pass is removed before anybody learns of
    it. From then on nobody can exchange them: the daemon removes no volume that a container has.
    That is why starts and commands need none of this: their decision has seen the container with all
-   that it has, and is pinned to its ID. See exchange.h. */
+   that it has, and is pinned to its ID. What the daemon makes after it was given up, late or broken
+   off in the middle, is not seen here; its start is judged as any. See exchange.h. */
 #include "exchange.h"
 
 #include "lookup.h"
 #include "upstream.h"
+#include "who.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,7 +17,8 @@
 enum {
     CREATED_MAX = 16 << 10, /* bytes of the answer: an ID and warnings */
     ID_DIGITS = 64,
-    MESSAGE_MAX = REASON_MAX + 1024
+    TOLD_MAX = REASON_MAX + 192,
+    MESSAGE_MAX = TOLD_MAX + 1024
 };
 
 bool exchange_needs_verify(const struct exchange *exchange)
@@ -52,13 +55,14 @@ static enum phase not_removed(struct exchange *exchange, const char *why)
 {
     const struct inquiry *inquiry = exchange->inquiry;
     struct str id = inquiry->made;
-    char message[MESSAGE_MAX];
+    char message[MESSAGE_MAX], told[TOLD_MAX];
+    who_tell(exchange, &inquiry->decision, told, sizeof(told));
     log_error("%s: the container %.*s has been made, is refused, and cannot be removed: %s",
               operation_name(exchange->route->op), (int)id.n, id.p, why);
     snprintf(message, sizeof(message),
              "%s; the container %.*s has been made and cannot be removed again: %s; remove it with "
              "\"docker rm -f -v\" on the daemon's own socket",
-             inquiry->decision.reason, (int)id.n, id.p, why);
+             told, (int)id.n, id.p, why);
     return answer(exchange, 502, false, message);
 }
 
@@ -71,8 +75,8 @@ static enum phase begin_remove(struct exchange *exchange)
 enum phase exchange_remove(struct exchange *exchange)
 {
     const struct inquiry *inquiry = exchange->inquiry;
-    char why[600], message[MESSAGE_MAX];
-    struct str told;
+    char why[600], message[MESSAGE_MAX], told[TOLD_MAX];
+    struct str text;
     switch (lookup_step(inquiry->lookup)) {
     case LOOKUP_WAIT:
         return PHASE_WAIT;
@@ -84,13 +88,13 @@ enum phase exchange_remove(struct exchange *exchange)
     case LOOKUP_DONE:
         break;
     }
-    if (!lookup_removed(inquiry->lookup, &told)) {
-        text_shorten(why, sizeof(why), told);
+    if (!lookup_removed(inquiry->lookup, &text)) {
+        text_shorten(why, sizeof(why), text);
         return not_removed(exchange, why);
     }
     bool judged = inquiry->decision.status != 0;
-    snprintf(message, sizeof(message), "%s%s; the container has been removed",
-             inquiry->decision.reason,
+    who_tell(exchange, &inquiry->decision, told, sizeof(told));
+    snprintf(message, sizeof(message), "%s%s; the container has been removed", told,
              judged ? "; a volume changed while the container was made" : "");
     return answer(exchange, 403, true, message);
 }
