@@ -25,8 +25,8 @@ struct found {
 enum look check_look(struct check *check, enum fact_kind kind, struct str name,
                      struct found *found);
 
-/* The same for what is made by asking: body is POSTed, in the arena of the facts. Asked for only when
-   all else is known. */
+/* The same for what is made by asking: body is POSTed, in the arena of the facts. Asked for only
+   when all else is known. */
 enum look check_make(struct check *check, enum fact_kind kind, struct str name, struct str body,
                      struct found *found);
 
