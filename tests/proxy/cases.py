@@ -88,8 +88,6 @@ def load():
     files = {}
     for path in sorted(glob.glob(os.path.join(CASES, "*.jsonl"))):
         name = os.path.basename(path)[:-6]
-        if name == "stateful-disk":     # the daemon's file system is not looked at yet
-            continue
         with open(path, encoding="utf-8") as file:
             files[name] = [Case(name, json.loads(line)) for line in file]
     return files
