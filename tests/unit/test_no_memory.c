@@ -365,9 +365,11 @@ static void filter_step(const void *arg, bool failing)
     bool fine = filter_feed(&filter, str_head(body, 7)) &&
                 filter_feed(&filter, str_skip(body, 7)) && filter_end(&filter);
     filter_free(&filter);
-    assert_int_equal(fine, !(failing && plan.seen >= plan.at));
-    if (fine)
+    /* Where memory fails the answer ends, or what could not be read is left out of it. */
+    if (!failing || plan.seen < plan.at) {
+        assert_true(fine);
         assert_true(str_is((struct str){sunk.p, sunk.n}, row->result));
+    }
     assert_null(memmem(sunk.p, sunk.n, "secret", 6));
 }
 
