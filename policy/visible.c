@@ -4,6 +4,7 @@
 #include "existing.h"
 
 #include "checks.h"
+#include "hide.h"
 #include "load.h"
 
 /* ---- the owner's label ----------------------------------------------------------------------- */
@@ -67,6 +68,21 @@ struct str policy_owner(const struct role *role, const char *client,
             return out;
     }
     return out.n > 0 ? out : (struct str){NULL, 0};
+}
+
+bool role_hides(const struct role *role, struct str owner, struct hide *out)
+{
+    *out = (struct hide){.images = false};
+    if (!role)
+        return false;
+    if (role->own)
+        out->own_container = role->own->container;
+    if (role->owner.label.p) {
+        out->label = role->owner.label;
+        out->value = owner;
+        out->images = role->owner.images;
+    }
+    return out->own_container.p || out->label.p;
 }
 
 /* ---- what an object is ----------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 
 #include "deny.h"
 #include "lookup.h"
+#include "respond_filter.h"
 #include "upstream.h"
 
 #include <errno.h>
@@ -478,6 +479,7 @@ void exchange_finish(struct exchange *exchange)
     if (exchange->record_end && exchange->allowed)
         record_end(exchange);
     inquiry_release(exchange);
+    respond_filter_drop(exchange);
     exchange->route = NULL;
     exchange->role = NULL;
     exchange->scan = (struct head_scan){0, 0, 0};
