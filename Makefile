@@ -145,6 +145,10 @@ $(BUILD)/bench/%: tests/bench/%.c $(LIBPOLICY) $(FLAGS_STAMP)
 	@echo "  LD      $@"
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) -MMD -MP -o $@ $< $(LIBPOLICY) $(LDFLAGS_ALL) $(CJSON_LIBS)
 
+$(BUILD)/bench/handshake: tests/bench/handshake.c $(FLAGS_STAMP)
+	@echo "  LD      $@"
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) $(PKG_CFLAGS) -MMD -MP -o $@ $< $(LDFLAGS_ALL) $(SSL_LIBS)
+
 # What the policy engine reads, printed for the differential tests.
 $(READING): tests/daemon/reading.c $(LIBPOLICY) $(FLAGS_STAMP)
 	@echo "  LD      $@"
@@ -216,10 +220,15 @@ format: ## reformat the sources
 	$(Q)clang-format -i $(C_FILES)
 format-check: ## are the sources formatted?
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
-.PHONY: bench bench-decide
-bench: bench-decide ## what things cost
+.PHONY: bench bench-decide bench-handshake check-bench
+bench: bench-decide bench-handshake ## what things cost
 bench-decide: $(BUILD)/bench/decide ## what a decision costs, against its targets
 	$(Q)$(BUILD)/bench/decide
+bench-handshake: $(BIN) $(BUILD)/bench/handshake ## what a TLS connection costs, beside OpenSSL alone
+	$(Q)$(BUILD)/bench/handshake $(BIN) certs-example/make-certs.sh
+check-bench: $(BIN) $(BUILD)/bench/decide $(BUILD)/bench/handshake ## the same, briefly, and only what is three times off counts
+	$(Q)$(BUILD)/bench/decide 100 3
+	$(Q)$(BUILD)/bench/handshake $(BIN) certs-example/make-certs.sh 3 3
 fuzz-bins: $(FUZZ_BINS)
 FUZZ_SECONDS ?= 30
 fuzz-smoke: $(FUZZ_BINS) ## every fuzz target for half a minute

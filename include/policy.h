@@ -303,6 +303,9 @@ bool role_has_owner(const struct role *role);
    what its value is made of is not known. client: name of the entry of `clients`, or NULL. */
 struct str policy_owner(const struct role *role, const char *client,
                         const struct client_identity *who, struct arena *arena);
+/* Does a client whose certificate is found to be worth nothing any more lose what it has under way,
+   too (`revoked`)? */
+bool policy_closes_revoked(const struct policy *policy);
 /* How many entries `clients` has. */
 size_t policy_client_count(const struct policy *policy);
 /* Its names in order; NULL behind the last. */

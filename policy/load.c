@@ -122,22 +122,36 @@ static void load_version(struct loader *loader, const struct json_node *root,
         load_error(loader, version->offset, "\"version\" must be 1, the only format there is");
 }
 
+/* What becomes of what a client has under way when its certificate is worth nothing any more. */
+static void load_revoked(struct loader *loader, const struct json_node *node, struct policy *policy)
+{
+    char shown[QUOTED_MAX];
+    if (!load_expect(loader, node, JSON_STRING, "revoked", "\"finish\" or \"close\""))
+        return;
+    policy->closes_revoked = str_is(node->text, "close");
+    if (!policy->closes_revoked && !str_is(node->text, "finish"))
+        load_error(loader, node->offset, "revoked is \"finish\" or \"close\", not %s",
+                   quoted(shown, node->text));
+}
+
 static void load_document_key(struct loader *loader, const struct json_node *member)
 {
+    static const char *const keys[] = {"version", "clients", "revoked", "roles"};
     char shown[QUOTED_MAX], hint[HINT_MAX];
-    if (str_is(member->key, "version") || str_is(member->key, "clients") ||
-        str_is(member->key, "roles") || load_description(loader, member))
-        return;
     struct nearest nearest = nearest_to(member->key);
-    nearest_offer(&nearest, STR("version"));
-    nearest_offer(&nearest, STR("clients"));
-    nearest_offer(&nearest, STR("roles"));
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        if (str_is(member->key, keys[i]))
+            return;
+        nearest_offer(&nearest, str_of(keys[i]));
+    }
+    if (load_description(loader, member))
+        return;
     nearest_offer(&nearest, STR("description"));
     load_error(loader, member->key_offset, "unknown key %s in the policy%s",
                quoted(shown, member->key), hint_of(hint, &nearest));
 }
 
-static void load_document(struct loader *loader, const struct json *doc)
+static void load_document(struct loader *loader, const struct json *doc, struct policy *policy)
 {
     const struct json_node *root = &doc->nodes[0];
     loader->doc = doc;
@@ -151,6 +165,9 @@ static void load_document(struct loader *loader, const struct json *doc)
     for (const struct json_node *m = json_child(doc, root); m; m = json_next(doc, m))
         load_document_key(loader, m);
     load_version(loader, root, json_get(doc, root, STR("version")));
+    const struct json_node *revoked = json_get(doc, root, STR("revoked"));
+    if (revoked)
+        load_revoked(loader, revoked, policy);
     const struct json_node *roles = json_get(doc, root, STR("roles"));
     if (roles)
         load_roles(loader, doc, roles);
@@ -206,7 +223,7 @@ static void load_all(struct loader *loader, struct policy *policy, const struct 
 {
     load_defaults(loader);
     if (doc)
-        load_document(loader, doc);
+        load_document(loader, doc, policy);
     size_t file_roles = loader->draft_count;
     for (size_t i = 0; i < ARRAY_LEN(builtins); i++)
         add_builtin(loader, i);
@@ -290,6 +307,11 @@ const struct role *policy_role(const struct policy *policy, struct str name)
         if (str_is(name, policy->roles[i]->name + strlen("builtin:")))
             return policy->roles[i];
     return NULL;
+}
+
+bool policy_closes_revoked(const struct policy *policy)
+{
+    return policy->closes_revoked;
 }
 
 const struct role *policy_default_role(const struct policy *policy)

@@ -9,6 +9,8 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,7 +20,9 @@ enum { WAIT_MS = 5000 };
 struct output {
     int fd;
     bool regular; /* a half line can be cut off again */
+    bool polls;   /* poll() tells whether it has room: a pipe, a socket, a terminal */
     bool failing; /* the failure has been logged */
+    int error;    /* errno of that */
     char *rest;   /* end of a line that a pipe took only in part; goes before the next; owned */
     size_t rest_length;
     char name[256];
@@ -28,6 +32,7 @@ struct audit_sink {
     pthread_mutex_t lock;
     struct output outputs[AUDIT_TARGETS_MAX];
     size_t count;
+    atomic_bool failing; /* the last lines are not in all outputs */
 };
 
 static bool output_open(struct output *output, const char *target, struct err *err)
@@ -40,7 +45,9 @@ static bool output_open(struct output *output, const char *target, struct err *e
         return err_set(err, 0, 0, "cannot open the audit log %s: %s%s", output->name,
                        strerror(errno), errno == ENOENT ? " (its folder must exist)" : "");
     struct stat st;
-    output->regular = fstat(output->fd, &st) == 0 && S_ISREG(st.st_mode);
+    bool known = fstat(output->fd, &st) == 0;
+    output->regular = known && S_ISREG(st.st_mode);
+    output->polls = known && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || isatty(output->fd));
     return true;
 }
 
@@ -182,6 +189,7 @@ static bool output_write(struct output *output, struct str lines)
     if (ok && output->failing)
         log_info("the audit log %s is written again", output->name);
     output->failing = !ok;
+    output->error = ok ? 0 : error;
     return ok;
 }
 
@@ -193,9 +201,125 @@ bool audit_write(struct audit_sink *sink, struct str lines)
     pthread_mutex_lock(&sink->lock);
     for (size_t i = 0; i < sink->count; i++)
         ok &= output_write(&sink->outputs[i], lines);
+    atomic_store(&sink->failing, !ok);
     pthread_mutex_unlock(&sink->lock);
     return ok;
 }
+
+/* One that has failed may be mended although no line has been written since. A file gets room for
+   its next line, without its size or its lines being touched; of a device only a line can tell. */
+static bool output_can_write(const struct output *output)
+{
+    enum { ROOM = 4096 };
+    struct pollfd poll_fd = {.fd = output->fd, .events = POLLOUT};
+    struct stat st;
+    if (!output->failing)
+        return true;
+    if (output->polls)
+        return poll(&poll_fd, 1, 0) == 1 && poll_fd.revents == POLLOUT;
+    return output->regular && fstat(output->fd, &st) == 0 &&
+           fallocate(output->fd, FALLOC_FL_KEEP_SIZE, st.st_size, ROOM) == 0;
+}
+
+bool audit_can_write(struct audit_sink *sink, char *why, size_t cap)
+{
+    bool ok = true;
+    snprintf(why, cap, "it is being written");
+    if (pthread_mutex_trylock(&sink->lock) != 0)
+        return !atomic_load(&sink->failing);
+    for (size_t i = 0; i < sink->count && ok; i++) {
+        const struct output *output = &sink->outputs[i];
+        ok = output_can_write(output);
+        if (!ok)
+            snprintf(why, cap, "%s: %s", output->name,
+                     output->error == EAGAIN ? "nobody reads it" : strerror(output->error));
+    }
+    pthread_mutex_unlock(&sink->lock);
+    return ok;
+}
+
+/* ---- opened again --------------------------------------------------------------------------- */
+
+static bool is_replaced(const struct output *output)
+{
+    return output->regular && output->fd > STDERR_FILENO;
+}
+
+bool audit_has_files(const struct audit_sink *sink)
+{
+    bool any = false;
+    for (size_t i = 0; i < sink->count; i++)
+        any |= is_replaced(&sink->outputs[i]);
+    return any;
+}
+
+/* A pipe that has come in the file's place would keep us waiting for its reader. */
+static int open_again(const char *target, struct err *err)
+{
+    struct stat st;
+    int fd = open(target, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+    if (fd < 0) {
+        err_set(err, 0, 0, "cannot open the audit log %s again: %s%s", target, strerror(errno),
+                errno == EACCES ? "; let the user that sockwarden runs as write it, or make files "
+                                  "in its folder"
+                                : "");
+    } else if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        err_set(err, 0, 0, "the audit log %s is no file any more; move what is there away", target);
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static bool open_all_again(const struct audit_sink *sink, const char *const *targets, size_t count,
+                           int fds[AUDIT_TARGETS_MAX], struct err *err)
+{
+    bool ok = true;
+    for (size_t i = 0, at = 0; i < count && at < sink->count; i++) {
+        if (strcmp(targets[i], "none") == 0)
+            continue;
+        if (ok && is_replaced(&sink->outputs[at])) {
+            fds[at] = open_again(targets[i], err);
+            ok = fds[at] >= 0;
+        }
+        at++;
+    }
+    return ok;
+}
+
+/* With half a line that could not be cut off, its end belongs behind it, or nowhere: whoever wrote
+   it was told that it failed. Returns the old file. */
+static int replace(struct output *output, int fd)
+{
+    int old = output->fd;
+    if (output->rest)
+        write_rest(output);
+    free(output->rest);
+    output->rest = NULL;
+    output->rest_length = 0;
+    output->fd = fd;
+    return old;
+}
+
+bool audit_reopen(struct audit_sink *sink, const char *const *targets, size_t count,
+                  struct err *err)
+{
+    int fds[AUDIT_TARGETS_MAX];
+    for (size_t i = 0; i < AUDIT_TARGETS_MAX; i++)
+        fds[i] = -1;
+    bool ok = open_all_again(sink, targets, count, fds, err);
+    pthread_mutex_lock(&sink->lock);
+    for (size_t i = 0; i < sink->count && ok; i++)
+        if (fds[i] >= 0)
+            fds[i] = replace(&sink->outputs[i], fds[i]);
+    pthread_mutex_unlock(&sink->lock);
+    for (size_t i = 0; i < sink->count; i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+    return ok;
+}
+
+/* ---- the batch ------------------------------------------------------------------------------ */
 
 char *audit_reserve(struct audit_batch *batch, size_t want)
 {

@@ -16,11 +16,23 @@ enum { AUDIT_TARGETS_MAX = 8 };
    err set when one cannot be opened. */
 struct audit_sink *audit_open(const char *const *targets, size_t count, struct err *err);
 void audit_close(struct audit_sink *sink);
+/* Opens the files of the same targets again, by their names: a file that was moved away gets no
+   further lines, and none is lost or torn between the two. Pipes, terminals and standard output
+   stay. False with err set: all stay as they are. */
+bool audit_reopen(struct audit_sink *sink, const char *const *targets, size_t count,
+                  struct err *err);
+/* Is any target a file? */
+bool audit_has_files(const struct audit_sink *sink);
 /* Gives files that belong to root alone to another user, who may then open them again. */
 void audit_give(struct audit_sink *sink, uid_t uid, gid_t gid);
 /* Writes whole lines to every target. False: they are not all in each (the reason has been logged
    once); no half line is left behind where a target is a file. */
 bool audit_write(struct audit_sink *sink, struct str lines);
+
+/* Could lines be written now, as far as that can be told without writing one? False: why holds a
+   phrase, such as "/var/log/a.jsonl: No space left on device". Does not wait: while somebody
+   writes, the answer is that of before. */
+bool audit_can_write(struct audit_sink *sink, char *why, size_t cap);
 
 /* The lines of one turn of one loop. */
 struct audit_batch {

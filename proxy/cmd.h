@@ -16,6 +16,7 @@ int cmd_explain(int argc, char **argv);
 int cmd_test(int argc, char **argv);
 int cmd_routes(int argc, char **argv);
 int cmd_roles(int argc, char **argv);
+int cmd_healthcheck(int argc, char **argv);
 
 /* A whole file, or standard input for "-"; *length is set. NULL with err set when it cannot be read
    or is larger than max bytes. The caller frees it. */
@@ -26,6 +27,9 @@ bool file_private_enough(const char *path, uid_t self, struct err *err);
 /* Reads and loads a policy. All errors and warnings go to standard error as FILE:LINE:COLUMN:
    sentence; NULL when there was an error. */
 struct policy *policy_read(const char *path, char hash[65]);
+
+/* The same for a text that has been read: errors and warnings go into errors. */
+struct policy *policy_of_text(struct str text, char hash[65], struct err_list *errors);
 
 /* A sentence about a role that does not exist, with the nearest one that does. */
 void role_missing(const struct policy *policy, const char *name, char *dst, size_t cap);

@@ -2,9 +2,11 @@
 #include "cmd.h"
 
 #include "address.h"
+#include "admin.h"
 #include "confine.h"
 #include "exec_table.h"
-#include "own_places.h"
+#include "lookup.h"
+#include "reload.h"
 #include "upstream.h"
 
 #include <errno.h>
@@ -17,14 +19,15 @@
 
 struct daemon {
     struct config config;
-    struct snapshot snapshot;
+    struct reload reload; /* holds what is served now */
     struct shared shared;
     struct audit_sink *sink;
     EVP_MD *sha256;
     struct worker *workers;
     size_t worker_count; /* opened ones */
     struct server server;
-    struct event *signals[3];
+    struct admin admin;
+    struct event *signals[2];
     struct event *deadline; /* of a stop */
     struct drop drop;
     struct systemd_notifier notifier;
@@ -32,46 +35,6 @@ struct daemon {
     int stopping;           /* how many times it was asked for */
     uint64_t stop_ms;       /* monotonic: when what still runs is cut */
 };
-
-/* ---- the policy ---------------------------------------------------------------------------- */
-
-static bool load_snapshot(struct daemon *daemon)
-{
-    const struct config *config = &daemon->config;
-    struct snapshot *snapshot = &daemon->snapshot;
-    struct err err = {.set = false};
-    if (config->policy && !file_private_enough(config->policy, daemon->drop.uid, &err)) {
-        log_error("the policy %s", err.text);
-        return false;
-    }
-    snapshot->policy =
-        config->policy ? policy_read(config->policy, snapshot->hash) : policy_builtin();
-    if (!snapshot->policy) {
-        log_error("no policy, so nothing is served%s",
-                  config->policy ? "; `sockwarden check` shows the errors again" : "");
-        return false;
-    }
-    if (!config->policy)
-        snprintf(snapshot->hash, sizeof(snapshot->hash), "builtin");
-    if (!own_places_tell(config, snapshot->policy, &err)) {
-        log_error("%s", err.text);
-        return false;
-    }
-    if (!config->role) {
-        if (policy_client_count(snapshot->policy) == 0 && !policy_default_role(snapshot->policy))
-            log_warn("the policy %s has no role \"default\" and no --role is given, so every "
-                     "request is refused",
-                     config->policy);
-        return true;
-    }
-    snapshot->role = policy_role(snapshot->policy, str_of(config->role));
-    if (snapshot->role)
-        return true;
-    char why[256];
-    role_missing(snapshot->policy, config->role, why, sizeof(why));
-    log_error("%s", why);
-    return false;
-}
 
 /* ---- signals ------------------------------------------------------------------------------- */
 
@@ -98,6 +61,7 @@ static void on_stop_signal(evutil_socket_t number, short what, void *arg)
         stop_loops(daemon);
         return;
     }
+    daemon->reload.stopping = true;
     log_info("%s: no new connections; what runs may finish within %u s",
              number == SIGINT ? "SIGINT" : "SIGTERM", daemon->config.stop_timeout);
     systemd_notify(&daemon->notifier, "STOPPING=1\nSTATUS=stopping; what runs may finish");
@@ -109,14 +73,6 @@ static void on_stop_signal(evutil_socket_t number, short what, void *arg)
     event_add(daemon->deadline, &tick);
 }
 
-static void on_hup(evutil_socket_t number, short what, void *arg)
-{
-    (void)number;
-    (void)what;
-    (void)arg;
-    log_warn("SIGHUP: this version does not reload; restart it to load a changed policy");
-}
-
 static bool watch_signals(struct daemon *daemon)
 {
     struct event_base *base = daemon->workers[0].context.loop.base;
@@ -126,12 +82,22 @@ static bool watch_signals(struct daemon *daemon)
     signal(SIGINT, SIG_IGN);
     daemon->signals[0] = evsignal_new(base, SIGTERM, on_stop_signal, daemon);
     daemon->signals[1] = evsignal_new(base, SIGINT, on_stop_signal, daemon);
-    daemon->signals[2] = evsignal_new(base, SIGHUP, on_hup, daemon);
     daemon->deadline = event_new(base, -1, EV_PERSIST, on_stop_tick, daemon);
     for (size_t i = 0; i < ARRAY_LEN(daemon->signals); i++)
         if (!daemon->signals[i] || event_add(daemon->signals[i], NULL) != 0)
             return false;
-    return daemon->deadline != NULL;
+    return daemon->deadline != NULL && reload_watch(&daemon->reload);
+}
+
+/* One that comes before all is loaded waits until then, and does not end us. */
+static void hold_hup(bool hold)
+{
+    sigset_t hup;
+    if (hold)
+        signal(SIGHUP, SIG_IGN); /* what libevent restores; later it would drop one that waits */
+    sigemptyset(&hup);
+    sigaddset(&hup, SIGHUP);
+    pthread_sigmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &hup, NULL);
 }
 
 /* ---- systemd ------------------------------------------------------------------------------- */
@@ -159,11 +125,11 @@ static bool watch_loops(struct daemon *daemon)
 
 /* ---- start --------------------------------------------------------------------------------- */
 
-/* Two descriptors a connection, and some of our own. */
+/* Two descriptors a connection, those of look-ups, and some of our own. */
 static void raise_descriptor_limit(const struct config *config)
 {
     struct rlimit limit;
-    rlim_t want = (rlim_t)config->max_connections * 2 + 64;
+    rlim_t want = (rlim_t)config->max_connections * 2 + LOOKUP_FURTHER_MAX + 64;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
         return;
     limit.rlim_cur = want < limit.rlim_max ? want : limit.rlim_max;
@@ -201,12 +167,14 @@ static bool open_workers(struct daemon *daemon)
     }
     for (unsigned i = 0; i < count; i++) {
         daemon->worker_count++;
-        if (!worker_open(&daemon->workers[i], i, &daemon->config, &daemon->snapshot,
+        if (!worker_open(&daemon->workers[i], i, &daemon->config, daemon->reload.snapshot,
                          &daemon->shared, daemon->sink, daemon->sha256)) {
             log_error("cannot make event loop %u: %s", i, strerror(errno));
             return false;
         }
     }
+    daemon->server.workers = daemon->workers;
+    daemon->server.worker_count = daemon->worker_count;
     return true;
 }
 
@@ -225,94 +193,13 @@ static bool upstream_is_own(const struct daemon *daemon)
     return false;
 }
 
-/* A listener's name is matched as it was given, to the byte. */
-static void warn_of_unheard(const struct server *server, const struct policy *policy)
-{
-    struct str names[LISTENERS_MAX];
-    for (size_t i = 0; i < server->count; i++)
-        names[i] = str_of(server->listeners[i].name);
-    for (size_t i = 0; i < policy_client_count(policy); i++) {
-        const char *name = policy_client_unheard(policy, i, names, server->count);
-        if (name)
-            log_warn("the client \"%s\" is never met: its \"listener\" matches none of the --host "
-                     "addresses; write one as it is given there, such as \"%s\"",
-                     name, server->listeners[0].name);
-    }
-}
-
-/* Own sockets and ports are kept from containers; clients are told by the listeners' names. */
-static bool tell_listeners(struct daemon *daemon)
-{
-    struct err err = {.set = false};
-    for (size_t i = 0; i < daemon->server.count; i++)
-        if (!own_places_tell_socket(daemon->snapshot.policy, daemon->server.listeners[i].fd,
-                                    &err)) {
-            log_error("%s", err.text);
-            return false;
-        }
-    if (!daemon->snapshot.role)
-        warn_of_unheard(&daemon->server, daemon->snapshot.policy);
-    return true;
-}
-
-/* Who may change these files, or put others in their place, says who the clients are. */
-static bool check_tls_files(const struct daemon *daemon)
-{
-    const struct config *config = &daemon->config;
-    const struct {
-        const char *option, *path;
-    } files[] = {{"--tlscert", config->tls_cert},
-                 {"--tlskey", config->tls_key},
-                 {"--tlscacert", config->tls_ca},
-                 {"--tlscrl", config->tls_crl}};
-    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-        struct err err = {.set = false};
-        if (!files[i].path || file_private_enough(files[i].path, daemon->drop.uid, &err))
-            continue;
-        log_error("%s %s", files[i].option, err.text);
-        return false;
-    }
-    return true;
-}
-
-/* Only when a listener needs it: files that nobody uses may be missing. */
-static bool load_tls(struct daemon *daemon)
-{
-    const struct config *config = &daemon->config;
-    struct tls_files files = {.cert = config->tls_cert,
-                              .key = config->tls_key,
-                              .ca = config->tls_ca,
-                              .crl = config->tls_crl,
-                              .verify = config->tls_verify};
-    struct err err = {.set = false};
-    bool needed = false;
-    for (size_t i = 0; i < config->host_count && !config->insecure_tcp; i++)
-        needed |= str_starts(str_of(config->hosts[i]), STR("tcp://")) ||
-                  (config->tls_cert && str_starts(str_of(config->hosts[i]), STR("fd://")));
-    if (!needed) {
-        if (config->tls_cert || config->tls_key || config->tls_ca || config->tls_crl)
-            log_warn("TLS files are given, but no --host tcp://IP:PORT, so they are not used");
-        return true;
-    }
-    daemon->server.tls = tls_context_new(&files, &err);
-    if (!daemon->server.tls)
-        log_error("%s", err.text);
-    else if (!config->tls_verify)
-        log_warn("--tlsverify=false: whoever reaches the TLS address is served without a "
-                 "certificate; only his address tells who he is");
-    return daemon->server.tls && check_tls_files(daemon);
-}
-
 static bool open_listeners(struct daemon *daemon)
 {
     struct err err = {.set = false};
     daemon->server.config = &daemon->config;
     daemon->server.loop = &daemon->workers[0].context.loop;
-    daemon->server.workers = daemon->workers;
-    daemon->server.worker_count = daemon->worker_count;
     daemon->server.shared = &daemon->shared;
-    if (!load_tls(daemon))
-        return false;
+    daemon->server.tls = daemon->reload.snapshot->tls;
     if (!listeners_open(&daemon->server, &err)) {
         log_error("%s", err.text);
         return false;
@@ -322,35 +209,21 @@ static bool open_listeners(struct daemon *daemon)
                   daemon->config.upstream);
         return false;
     }
-    if (!tell_listeners(daemon))
+    if (!snapshot_tell_listeners(daemon->reload.snapshot, &daemon->server))
         return false;
-    if (!listeners_start(&daemon->server, &err)) {
+    if (!listeners_start(&daemon->server, &err) ||
+        !admin_start(&daemon->admin, &daemon->server, &err)) {
         log_error("%s", err.text);
         return false;
     }
     return true;
 }
 
-/* Who gets what, for the first line of the log. */
-static void describe_roles(const struct snapshot *snapshot, char *dst, size_t cap)
-{
-    const struct role *role = snapshot->role;
-    size_t clients = role ? 0 : policy_client_count(snapshot->policy);
-    if (!role)
-        role = policy_default_role(snapshot->policy);
-    const char *name = role ? role_name(role) : NULL;
-    if (clients > 0)
-        snprintf(dst, cap, "%zu %s of its policy%s%s", clients, clients == 1 ? "client" : "clients",
-                 name ? ", all others with role " : "; all others are refused", name ? name : "");
-    else
-        snprintf(dst, cap, "role %s", name ? name : "none: all is refused");
-}
-
 static void announce(const struct daemon *daemon)
 {
     const struct config *config = &daemon->config;
     char served[128 + POLICY_NAME_MAX];
-    describe_roles(&daemon->snapshot, served, sizeof(served));
+    snapshot_describe(daemon->reload.snapshot, served, sizeof(served));
     log_info("sockwarden %s serves %s (%s) in front of %s", SOCKWARDEN_VERSION, served,
              config->policy ? config->policy : "built in", config->upstream);
     log_info(
@@ -363,6 +236,8 @@ static void announce(const struct daemon *daemon)
                  is_unix ? "unix://" : "", is_unix ? listener->path : listener->name,
                  listener->tls ? " DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH=FOLDER" : "");
     }
+    if (config->admin)
+        log_info("metrics and health on %s: /metrics, /healthz, /readyz", config->admin);
     char state[160 + POLICY_NAME_MAX];
     snprintf(state, sizeof(state), "READY=1\nSTATUS=serves %s", served);
     systemd_notify(&daemon->notifier, state);
@@ -397,13 +272,25 @@ static bool prepare(struct daemon *daemon)
     return ok;
 }
 
+static bool load(struct daemon *daemon)
+{
+    struct reload *reload = &daemon->reload;
+    reload->source = (struct snapshot_source){.config = &daemon->config, .uid = daemon->drop.uid};
+    reload->server = &daemon->server;
+    reload->notifier = &daemon->notifier;
+    reload->snapshot = snapshot_load(&reload->source);
+    if (!reload->snapshot)
+        log_error("nothing is served until what the lines above say is mended");
+    return reload->snapshot != NULL;
+}
+
 static bool start(struct daemon *daemon)
 {
     struct err err = {.set = false};
     const struct config *config = &daemon->config;
-    if (!prepare(daemon) || !load_snapshot(daemon))
+    if (!prepare(daemon) || !load(daemon))
         return false;
-    daemon->sink = audit_open(config->audit_logs, config->audit_count, &err);
+    daemon->sink = daemon->reload.sink = audit_open(config->audit_logs, config->audit_count, &err);
     if (!daemon->sink) {
         log_error("%s", err.text);
         return false;
@@ -417,6 +304,8 @@ static bool start(struct daemon *daemon)
 
 static void take_down(struct daemon *daemon)
 {
+    admin_close(&daemon->admin);
+    listener_close(&daemon->server.admin);
     listeners_close(&daemon->server);
     for (size_t i = 0; i < ARRAY_LEN(daemon->signals); i++)
         if (daemon->signals[i])
@@ -425,15 +314,14 @@ static void take_down(struct daemon *daemon)
         event_free(daemon->deadline);
     if (daemon->watchdog)
         event_free(daemon->watchdog);
+    reload_close(&daemon->reload);
     stop_loops(daemon);
     for (size_t i = daemon->worker_count; i > 0; i--)
         worker_close(&daemon->workers[i - 1]);
     free(daemon->workers);
     EVP_MD_free(daemon->sha256);
     exec_table_free(daemon->shared.execs);
-    tls_context_unref(daemon->server.tls);
     audit_close(daemon->sink);
-    policy_free(daemon->snapshot.policy);
     systemd_close_notifier(&daemon->notifier);
 }
 
@@ -444,8 +332,10 @@ int cmd_serve(int argc, char **argv)
     if (!config_read(argc, argv, &daemon.config, &err))
         return cmd_fail(EXIT_USAGE, "%s", err.text);
     log_setup(daemon.config.log_level, daemon.config.log_format);
+    hold_hup(true);
     bool ok = start(&daemon);
     if (ok) {
+        hold_hup(false);
         announce(&daemon);
         loop_run(&daemon.workers[0].context.loop);
         log_info("stopped");

@@ -63,6 +63,8 @@ static const struct option options[] = {
      "operator's log on standard error: error, warn, info, debug"},
     {"log-format", 0, FORMAT, AT(log_format), 0, 0, 0, 0, NULL, "text|json",
      "of that log; text on a terminal, else json"},
+    {"admin", 0, TEXT, AT(admin), 0, 0, 0, 0, NULL, "ADDRESS",
+     "serve /metrics, /healthz and /readyz by plain HTTP on unix:///path or tcp://IP:PORT"},
     {"workers", 0, COUNT, AT(workers), 0, 0, 1, 64, NULL, "N",
      "event loops; default: the number of CPUs, at most 4"},
     {"user", 0, TEXT, AT(user), 0, 0, 0, 0, NULL, "NAME[:GROUP]",
@@ -229,7 +231,6 @@ static const struct option *find_option(struct str name)
 
 /* Part of the contract of the command line, and not served yet. */
 static const char *const later[] = {
-    "admin",
     "mode",
     "host-root",
     "bare-lf",
@@ -393,6 +394,34 @@ static bool check_host(const char *host, struct err *err)
                    host);
 }
 
+/* A place of its own: not that of clients, and not the daemon's. */
+static bool check_admin(const struct config *config, struct err *err)
+{
+    const char *admin = config->admin;
+    struct sockaddr_storage address;
+    socklen_t length;
+    bool loopback;
+    if (!admin)
+        return true;
+    bool tcp = strncmp(admin, "tcp://", 6) == 0 &&
+               address_parse_tcp(admin + 6, &address, &length, &loopback);
+    if (!tcp && !address_unix_path(admin))
+        return err_set(err, 0, 0,
+                       "--admin %s: expected unix:///path or tcp://IP:PORT, for IPv6 "
+                       "tcp://[IP]:PORT",
+                       admin);
+    if (strcmp(admin, config->upstream) == 0)
+        return err_set(err, 0, 0, "--admin %s is the address of --upstream: give it one of its own",
+                       admin);
+    for (size_t i = 0; i < config->host_count; i++)
+        if (strcmp(admin, config->hosts[i]) == 0)
+            return err_set(err, 0, 0,
+                           "--admin %s is one of the --host addresses: clients of Docker must not "
+                           "meet it, so give it one of its own",
+                           admin);
+    return true;
+}
+
 /* tcp means TLS, and that needs files; plain HTTP is served when it is asked for, and only then. */
 static bool check_tls(const struct config *config, struct err *err)
 {
@@ -452,7 +481,7 @@ bool config_read(int argc, char **argv, struct config *out, struct err *err)
     for (size_t i = 0; i < out->host_count; i++)
         if (!check_host(out->hosts[i], err))
             return false;
-    if (!check_tls(out, err))
+    if (!check_admin(out, err) || !check_tls(out, err))
         return false;
     for (size_t i = 0; i < out->host_count; i++)
         if (strcmp(out->hosts[i], out->upstream) == 0)

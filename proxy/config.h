@@ -17,6 +17,7 @@ struct config {
     const char *tls_ca, *tls_cert, *tls_key, *tls_crl; /* PEM files; NULL: not given */
     bool tls_verify;                                   /* a client must have a certificate */
     bool insecure_tcp;
+    const char *admin; /* as given: unix:///path or tcp://IP:PORT; NULL: none */
     unsigned socket_mode;
     const char *socket_group, *socket_user; /* NULL: as the process */
     const char *audit_logs[AUDIT_TARGETS_MAX];

@@ -18,25 +18,24 @@ static bool is_regular(const char *path)
 }
 
 /* A folder that we made is the user's, so that the socket in it can be removed at the end. */
-static void give_folders(const struct server *server, const struct drop *drop)
+static void give_folder(const struct listener *listener, const struct drop *drop)
 {
-    for (size_t i = 0; i < server->count; i++) {
-        const struct listener *listener = &server->listeners[i];
-        char folder[sizeof(listener->path)];
-        if (!listener->made_folder)
-            continue;
-        snprintf(folder, sizeof(folder), "%s", listener->path);
-        *strrchr(folder, '/') = '\0';
-        if (lchown(folder, drop->uid, drop->gid) != 0)
-            log_warn("cannot give %s to the user %s: %s", folder, drop->name, strerror(errno));
-    }
+    char folder[sizeof(listener->path)];
+    if (!listener->made_folder)
+        return;
+    snprintf(folder, sizeof(folder), "%s", listener->path);
+    *strrchr(folder, '/') = '\0';
+    if (lchown(folder, drop->uid, drop->gid) != 0)
+        log_warn("cannot give %s to the user %s: %s", folder, drop->name, strerror(errno));
 }
 
 static void give(const struct server *server, struct audit_sink *sink, const struct drop *drop)
 {
     if (!drop->wanted)
         return;
-    give_folders(server, drop);
+    for (size_t i = 0; i < server->count; i++)
+        give_folder(&server->listeners[i], drop);
+    give_folder(&server->admin, drop);
     audit_give(sink, drop->uid, drop->gid);
 }
 
@@ -54,9 +53,16 @@ static void grant(struct sandbox *sandbox, const struct config *config, const st
         else
             sandbox_grant(sandbox, target, SANDBOX_APPEND);
     }
+    const char *const files[] = {config->tls_cert, config->tls_key, config->tls_ca,
+                                 config->tls_crl};
+    for (size_t i = 0; i < ARRAY_LEN(files) && server->tls; i++)
+        if (files[i])
+            sandbox_grant_folder_of(sandbox, files[i], SANDBOX_READ);
     for (size_t i = 0; i < server->count; i++)
         if (server->listeners[i].inode)
             sandbox_grant_folder_of(sandbox, server->listeners[i].path, SANDBOX_REMOVE);
+    if (server->admin.inode)
+        sandbox_grant_folder_of(sandbox, server->admin.path, SANDBOX_REMOVE);
 }
 
 static bool can_open(const char *path, int flags)
@@ -67,14 +73,27 @@ static bool can_open(const char *path, int flags)
     return fd >= 0;
 }
 
-/* What a reload will do has to work now, while somebody looks. */
-static bool check_reach(const struct config *config)
+static bool check_file(const char *what, const char *path)
 {
-    if (config->policy && strcmp(config->policy, "-") != 0 && !can_open(config->policy, O_RDONLY)) {
-        log_error("the policy %s could not be read again: %s; let the user that sockwarden runs as "
-                  "read it and enter its folder",
-                  config->policy, strerror(errno));
-        return false;
+    if (!path || strcmp(path, "-") == 0 || can_open(path, O_RDONLY))
+        return true;
+    int error = errno;
+    log_error("%s %s could not be read again: %s; let the user that sockwarden runs as (uid %u) "
+              "read it and enter its folder%s",
+              what, path, strerror(error), (unsigned)geteuid(),
+              error == EACCES ? ", which has to be the one of the start: replace files, not folders"
+                              : "");
+    return false;
+}
+
+bool confine_check_reach(const struct config *config, bool tls)
+{
+    bool ok = check_file("the policy", config->policy);
+    if (tls) {
+        ok &= check_file("--tlscert", config->tls_cert);
+        ok &= check_file("--tlskey", config->tls_key);
+        ok &= check_file("--tlscacert", config->tls_ca);
+        ok &= check_file("--tlscrl", config->tls_crl);
     }
     for (size_t i = 0; i < config->audit_count; i++)
         if (is_regular(config->audit_logs[i]) &&
@@ -82,7 +101,7 @@ static bool check_reach(const struct config *config)
             log_warn("the audit log %s is written, but could not be opened again: %s; let the user "
                      "that sockwarden runs as write it",
                      config->audit_logs[i], strerror(errno));
-    return true;
+    return ok;
 }
 
 bool confine(const struct config *config, const struct server *server, struct audit_sink *sink,
@@ -101,5 +120,6 @@ bool confine(const struct config *config, const struct server *server, struct au
         log_error("%s", err.text);
         return false;
     }
-    return check_reach(config);
+    /* What a reload will do has to work now, while somebody looks. */
+    return confine_check_reach(config, server->tls != NULL);
 }

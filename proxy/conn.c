@@ -19,6 +19,7 @@ struct conn {
     struct stream upstream;
     struct identity peer;
     struct exchange exchange;
+    struct metrics_bytes counted; /* of the client's */
     struct timer timer;
     bool head_begun;     /* the deadline is that of a head, not that of an idle connection */
     struct task again;   /* go on in the next turn */
@@ -190,7 +191,11 @@ static void conn_close(struct conn *conn)
         context->conns = conn->next;
     if (conn->next)
         conn->next->prev = conn->prev;
+    if (context->sweep == conn)
+        context->sweep = conn->next;
     identity_free(&conn->peer);
+    snapshot_unref(conn->exchange.snapshot);
+    conn->exchange.snapshot = NULL;
     context->conn_count--;
     atomic_fetch_sub(&context->shared->connections, 1);
 }
@@ -273,6 +278,8 @@ static void conn_hold(struct conn *conn)
 
 static void conn_release(struct conn *conn)
 {
+    metrics_count_bytes(conn->context->metrics, &conn->counted, conn->client.bytes_in,
+                        conn->client.bytes_out);
     if (--conn->held > 0 || conn->phase != PHASE_CLOSED)
         return;
     struct context *context = conn->context;
@@ -348,11 +355,48 @@ bool conn_open(struct context *context, int fd, const struct sockaddr_storage *a
         conn->next->prev = conn;
     context->conns = conn;
     context->conn_count++;
+    metrics_count_connection(context->metrics, listener);
     if (context->conn_count > context->conn_peak)
         context->conn_peak = context->conn_count;
     conn_clock(conn, true);
     on_ready(conn);
     return true;
+}
+
+static void conn_renew(struct conn *conn)
+{
+    conn_hold(conn);
+    enum phase next = exchange_renew(&conn->exchange, conn->phase);
+    if (next != PHASE_WAIT) {
+        conn_enter(conn, next);
+        conn_step(conn);
+    }
+    conn_release(conn);
+}
+
+/* A part of them in each turn: looking at a certificate takes its time. */
+static void on_sweep(void *arg)
+{
+    enum { CONNS_PER_TURN = 32 };
+    struct context *context = arg;
+    for (int i = 0; context->sweep && i < CONNS_PER_TURN; i++) {
+        struct conn *conn = context->sweep;
+        context->sweep = conn->next;
+        conn_renew(conn);
+    }
+    if (context->sweep)
+        loop_again(&context->loop, &context->sweeping);
+}
+
+void conn_renew_all(struct context *context, struct snapshot *snapshot)
+{
+    struct snapshot *old = context->snapshot;
+    context->snapshot = snapshot;
+    snapshot_unref(old);
+    context->sweeping.run = on_sweep;
+    context->sweeping.arg = context;
+    context->sweep = context->conns;
+    loop_again(&context->loop, &context->sweeping);
 }
 
 void conn_drain_all(struct context *context)

@@ -9,6 +9,9 @@
    is closed again and no longer counted. tls NULL: plain. */
 bool conn_open(struct context *context, int fd, const struct sockaddr_storage *address,
                const char *listener, struct tls_context *tls);
+/* Takes over the reference: requests from now on are judged by this one, and all connections are
+   looked at anew, a part of them in each turn. */
+void conn_renew_all(struct context *context, struct snapshot *snapshot);
 /* Stopping: connections without a request are closed, the others after their response. */
 void conn_drain_all(struct context *context);
 /* Closes whatever is left. */

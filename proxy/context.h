@@ -8,6 +8,8 @@
 #include "config.h"
 #include "http_request.h"
 #include "loop.h"
+#include "metrics.h"
+#include "snapshot.h"
 
 #include <openssl/evp.h>
 #include <stdatomic.h>
@@ -16,18 +18,12 @@
 struct exec_table;
 struct lookup;
 
-/* What requests are judged by; immutable, shared by all loops. */
-struct snapshot {
-    struct policy *policy;
-    const struct role *role; /* of everybody (--role); NULL: policy_client() gives each his own */
-    char hash[65];           /* SHA-256 of the policy's text in hex, or "builtin" */
-};
-
 /* What all loops count together. */
 struct shared {
     atomic_uint connections;  /* open client connections */
     atomic_size_t body_bytes; /* room held for bodies that are read whole */
     atomic_size_t fact_bytes; /* room held for what the daemon has said of objects */
+    atomic_uint lookup_lines; /* connections of look-ups beside the clients' own */
     struct exec_table *execs; /* commands made through the proxy */
 };
 
@@ -52,11 +48,12 @@ struct conn;
 struct context {
     struct loop loop;
     const struct config *config;
-    const struct snapshot *snapshot;
+    struct snapshot *snapshot; /* of new requests; a reference */
     struct shared *shared;
     struct audit_sink *sink;
     struct audit_batch batch;    /* lines of this turn */
     bool audit_failed;           /* the last batch could not be written whole */
+    struct metrics *metrics;     /* what this loop counts; NULL: nothing */
     struct sockaddr_un upstream; /* the real daemon */
     const char *upstream_name;   /* for messages */
     gid_t upstream_gid;          /* of its socket at start */
@@ -69,6 +66,8 @@ struct context {
     EVP_MD *sha256; /* owned by the process */
     EVP_MD_CTX *digest;
     struct conn *conns; /* all connections of this loop */
+    struct conn *sweep; /* after a reload: the next one to look at */
+    struct task sweeping;
     size_t conn_count;
     size_t conn_peak; /* most of them since memory was last given back */
     bool draining;    /* stopping: finish what runs, take nothing new */

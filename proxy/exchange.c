@@ -105,6 +105,9 @@ enum phase exchange_answer(struct exchange *exchange, int status, const char *me
     char answer[4096];
     size_t length = deny_write(&plan, answer, sizeof(answer));
     exchange->status = (uint16_t)status;
+    if (exchange->allowed)
+        metrics_observe_response(exchange->context->metrics, exchange->route->op,
+                                 exchange->started_ns);
     inquiry_release(exchange);
     struct iovec piece = {.iov_base = answer, .iov_len = length};
     if (length == 0 || stream_send(exchange->client, &piece, 1) == STREAM_BROKEN)
@@ -128,8 +131,11 @@ enum phase exchange_refuse(struct exchange *exchange, int status, const char *wh
 void exchange_begin(struct exchange *exchange, size_t head_length)
 {
     exchange->id = exchange->context->next_id++;
-    exchange->started_ns = clock_now_ns();
+    if (!exchange->started_ns)
+        exchange->started_ns = clock_now_ns();
     exchange->scan = (struct head_scan){0, 0, 0};
+    if (exchange->snapshot && exchange->snapshot != exchange->context->snapshot)
+        exchange_choose_role(exchange);
     exchange->role = exchange->served.role;
     exchange->client_out = exchange->client->bytes_out;
     /* What was read ahead belongs to this request as far as it reaches. */
@@ -214,7 +220,8 @@ static enum phase take_head(struct exchange *exchange, size_t length)
     exchange->keep_alive = inquiry->http.keep_alive;
     exchange->to_head = str_is(inquiry->http.head.method, "HEAD");
     exchange->up = relay_new(exchange->client, NULL, inquiry->http.framing, inquiry->http.length);
-    return judge_head(exchange);
+    const char *distrust = exchange_distrust(exchange);
+    return distrust ? exchange_refuse(exchange, 403, distrust) : judge_head(exchange);
 }
 
 /* The last answer may still be queued; and an end that was said is answered with ours. */
@@ -236,6 +243,8 @@ enum phase exchange_read_head(struct exchange *exchange)
         struct http_refusal refusal = {0, NULL};
         size_t length = 0;
         if (pending.n) {
+            if (!exchange->started_ns)
+                exchange->started_ns = clock_now_ns();
             enum head_status status =
                 head_scan(&exchange->scan, pending, true, max, &length, &refusal);
             if (status == HEAD_DONE)
@@ -370,6 +379,7 @@ static enum phase away(struct exchange *exchange, int error)
 {
     char why[600], message[sizeof(why) + 16];
     upstream_explain(exchange->context, error, why, sizeof(why));
+    metrics_count_upstream_errno(exchange->context->metrics, error);
     log_warn("%s", why);
     exchange->record_end = true; /* the line said allow; it did not get there */
     snprintf(message, sizeof(message), "sockwarden: %s", why);
@@ -478,15 +488,18 @@ void exchange_finish(struct exchange *exchange)
 {
     if (exchange->record_end && exchange->allowed)
         record_end(exchange);
+    metrics_close(exchange->context->metrics, &exchange->span);
     inquiry_release(exchange);
     respond_filter_drop(exchange);
     exchange->route = NULL;
     exchange->role = NULL;
     exchange->scan = (struct head_scan){0, 0, 0};
     exchange->status = 0;
+    exchange->started_ns = 0;
     exchange->http10 = exchange->to_head = exchange->keep_alive = exchange->upgrade = false;
     exchange->has_head = exchange->reusable = exchange->allowed = exchange->end_passed = false;
     exchange->record_end = false;
     exchange->held_head = 0;
+    exchange->cut = NULL;
     exchange->up = exchange->down = (struct relay){.done = true};
 }

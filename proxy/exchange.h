@@ -33,14 +33,16 @@ struct exchange {
     struct stream *client;
     struct stream *upstream; /* closed (fd -1) while there is none */
     struct identity *peer;
+    struct snapshot *snapshot; /* that chose `served`; a reference. NULL: nobody is known yet */
     struct client_role served; /* what the policy says of the peer; of the connection */
+    struct tls_trust trust;    /* in the peer's certificate */
     struct inquiry *inquiry;   /* from the head until the request has been sent on */
     const struct route *route; /* NULL until known */
     const struct role *role;   /* that judged it */
     struct head_scan scan;     /* of the request's head, then of the response's */
     struct relay up, down;     /* bodies; in a tunnel the two directions */
     uint64_t id;
-    uint64_t started_ns;            /* monotonic */
+    uint64_t started_ns;            /* monotonic: the head's first byte; 0: not yet */
     uint64_t client_in, client_out; /* the client's counters when the request began */
     uint16_t status;                /* of the response; 0: none yet */
     bool http10;                    /* the client speaks HTTP/1.0 */
@@ -55,10 +57,19 @@ struct exchange {
     bool record_end;                /* an `end` line is due when it is over */
     struct respond_filter *filter;  /* what the answer is filtered by; NULL: it passes as it is */
     size_t held_head;               /* bytes of a response's head whose body is awaited; 0: none */
+    enum metrics_span span;         /* what it counts as while it is open */
+    const char *cut;                /* static: why we ended it; NULL: we did not */
 };
 
-/* Chosen once, when it is known who asks: for a plain connection when it is accepted. */
+/* Chosen when it is known who asks (for a plain connection when it is accepted), and again by the
+   first request after a reload. */
 void exchange_choose_role(struct exchange *exchange);
+/* A static sentence when the certificate that this connection began with would not be taken now;
+   NULL: it would, or there is none. Costs nothing while the files are the same and it is valid. */
+const char *exchange_distrust(struct exchange *exchange);
+/* After a reload: what is idle gets its role by the new set, and who is not trusted any more loses
+   what the policy takes from him. The phase that follows, or PHASE_WAIT. */
+enum phase exchange_renew(struct exchange *exchange, enum phase phase);
 enum phase exchange_handshake(struct exchange *exchange);
 /* Its time is over. */
 enum phase exchange_handshake_late(struct exchange *exchange);

@@ -39,7 +39,9 @@ static void decide(struct exchange *exchange, const struct request *request,
                    struct decision *decision)
 {
     struct inquiry *inquiry = exchange->inquiry;
+    uint64_t began_ns = clock_now_ns();
     policy_decide(exchange->role, request, &inquiry->facts, &exchange->context->scratch, decision);
+    metrics_observe_decision(exchange->context->metrics, began_ns);
 }
 
 /* IDs in place of names, labels that are added. What comes of it is decided once more: it must pass
@@ -129,6 +131,7 @@ enum phase exchange_decide(struct exchange *exchange)
 static enum phase away(struct exchange *exchange, int error)
 {
     char why[600];
+    metrics_count_upstream_errno(exchange->context->metrics, error);
     upstream_explain(exchange->context, error, why, sizeof(why));
     log_warn("%s", why);
     return deny_as(exchange, 502, why);

@@ -118,6 +118,12 @@ static void hash_text(const char *text, size_t length, char hash[65])
         snprintf(hash + 2 * i, 3, "%02x", digest[i]);
 }
 
+struct policy *policy_of_text(struct str text, char hash[65], struct err_list *errors)
+{
+    hash_text(text.p, text.n, hash);
+    return policy_load(text, errors);
+}
+
 struct policy *policy_read(const char *path, char hash[65])
 {
     struct err err = {.set = false};
@@ -128,13 +134,12 @@ struct policy *policy_read(const char *path, char hash[65])
         return NULL;
     }
     struct err_list errors = {NULL, 0, 0};
-    struct policy *policy = policy_load((struct str){text, length}, &errors);
+    struct policy *policy = policy_of_text((struct str){text, length}, hash, &errors);
     for (size_t i = 0; i < errors.count; i++)
         fprintf(stderr, "%s:%d:%d: %s%s\n", path, errors.items[i].err.line,
                 errors.items[i].err.column, errors.items[i].warning ? "warning: " : "",
                 errors.items[i].err.text);
     err_list_free(&errors);
-    hash_text(text, length, hash);
     free(text);
     return policy;
 }

@@ -5,22 +5,12 @@
 
 #include <stdio.h>
 
-void exchange_choose_role(struct exchange *exchange)
-{
-    const struct snapshot *snapshot = exchange->context->snapshot;
-    if (snapshot->role) {
-        exchange->served = (struct client_role){NULL, snapshot->role};
-        return;
-    }
-    struct client_identity identity = identity_client(exchange->peer);
-    exchange->served = policy_client(snapshot->policy, &identity);
-}
-
-static void record(struct exchange *exchange, const char *why)
+static void record(struct exchange *exchange, enum tls_failure failure, const char *why)
 {
     char reason[300];
     snprintf(reason, sizeof(reason), "TLS: %s", why);
     exchange_begin(exchange, 0);
+    metrics_count_handshake_failure(exchange->context->metrics, failure);
     record_refused(exchange, 0, reason);
     log_debug("%s: %s: %s", exchange->peer->listener, exchange->peer->address, reason);
 }
@@ -47,10 +37,10 @@ static enum phase give_up(struct exchange *exchange)
     char why[256];
     if (stream_tls_silent(client))
         return PHASE_CLOSED; /* a probe of the port: it connected, and left */
-    bool plain = stream_tls_explain(client, why, sizeof(why));
-    record(exchange, why);
+    enum tls_failure failure = stream_tls_explain(client, why, sizeof(why));
+    record(exchange, failure, why);
     stream_drop_tls(client);
-    if (plain)
+    if (failure == TLS_FAILURE_PLAIN_HTTP)
         answer_plain(exchange);
     return PHASE_LINGER;
 }
@@ -63,9 +53,12 @@ static bool identify(struct exchange *exchange)
     if (!cert)
         return true; /* the context demands one, or --tlsverify=false */
     exchange->peer->certificate = certificate_read(cert, &why);
-    if (exchange->peer->certificate)
+    exchange->trust = tls_trust_now(stream_ssl(exchange->client));
+    if (exchange->peer->certificate) /* the files may have been loaded anew meanwhile */
+        why = exchange_distrust(exchange);
+    if (!why)
         return true;
-    record(exchange, why);
+    record(exchange, TLS_FAILURE_CERTIFICATE, why);
     return false;
 }
 
@@ -83,12 +76,14 @@ enum phase exchange_handshake(struct exchange *exchange)
     }
     if (!identify(exchange))
         return PHASE_LINGER;
+    metrics_count_handshake(exchange->context->metrics,
+                            SSL_session_reused(stream_ssl(exchange->client)) == 1);
     exchange_choose_role(exchange);
     return PHASE_HEAD;
 }
 
 enum phase exchange_handshake_late(struct exchange *exchange)
 {
-    record(exchange, "the handshake did not come in time");
+    record(exchange, TLS_FAILURE_LATE, "the handshake did not come in time");
     return PHASE_CLOSED;
 }

@@ -42,7 +42,8 @@ static bool socket_is_live(const struct sockaddr_un *address)
 }
 
 /* A stale socket file is replaced; a live one, or anything else of that name, is not. */
-static bool clear_path(const char *path, const struct sockaddr_un *address, struct err *err)
+static bool clear_path(const char *path, const struct sockaddr_un *address, const char *option,
+                       struct err *err)
 {
     struct stat st;
     if (lstat(path, &st) != 0)
@@ -50,13 +51,13 @@ static bool clear_path(const char *path, const struct sockaddr_un *address, stru
     if (!S_ISSOCK(st.st_mode))
         return err_set(err, 0, 0,
                        "%s exists and is not a socket; move it away, or choose another "
-                       "--host",
-                       path);
+                       "%s",
+                       path, option);
     if (socket_is_live(address))
         return err_set(err, 0, 0,
                        "%s is in use: another program listens on it; stop that one, or "
-                       "choose another --host",
-                       path);
+                       "choose another %s",
+                       path, option);
     if (unlink(path) != 0)
         return err_set(err, 0, 0, "cannot replace the stale socket %s: %s", path, strerror(errno));
     return true;
@@ -110,10 +111,10 @@ static bool open_unix(struct listener *listener, const char *path, const struct 
     uid_t uid;
     gid_t gid;
     if (!set_address(path, &address))
-        return err_set(err, 0, 0, "--host %s: the path of a Unix socket has 1 to 107 bytes",
-                       listener->name);
+        return err_set(err, 0, 0, "%s %s: the path of a Unix socket has 1 to 107 bytes",
+                       listener->option, listener->name);
     listener->made_folder = make_folder(path);
-    if (!find_owner(config, &uid, &gid, err) || !clear_path(path, &address, err))
+    if (!find_owner(config, &uid, &gid, err) || !clear_path(path, &address, listener->option, err))
         return false;
     listener->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (listener->fd < 0)
@@ -124,11 +125,12 @@ static bool open_unix(struct listener *listener, const char *path, const struct 
     int error = errno;
     umask(old);
     if (bound != 0)
-        return err_set(err, 0, 0, "cannot listen on %s: %s%s", path, strerror(error),
+        return err_set(err, 0, 0, "cannot listen on %s: %s%s%s", path, strerror(error),
                        error == ENOENT   ? "; its folder is not there and cannot be made: run as "
-                                           "root, or name a socket in a folder of yours with --host"
+                                           "root, or name a socket in a folder of yours with "
                        : error == EACCES ? "; the folder must be writable for this user"
-                                         : "");
+                                         : "",
+                       error == ENOENT ? listener->option : "");
     struct stat st;
     if (lstat(path, &st) == 0)
         listener->inode = (uint64_t)st.st_ino;
@@ -169,6 +171,15 @@ static bool choose_tls(struct listener *listener, bool loopback, const struct co
     return true;
 }
 
+static void warn_of_open_admin(const struct listener *listener, bool loopback)
+{
+    if (!loopback)
+        log_warn("--admin %s: whoever reaches this address reads metrics, with the names of roles "
+                 "and listeners, by plain HTTP; tcp://127.0.0.1:PORT and unix:///path are reached "
+                 "from this host alone",
+                 listener->name);
+}
+
 static bool open_tcp(struct listener *listener, const char *text, const struct config *config,
                      struct err *err)
 {
@@ -176,8 +187,10 @@ static bool open_tcp(struct listener *listener, const char *text, const struct c
     socklen_t length = 0;
     bool loopback = false;
     if (!address_parse_tcp(text, &address, &length, &loopback))
-        return err_set(err, 0, 0, "--host %s: not an address", listener->name);
-    if (!choose_tls(listener, loopback, config, err))
+        return err_set(err, 0, 0, "%s %s: not an address", listener->option, listener->name);
+    if (listener == &listener->server->admin)
+        warn_of_open_admin(listener, loopback);
+    else if (!choose_tls(listener, loopback, config, err))
         return false;
     listener->fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (listener->fd < 0)
@@ -232,8 +245,8 @@ static bool open_inherited(struct server *server, const char *host, struct err *
         if (server->inherited.sockets[i].taken || (*wanted && strcmp(wanted, name) != 0))
             continue;
         struct listener *listener = &server->listeners[server->count++];
-        *listener =
-            (struct listener){.name = name, .fd = SYSTEMD_FIRST_FD + (int)i, .server = server};
+        *listener = (struct listener){
+            .name = name, .option = "--host", .fd = SYSTEMD_FIRST_FD + (int)i, .server = server};
         server->inherited.sockets[i].taken = found = true;
         if (!adopt(listener, server->config, err))
             return false;
@@ -322,10 +335,10 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
-static bool open_address(struct server *server, const char *address, struct err *err)
+static bool open_address(struct server *server, struct listener *listener, const char *option,
+                         const char *address, struct err *err)
 {
-    struct listener *listener = &server->listeners[server->count++];
-    *listener = (struct listener){.name = address, .fd = -1, .server = server};
+    *listener = (struct listener){.name = address, .option = option, .fd = -1, .server = server};
     bool tcp = str_starts(str_of(address), STR("tcp://"));
     bool ok = tcp ? open_tcp(listener, address + 6, server->config, err)
                   : open_unix(listener, address_unix_path(address), server->config, err);
@@ -341,9 +354,12 @@ bool listeners_open(struct server *server, struct err *err)
     for (size_t i = 0; i < config->host_count; i++) {
         bool inherited = str_starts(str_of(config->hosts[i]), STR("fd://"));
         if (!(inherited ? open_inherited(server, config->hosts[i], err)
-                        : open_address(server, config->hosts[i], err)))
+                        : open_address(server, &server->listeners[server->count++], "--host",
+                                       config->hosts[i], err)))
             return false;
     }
+    if (config->admin && !open_address(server, &server->admin, "--admin", config->admin, err))
+        return false;
     systemd_close_rest(&server->inherited);
     return true;
 }
@@ -372,20 +388,25 @@ static void remove_own_socket(const struct listener *listener)
                  strerror(errno));
 }
 
+void listener_close(struct listener *listener)
+{
+    if (!listener->name)
+        return;
+    if (listener->event)
+        event_free(listener->event);
+    listener->event = NULL;
+    if (listener->fd >= 0)
+        close(listener->fd);
+    listener->fd = -1;
+    remove_own_socket(listener);
+    listener->path[0] = '\0';
+    listener->inode = 0;
+}
+
 void listeners_close(struct server *server)
 {
-    for (size_t i = 0; i < server->count; i++) {
-        struct listener *listener = &server->listeners[i];
-        if (listener->event)
-            event_free(listener->event);
-        listener->event = NULL;
-        if (listener->fd >= 0)
-            close(listener->fd);
-        listener->fd = -1;
-        remove_own_socket(listener);
-        listener->path[0] = '\0';
-        listener->inode = 0;
-    }
+    for (size_t i = 0; i < server->count; i++)
+        listener_close(&server->listeners[i]);
     if (server->resume)
         event_free(server->resume);
     server->resume = NULL;

@@ -8,8 +8,9 @@
 enum { LISTENERS_MAX = CONFIG_HOSTS_MAX + SYSTEMD_SOCKETS_MAX };
 
 struct listener {
-    const char *name; /* as given to --host; of an inherited socket its own */
-    int fd;           /* -1: closed */
+    const char *name;   /* as given to --host; of an inherited socket its own */
+    const char *option; /* that names it, for messages: "--host" or "--admin" */
+    int fd;             /* -1: closed */
     bool tls;
     struct event *event;
     char path[112];   /* of a Unix socket; "" else */
@@ -24,10 +25,11 @@ struct server {
     struct loop *loop; /* of the main thread */
     struct listener listeners[LISTENERS_MAX];
     size_t count;
+    struct listener admin; /* of --admin; name NULL: there is none. admin.c accepts on it */
     struct worker *workers;
     size_t worker_count;
     struct shared *shared;
-    struct tls_context *tls; /* of new connections; NULL when no listener needs one. Owned */
+    struct tls_context *tls; /* of new connections; NULL when no listener needs one. Borrowed */
     struct event *resume;    /* timer: try accepting again */
     struct systemd_sockets inherited; /* read before anything else is opened */
     bool paused;
@@ -39,7 +41,9 @@ struct server {
 bool listeners_open(struct server *server, struct err *err);
 /* Starts accepting. */
 bool listeners_start(struct server *server, struct err *err);
-/* Stops accepting and removes the socket files that were made. */
+/* Stops accepting and removes the socket files that were made, all but that of --admin. */
 void listeners_close(struct server *server);
+/* The same for one; a listener that was never opened is fine. */
+void listener_close(struct listener *listener);
 
 #endif

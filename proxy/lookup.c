@@ -25,6 +25,7 @@ struct line {
     int status;       /* of the answer; 0: its head is awaited */
     bool keep_alive;  /* the daemon would take another request */
     bool fresh;       /* opened for this question */
+    bool counted;     /* among the connections beside the clients' own */
 };
 
 struct lookup {
@@ -32,6 +33,7 @@ struct lookup {
     struct facts *facts;
     struct line lines[LOOKUP_LINES_MAX];
     struct body answers[FACTS_MAX]; /* of facts that were found */
+    size_t text;                    /* bytes of them */
     struct task retry;              /* the daemon's socket had no room */
 };
 
@@ -60,6 +62,8 @@ void lookup_free(struct lookup *lookup)
         if (i > 0 || line->fact)
             stream_close(line->stream);
         body_free(&line->body);
+        if (line->counted)
+            atomic_fetch_sub(&lookup->plan.context->shared->lookup_lines, 1);
     }
     for (size_t i = 0; i < FACTS_MAX; i++)
         body_free(&lookup->answers[i]);
@@ -137,6 +141,7 @@ static void answered(struct lookup *lookup, struct line *line)
         struct body *answer = &lookup->answers[fact - lookup->facts->items];
         *answer = line->body;
         line->body = (struct body){.p = NULL};
+        lookup->text += text.n;
         fact->state = FACT_FOUND;
         fact->text = text;
     } else {
@@ -246,7 +251,7 @@ static void take_head(struct lookup *lookup, struct line *line, size_t length)
     line->keep_alive = http.keep_alive;
     line->body = (struct body){.framing = http.framing,
                                .announced = http.length,
-                               .limit = FACT_TEXT_MAX,
+                               .limit = lookup->text > LOOKUP_TEXT_MAX ? 0 : FACT_TEXT_MAX,
                                .held = &lookup->plan.context->shared->fact_bytes,
                                .held_max = LOOKUP_HELD_MAX,
                                .chunked = {.trailers = true}};
@@ -280,12 +285,12 @@ static bool take(struct lookup *lookup, struct line *line)
     struct str pending = stream_pending(line->stream);
     struct http_refusal refusal = {0, NULL};
     size_t length = 0;
-    if (pending.n == 0)
-        return false;
     if (line->status) {
         take_body(lookup, line);
         return false;
     }
+    if (pending.n == 0)
+        return false;
     switch (head_scan(&line->scan, pending, false, lookup->plan.context->loop.buffer_size, &length,
                       &refusal)) {
     case HEAD_MORE:
@@ -356,6 +361,18 @@ static struct fact *next_wanted(struct lookup *lookup)
     return NULL;
 }
 
+/* May this line be used? Those beside the client's own are bounded. */
+static bool line_is_ours(struct lookup *lookup, struct line *line)
+{
+    atomic_uint *lines = &lookup->plan.context->shared->lookup_lines;
+    if (line->counted || line->stream == lookup->plan.upstream)
+        return true;
+    line->counted = atomic_fetch_add(lines, 1) < LOOKUP_FURTHER_MAX;
+    if (!line->counted)
+        atomic_fetch_sub(lines, 1);
+    return line->counted;
+}
+
 /* Gives every free line a question. A further line that cannot be opened leaves its question to the
    others. */
 static enum lookup_status ask_all(struct lookup *lookup)
@@ -365,6 +382,8 @@ static enum lookup_status ask_all(struct lookup *lookup)
         struct fact *fact = line->fact ? NULL : next_wanted(lookup);
         if (!fact)
             continue;
+        if (!line_is_ours(lookup, line))
+            break;
         line->fact = fact;
         enum upstream_status status = ask(lookup, line);
         if (status == UPSTREAM_OPEN)

@@ -12,6 +12,8 @@ struct lookup;
 
 enum {
     LOOKUP_LINES_MAX = 8,       /* connections to the daemon that one decision may ask over */
+    LOOKUP_FURTHER_MAX = 64,    /* connections beside the clients' own, of all loops together */
+    LOOKUP_TEXT_MAX = 16 << 20, /* bytes of answers of one decision */
     LOOKUP_HELD_MAX = 64 << 20, /* bytes of answers that all loops hold at a time */
     LOOKUP_S = 10               /* seconds that all look-ups of one decision may take */
 };

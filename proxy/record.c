@@ -156,12 +156,17 @@ static void write_body_hash(struct exchange *exchange, struct json_out *out)
 bool record_request(struct exchange *exchange)
 {
     struct json_out out;
+    const struct decision *decision = &exchange->inquiry->decision;
+    metrics_count_request(exchange->context->metrics,
+                          exchange->route ? exchange->route->op : OP_COUNT,
+                          exchange->role ? role_name(exchange->role) : NULL,
+                          exchange->peer->listener, decision->verdict == VERDICT_ALLOW);
     if (!open_line(exchange, &out))
         return false;
     begin(exchange, "request", &out);
     write_request(exchange, &out);
     write_decision(exchange, &out);
-    json_out_member(&out, "policy", str_of(exchange->context->snapshot->hash));
+    json_out_member(&out, "policy", str_of(exchange->snapshot->hash));
     write_status(exchange, &out);
     write_facts(exchange->inquiry, &out);
     write_body_hash(exchange, &out);
@@ -174,6 +179,7 @@ bool record_request(struct exchange *exchange)
 bool record_refused(struct exchange *exchange, int status, const char *why)
 {
     struct json_out out;
+    metrics_count_refusal(exchange->context->metrics, status);
     if (!open_line(exchange, &out))
         return false;
     begin(exchange, "refused", &out);
@@ -196,6 +202,8 @@ void record_end(struct exchange *exchange)
     begin(exchange, "end", &out);
     if (exchange->route)
         json_out_member(&out, "operation", str_of(operation_name(exchange->route->op)));
+    if (exchange->cut)
+        json_out_member(&out, "reason", str_of(exchange->cut));
     write_status(exchange, &out);
     json_out_key(&out, "bytes_in");
     json_out_uint(&out, exchange->client->bytes_in - exchange->client_in);

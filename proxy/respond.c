@@ -72,13 +72,15 @@ static enum phase watch_client(struct exchange *exchange)
 
 /* ---- the response's head ------------------------------------------------------------------- */
 
-static enum phase bad_gateway(struct exchange *exchange, const char *why)
+static enum phase bad_gateway(struct exchange *exchange, enum metrics_upstream kind,
+                              const char *why)
 {
     char message[400];
     snprintf(message, sizeof(message), "sockwarden: the Docker daemon at %s %s",
              exchange->context->upstream_name, why);
     log_warn("%s: %s", operation_name(exchange->route->op), message + strlen("sockwarden: "));
     stream_close(exchange->upstream);
+    metrics_count_upstream_error(exchange->context->metrics, kind);
     exchange->record_end = true;
     if (exchange->has_head)
         return PHASE_CLOSED;
@@ -89,7 +91,7 @@ enum phase exchange_bad_answer(struct exchange *exchange, const char *why)
 {
     char text[200];
     snprintf(text, sizeof(text), "sent an answer that cannot be passed on: %s", why);
-    return bad_gateway(exchange, text);
+    return bad_gateway(exchange, METRICS_UPSTREAM_INVALID, text);
 }
 
 /* Sends the rebuilt head, and with it what has already come of the body. */
@@ -109,6 +111,12 @@ static bool send_head(struct exchange *exchange, const struct http_response *htt
     return ok;
 }
 
+static void head_sent(struct exchange *exchange)
+{
+    exchange->has_head = true;
+    metrics_observe_response(exchange->context->metrics, exchange->route->op, exchange->started_ns);
+}
+
 /* An interim response: 100 was answered by us, others go on to who may understand them. */
 static bool pass_interim(struct exchange *exchange, const struct http_response *http)
 {
@@ -125,7 +133,8 @@ static enum phase start_tunnel(struct exchange *exchange, const struct http_resp
     if (!send_head(exchange, http, &plan, (struct str){NULL, 0}))
         return PHASE_CLOSED;
     stream_consume(exchange->upstream, head_length);
-    exchange->has_head = true;
+    head_sent(exchange);
+    metrics_open(exchange->context->metrics, &exchange->span, METRICS_TUNNEL);
     exchange->record_end = true;
     exchange->up = relay_new(exchange->client, exchange->upstream, FRAMING_EOF, 0);
     exchange->down = relay_new(exchange->upstream, exchange->client, FRAMING_EOF, 0);
@@ -180,7 +189,9 @@ static enum phase start_body(struct exchange *exchange, const struct http_respon
         return exchange_bad_answer(exchange, "its chunks are broken");
     if (!exchange_send_head(exchange, http, str_head(rest, n)))
         return PHASE_CLOSED;
-    exchange->has_head = true;
+    head_sent(exchange);
+    if (http->framing == FRAMING_CHUNKED || http->framing == FRAMING_EOF)
+        metrics_open(exchange->context->metrics, &exchange->span, METRICS_STREAM);
     stream_consume(upstream, head_length + n);
     return PHASE_RESPOND;
 }
@@ -244,8 +255,9 @@ static enum phase read_response_head(struct exchange *exchange)
         if (status == STREAM_AGAIN)
             return PHASE_WAIT;
         if (status != STREAM_OK)
-            return bad_gateway(exchange, pending.n ? "broke off in the middle of its answer"
-                                                   : "closed the connection before it answered");
+            return bad_gateway(exchange, METRICS_UPSTREAM_BROKEN,
+                               pending.n ? "broke off in the middle of its answer"
+                                         : "closed the connection before it answered");
     }
 }
 
@@ -276,6 +288,7 @@ static enum phase relay_body(struct exchange *exchange)
     case RELAY_BAD:
         log_warn("%s: the Docker daemon at %s broke off in the middle of its answer",
                  operation_name(exchange->route->op), exchange->context->upstream_name);
+        metrics_count_upstream_error(exchange->context->metrics, METRICS_UPSTREAM_BROKEN);
         return PHASE_CLOSED; /* not ended cleanly, so that the client sees it too */
     case RELAY_TO_LOST:
         break;
@@ -382,6 +395,7 @@ enum phase exchange_timeout(struct exchange *exchange, enum phase phase)
     case PHASE_LOOKUP:
         return exchange_look_up_late(exchange);
     case PHASE_CONNECT:
+        metrics_count_upstream_error(exchange->context->metrics, METRICS_UPSTREAM_BUSY);
         exchange->record_end = true;
         return exchange_answer(exchange, 503,
                                "sockwarden: the Docker daemon takes no more connections just now",
@@ -394,6 +408,7 @@ enum phase exchange_timeout(struct exchange *exchange, enum phase phase)
         if (!exchange->up.done)
             return exchange_answer(exchange, 408,
                                    "sockwarden: the request's body did not come in time", true);
+        metrics_count_upstream_error(exchange->context->metrics, METRICS_UPSTREAM_TIMEOUT);
         return exchange_answer(exchange, 504,
                                "sockwarden: the Docker daemon did not answer in time "
                                "(--upstream-timeout)",

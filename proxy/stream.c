@@ -187,14 +187,15 @@ static enum stream_status wait_for_room(struct stream *stream)
     return STREAM_AGAIN;
 }
 
-static ssize_t send_pieces(int fd, const struct iovec *pieces, int count)
+static ssize_t send_pieces(const struct stream *stream, const struct iovec *pieces, int count)
 {
+    int flags = MSG_NOSIGNAL | (stream->more_soon ? MSG_MORE : 0);
     struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)pieces,
                              .msg_iovlen = (size_t)count};
     ssize_t n;
     do
-        n = count == 1 ? send(fd, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL)
-                       : sendmsg(fd, &message, MSG_NOSIGNAL);
+        n = count == 1 ? send(stream->fd, pieces[0].iov_base, pieces[0].iov_len, flags)
+                       : sendmsg(stream->fd, &message, flags);
     while (n < 0 && errno == EINTR);
     return n;
 }
@@ -230,7 +231,7 @@ enum stream_status stream_send_raw(struct stream *stream, const struct iovec *pi
     size_t total = total_of(pieces, count);
     if (stream->out || !stream->can_write)
         return queue_rest(stream, pieces, count, 0);
-    ssize_t n = send_pieces(stream->fd, pieces, count);
+    ssize_t n = send_pieces(stream, pieces, count);
     if (n < 0) {
         if (errno != EAGAIN && errno != EWOULDBLOCK)
             return stream_lose_out(stream, errno);
@@ -282,7 +283,7 @@ enum stream_status stream_flush(struct stream *stream)
         int count = evbuffer_peek(stream->out, -1, NULL, pieces, ARRAY_LEN(pieces));
         count = count > (int)ARRAY_LEN(pieces) ? (int)ARRAY_LEN(pieces) : count;
         size_t total = total_of(pieces, count);
-        ssize_t n = total ? send_pieces(stream->fd, pieces, count) : 0;
+        ssize_t n = total ? send_pieces(stream, pieces, count) : 0;
         if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
             return stream_lose_out(stream, errno);
         if (n > 0)

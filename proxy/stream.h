@@ -38,6 +38,7 @@ struct stream {
     bool closing_hint;  /* the kernel has said that the peer ended: a short read is not the end */
     bool watches_write; /* the registration includes writing */
     bool eof;           /* the peer's end has been read */
+    bool more_soon;     /* what is sent now may wait for what follows: 200 ms, says tcp(7) */
     bool end_wanted;    /* our end is to follow what is queued */
     bool end_sent;
     bool lost_in;  /* reading has failed */

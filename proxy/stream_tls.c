@@ -166,7 +166,7 @@ SSL *stream_ssl(const struct stream *stream)
     return stream->tls ? stream->tls->ssl : NULL;
 }
 
-bool stream_tls_explain(const struct stream *stream, char *dst, size_t cap)
+enum tls_failure stream_tls_explain(const struct stream *stream, char *dst, size_t cap)
 {
     return tls_explain(stream->tls->ssl, stream->tls->fin, dst, cap);
 }
@@ -212,7 +212,11 @@ enum stream_status stream_handshake(struct stream *stream)
     begin(tls, true);
     int result = SSL_accept(tls->ssl);
     int error = result == 1 ? SSL_ERROR_NONE : SSL_get_error(tls->ssl, result);
+    /* All that is left to send is a session for the next time, which nobody waits for: it may share
+       a packet with the first answer. */
+    stream->more_soon = result == 1 && SSL_version(tls->ssl) == TLS1_3_VERSION;
     finish(stream);
+    stream->more_soon = false;
     if (result == 1) {
         SSL_set_default_read_buffer_len(tls->ssl, READ_AHEAD); /* not for who only begins */
         stream->can_read = true; /* what came with its end waits inside OpenSSL */

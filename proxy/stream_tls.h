@@ -12,8 +12,7 @@ bool stream_start_tls(struct stream *stream, struct tls_context *context);
 /* STREAM_OK: done, and the client is as verified as the context demands. STREAM_BROKEN: failed;
    stream_tls_explain() says why, and an alert is queued where the protocol has one. */
 enum stream_status stream_handshake(struct stream *stream);
-/* True: the client speaks plain HTTP. */
-bool stream_tls_explain(const struct stream *stream, char *dst, size_t cap);
+enum tls_failure stream_tls_explain(const struct stream *stream, char *dst, size_t cap);
 /* Has the peer closed without having sent a byte? */
 bool stream_tls_silent(const struct stream *stream);
 /* After a failed handshake: from now on bytes come and go raw. */

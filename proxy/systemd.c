@@ -2,6 +2,7 @@
 #include "systemd.h"
 
 #include "log.h"
+#include "loop.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -143,6 +144,14 @@ void systemd_notify(const struct systemd_notifier *notifier, const char *state)
     /* A message that is lost shows itself: systemd's own time limits restart the service. */
     ssize_t ignored = send(notifier->fd, state, strlen(state), MSG_NOSIGNAL);
     (void)ignored;
+}
+
+void systemd_notify_reloading(const struct systemd_notifier *notifier)
+{
+    char state[96];
+    snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=reloading",
+             (unsigned long long)(clock_now_ns() / 1000));
+    systemd_notify(notifier, state);
 }
 
 void systemd_close_notifier(struct systemd_notifier *notifier)

@@ -32,6 +32,8 @@ struct systemd_notifier {
 void systemd_open_notifier(struct systemd_notifier *out);
 /* Sends assignments, one a line: "READY=1\nSTATUS=...". */
 void systemd_notify(const struct systemd_notifier *notifier, const char *state);
+/* RELOADING=1 with the time, as Type=notify-reload wants it; READY=1 ends it. */
+void systemd_notify_reloading(const struct systemd_notifier *notifier);
 void systemd_close_notifier(struct systemd_notifier *notifier);
 
 #endif

@@ -1,6 +1,8 @@
 /* TLS contexts; see tls.h. Loading is tls_load.c's. */
 #include "tls_load.h"
 
+#include "tls_library.h"
+
 #include <openssl/err.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
@@ -18,10 +20,9 @@ enum {
 
 /* A session is resumed without its certificates being looked at. So it lives no longer than they
    and the revocation lists do; a new context, with other files, has other sessions. */
-static time_t valid_until(const SSL *ssl, const struct tls_context *context)
+static time_t valid_until(const STACK_OF(X509) * chain, const struct tls_context *context)
 {
     time_t until = context->crl_until;
-    const STACK_OF(X509) *chain = SSL_get0_verified_chain(ssl);
     for (int i = 0; i < sk_X509_num(chain); i++) {
         time_t end = tls_time(X509_get0_notAfter(sk_X509_value(chain, i)));
         until = end < until ? end : until;
@@ -43,12 +44,18 @@ static time_t session_until(const SSL_SESSION *session)
     return (time_t)(intptr_t)SSL_SESSION_get_ex_data(session, until_index);
 }
 
+/* A ticket that a resumed session issues inherits the end of that. */
+static time_t connection_until(const SSL *ssl, const SSL_SESSION *session)
+{
+    const struct tls_context *context = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    return SSL_session_reused(ssl) ? session_until(session)
+                                   : valid_until(SSL_get0_verified_chain(ssl), context);
+}
+
 static int on_new_session(SSL *ssl, SSL_SESSION *session)
 {
     SSL_CTX *ctx = SSL_get_SSL_CTX(ssl);
-    const struct tls_context *context = SSL_CTX_get_app_data(ctx);
-    /* A ticket that a resumed session issues inherits the end of that. */
-    time_t until = SSL_session_reused(ssl) ? session_until(session) : valid_until(ssl, context);
+    time_t until = connection_until(ssl, session);
     time_t left = until - time(NULL);
     if (SSL_SESSION_set_ex_data(session, until_index, (void *)(intptr_t)until) != 1 || left <= 0)
         SSL_CTX_remove_session(ctx, session);
@@ -90,6 +97,92 @@ static int on_verify(int ok, X509_STORE_CTX *store)
         return ok;
     X509_STORE_CTX_set_error(store, X509_V_OK);
     return 1;
+}
+
+/* ---- verified once, and again ---------------------------------------------------------------- */
+
+static const struct {
+    int code;
+    enum tls_failure failure;
+    const char *text;
+} verify_texts[] = {
+    {X509_V_ERR_CERT_HAS_EXPIRED, TLS_FAILURE_EXPIRED, "the client's certificate has expired"},
+    {X509_V_ERR_CERT_NOT_YET_VALID, TLS_FAILURE_CERTIFICATE,
+     "the client's certificate is not yet valid"},
+    {X509_V_ERR_CERT_REVOKED, TLS_FAILURE_REVOKED, "the client's certificate has been revoked"},
+    {X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, TLS_FAILURE_UNKNOWN_CA,
+     "the client's certificate is of an unknown CA"},
+    {X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, TLS_FAILURE_UNKNOWN_CA,
+     "the client's certificate is of an unknown CA"},
+    {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, TLS_FAILURE_UNKNOWN_CA,
+     "the client's certificate is of an unknown CA"},
+    {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, TLS_FAILURE_UNKNOWN_CA,
+     "the client's certificate is of an unknown CA"},
+    {X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, TLS_FAILURE_UNKNOWN_CA,
+     "the client's certificate is of an unknown CA"},
+    {X509_V_ERR_CERT_SIGNATURE_FAILURE, TLS_FAILURE_UNKNOWN_CA,
+     "the client's certificate is of an unknown CA: one of the same name, with another key"},
+    {X509_V_ERR_INVALID_PURPOSE, TLS_FAILURE_CERTIFICATE,
+     "the client's certificate is not for clients (no clientAuth)"},
+    {X509_V_ERR_UNABLE_TO_GET_CRL, TLS_FAILURE_REVOCATIONS,
+     "the CA of the client's certificate has no list in --tlscrl"},
+    {X509_V_ERR_CRL_HAS_EXPIRED, TLS_FAILURE_REVOCATIONS,
+     "the revocation list in --tlscrl has expired; fetch a new one"},
+    {X509_V_ERR_CRL_NOT_YET_VALID, TLS_FAILURE_REVOCATIONS,
+     "the revocation list in --tlscrl is not yet valid"},
+};
+
+/* Static; NULL: there is none of our own. */
+static const char *verify_text(long code, enum tls_failure *failure)
+{
+    for (size_t i = 0; i < ARRAY_LEN(verify_texts); i++)
+        if (verify_texts[i].code == code) {
+            *failure = verify_texts[i].failure;
+            return verify_texts[i].text;
+        }
+    return NULL;
+}
+
+struct tls_trust tls_trust_now(const SSL *ssl)
+{
+    const struct tls_context *context = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    return (struct tls_trust){context->serial, connection_until(ssl, SSL_get_session(ssl))};
+}
+
+/* As OpenSSL prepares it in a handshake. */
+static bool prepare(X509_STORE_CTX *store, const struct tls_context *context, const SSL *ssl)
+{
+    if (X509_STORE_CTX_init(store, SSL_CTX_get_cert_store(context->ctx),
+                            SSL_get0_peer_certificate(ssl), SSL_get_peer_cert_chain(ssl)) != 1)
+        return false;
+    X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(store);
+    X509_VERIFY_PARAM_set_auth_level(param, SSL_CTX_get_security_level(context->ctx));
+    X509_STORE_CTX_set_verify_cb(store, on_verify);
+    return X509_STORE_CTX_set_default(store, "ssl_client") == 1 &&
+           X509_VERIFY_PARAM_set1(param, SSL_CTX_get0_param(context->ctx)) == 1;
+}
+
+const char *tls_verify_again(const struct tls_context *context, const SSL *ssl,
+                             struct tls_trust *trust)
+{
+    X509_STORE_CTX *store = X509_STORE_CTX_new();
+    const char *why = "the client's certificate cannot be verified again: out of memory";
+    *trust = (struct tls_trust){0, 0};
+    if (store && prepare(store, context, ssl)) {
+        bool ok = X509_verify_cert(store) == 1;
+        int code = X509_STORE_CTX_get_error(store);
+        enum tls_failure ignored;
+        why = ok ? NULL : verify_text(code, &ignored);
+        if (!ok && !why)
+            why = X509_verify_cert_error_string(code);
+        time_t until = ok ? valid_until(X509_STORE_CTX_get0_chain(store), context) : 0;
+        time_t soonest = time(NULL) + 1; /* some other authority's list may be over */
+        if (ok)
+            *trust = (struct tls_trust){context->serial, until > soonest ? until : soonest};
+    }
+    X509_STORE_CTX_free(store);
+    ERR_clear_error();
+    return why;
 }
 
 /* ---- contexts ------------------------------------------------------------------------------ */
@@ -146,10 +239,12 @@ static void set_verify(const struct tls_context *context, const struct tls_files
                              X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
 }
 
+static _Atomic uint64_t serials;
+
 struct tls_context *tls_context_new(const struct tls_files *files, struct err *err)
 {
     struct tls_context *context = calloc(1, sizeof(*context));
-    SSL_CTX *ctx = context ? SSL_CTX_new(TLS_server_method()) : NULL;
+    SSL_CTX *ctx = context ? SSL_CTX_new_ex(tls_library(), NULL, TLS_server_method()) : NULL;
     if (!ctx) {
         free(context);
         err_set(err, 0, 0, "out of memory");
@@ -157,6 +252,7 @@ struct tls_context *tls_context_new(const struct tls_files *files, struct err *e
     }
     context->ctx = ctx;
     context->crl_until = INT64_MAX;
+    context->serial = atomic_fetch_add(&serials, 1) + 1;
     atomic_init(&context->references, 1);
     ERR_clear_error();
     bool ok = set_rules(ctx) && set_sessions(context);
@@ -191,6 +287,21 @@ void tls_context_unref(struct tls_context *context)
     free(context);
 }
 
+uint64_t tls_context_serial(const struct tls_context *context)
+{
+    return context->serial;
+}
+
+bool tls_context_same(const struct tls_context *a, const struct tls_context *b)
+{
+    return memcmp(a->digest, b->digest, sizeof(a->digest)) == 0;
+}
+
+void tls_context_forget_sessions(struct tls_context *context)
+{
+    SSL_CTX_flush_sessions(context->ctx, 0);
+}
+
 time_t tls_context_not_after(const struct tls_context *context)
 {
     return tls_time(X509_get0_notAfter(SSL_CTX_get0_certificate(context->ctx)));
@@ -208,72 +319,82 @@ SSL *tls_connection_new(struct tls_context *context)
 
 static const struct {
     int code;
-    const char *text;
-} verify_texts[] = {
-    {X509_V_ERR_CERT_HAS_EXPIRED, "the client's certificate has expired"},
-    {X509_V_ERR_CERT_NOT_YET_VALID, "the client's certificate is not yet valid"},
-    {X509_V_ERR_CERT_REVOKED, "the client's certificate has been revoked"},
-    {X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, "the client's certificate is of an unknown CA"},
-    {X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, "the client's certificate is of an unknown CA"},
-    {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, "the client's certificate is of an unknown CA"},
-    {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, "the client's certificate is of an unknown CA"},
-    {X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, "the client's certificate is of an unknown CA"},
-    {X509_V_ERR_CERT_SIGNATURE_FAILURE,
-     "the client's certificate is of an unknown CA: one of the same name, with another key"},
-    {X509_V_ERR_INVALID_PURPOSE, "the client's certificate is not for clients (no clientAuth)"},
-    {X509_V_ERR_UNABLE_TO_GET_CRL, "the CA of the client's certificate has no list in --tlscrl"},
-    {X509_V_ERR_CRL_HAS_EXPIRED, "the revocation list in --tlscrl has expired; fetch a new one"},
-    {X509_V_ERR_CRL_NOT_YET_VALID, "the revocation list in --tlscrl is not yet valid"},
-};
-
-static const struct {
-    int code;
+    enum tls_failure failure;
     const char *text;
 } reason_texts[] = {
-    {SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, "no certificate: the client sent none"},
-    {SSL_R_UNSUPPORTED_PROTOCOL, "unsupported protocol: older than TLS 1.2"},
-    {SSL_R_VERSION_TOO_LOW, "unsupported protocol: older than TLS 1.2"},
-    {SSL_R_NO_SHARED_CIPHER, "no cipher that both sides know"},
-    {SSL_R_NO_SUITABLE_KEY_SHARE, "no key exchange that both sides know"},
-    {SSL_R_NO_APPLICATION_PROTOCOL, "no application protocol: the client does not speak http/1.1"},
-    {SSL_R_HTTP_REQUEST, "plain HTTP came in where TLS is spoken"},
-    {SSL_R_HTTPS_PROXY_REQUEST, "plain HTTP came in where TLS is spoken"},
-    {SSL_R_WRONG_VERSION_NUMBER, "what came in is not TLS"},
-    {SSL_R_PACKET_LENGTH_TOO_LONG, "what came in is not TLS"},
-    {SSL_R_BAD_LENGTH, "what came in is not TLS"},
-    {SSL_R_UNEXPECTED_MESSAGE, "what came in is not a TLS handshake"},
-    {SSL_R_TLSV1_ALERT_UNKNOWN_CA, "the client does not trust this server: unknown CA"},
-    {SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, "the client does not trust this server: bad certificate"},
-    {SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED, "the client found this server's certificate expired"},
+    {SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, TLS_FAILURE_NO_CERTIFICATE,
+     "no certificate: the client sent none"},
+    {SSL_R_UNSUPPORTED_PROTOCOL, TLS_FAILURE_PROTOCOL, "unsupported protocol: older than TLS 1.2"},
+    {SSL_R_VERSION_TOO_LOW, TLS_FAILURE_PROTOCOL, "unsupported protocol: older than TLS 1.2"},
+    {SSL_R_NO_SHARED_CIPHER, TLS_FAILURE_PROTOCOL, "no cipher that both sides know"},
+    {SSL_R_NO_SUITABLE_KEY_SHARE, TLS_FAILURE_PROTOCOL, "no key exchange that both sides know"},
+    {SSL_R_NO_APPLICATION_PROTOCOL, TLS_FAILURE_PROTOCOL,
+     "no application protocol: the client does not speak http/1.1"},
+    {SSL_R_HTTP_REQUEST, TLS_FAILURE_PLAIN_HTTP, "plain HTTP came in where TLS is spoken"},
+    {SSL_R_HTTPS_PROXY_REQUEST, TLS_FAILURE_PLAIN_HTTP, "plain HTTP came in where TLS is spoken"},
+    {SSL_R_WRONG_VERSION_NUMBER, TLS_FAILURE_NOT_TLS, "what came in is not TLS"},
+    {SSL_R_PACKET_LENGTH_TOO_LONG, TLS_FAILURE_NOT_TLS, "what came in is not TLS"},
+    {SSL_R_BAD_LENGTH, TLS_FAILURE_NOT_TLS, "what came in is not TLS"},
+    {SSL_R_UNEXPECTED_MESSAGE, TLS_FAILURE_NOT_TLS, "what came in is not a TLS handshake"},
+    {SSL_R_TLSV1_ALERT_UNKNOWN_CA, TLS_FAILURE_DISTRUST,
+     "the client does not trust this server: unknown CA"},
+    {SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, TLS_FAILURE_DISTRUST,
+     "the client does not trust this server: bad certificate"},
+    {SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED, TLS_FAILURE_DISTRUST,
+     "the client found this server's certificate expired"},
 };
 
-static void explain_verify(long code, char *dst, size_t cap)
+const char *tls_failure_name(enum tls_failure failure)
 {
-    for (size_t i = 0; i < ARRAY_LEN(verify_texts); i++)
-        if (verify_texts[i].code == code) {
-            snprintf(dst, cap, "%s", verify_texts[i].text);
-            return;
-        }
-    snprintf(dst, cap, "the client's certificate is refused: %s",
-             X509_verify_cert_error_string(code));
+    static const char *const names[TLS_FAILURES] = {
+        [TLS_FAILURE_OTHER] = "other",
+        [TLS_FAILURE_NO_CERTIFICATE] = "no_certificate",
+        [TLS_FAILURE_CERTIFICATE] = "bad_certificate",
+        [TLS_FAILURE_EXPIRED] = "expired",
+        [TLS_FAILURE_REVOKED] = "revoked",
+        [TLS_FAILURE_UNKNOWN_CA] = "unknown_ca",
+        [TLS_FAILURE_REVOCATIONS] = "revocation_list",
+        [TLS_FAILURE_PROTOCOL] = "protocol",
+        [TLS_FAILURE_PLAIN_HTTP] = "plain_http",
+        [TLS_FAILURE_NOT_TLS] = "not_tls",
+        [TLS_FAILURE_DISTRUST] = "client_distrusts",
+        [TLS_FAILURE_LEFT] = "client_left",
+        [TLS_FAILURE_LATE] = "timeout",
+    };
+    return names[failure];
 }
 
-bool tls_explain(const SSL *ssl, bool ended, char *dst, size_t cap)
+static enum tls_failure explain_verify(long code, char *dst, size_t cap)
 {
+    enum tls_failure failure = TLS_FAILURE_CERTIFICATE;
+    const char *text = verify_text(code, &failure);
+    if (text)
+        snprintf(dst, cap, "%s", text);
+    else
+        snprintf(dst, cap, "the client's certificate is refused: %s",
+                 X509_verify_cert_error_string(code));
+    return failure;
+}
+
+enum tls_failure tls_explain(const SSL *ssl, bool ended, char *dst, size_t cap)
+{
+    enum tls_failure failure = TLS_FAILURE_OTHER;
     unsigned long error = ERR_peek_error();
     int reason = ERR_GET_LIB(error) == ERR_LIB_SSL ? ERR_GET_REASON(error) : 0;
     long verified = SSL_get_verify_result(ssl);
     const char *text = ERR_reason_error_string(error);
     ERR_clear_error();
-    if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED && verified != X509_V_OK) {
-        explain_verify(verified, dst, cap);
-        return false;
-    }
+    if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED && verified != X509_V_OK)
+        return explain_verify(verified, dst, cap);
     for (size_t i = 0; i < ARRAY_LEN(reason_texts); i++)
-        if (reason_texts[i].code == reason && reason)
+        if (reason_texts[i].code == reason && reason) {
             text = reason_texts[i].text;
-    if (ended && (reason == 0 || reason == SSL_R_UNEXPECTED_EOF_WHILE_READING))
+            failure = reason_texts[i].failure;
+        }
+    if (ended && (reason == 0 || reason == SSL_R_UNEXPECTED_EOF_WHILE_READING)) {
         text = "the client left in the middle of the handshake";
+        failure = TLS_FAILURE_LEFT;
+    }
     snprintf(dst, cap, "%s", text ? text : "the handshake failed");
-    return reason == SSL_R_HTTP_REQUEST || reason == SSL_R_HTTPS_PROXY_REQUEST;
+    return failure;
 }

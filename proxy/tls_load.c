@@ -75,25 +75,55 @@ static bool check_file(const char *option, const char *path, int fd, bool secret
     return true;
 }
 
-static BIO *open_pem(const char *option, const char *path, bool secret, struct err *err)
+/* All of the file, into memory that OpenSSL wipes when it frees it. */
+static bool read_whole(int fd, BIO *bio)
+{
+    char part[4096];
+    ssize_t n = 0;
+    size_t total = 0;
+    do {
+        n = read(fd, part, sizeof(part));
+        total += n > 0 ? (size_t)n : 0;
+    } while ((n > 0 && total <= PEM_FILE_MAX && BIO_write(bio, part, (int)n) == n) ||
+             (n < 0 && errno == EINTR));
+    OPENSSL_cleanse(part, sizeof(part));
+    return n == 0;
+}
+
+static bool add_digest(struct tls_context *context, BIO *bio)
+{
+    char *p = NULL;
+    long n = BIO_get_mem_data(bio, &p);
+    EVP_MD_CTX *md = EVP_MD_CTX_new();
+    bool ok = md && n >= 0 && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1 &&
+              EVP_DigestUpdate(md, context->digest, sizeof(context->digest)) == 1 &&
+              EVP_DigestUpdate(md, p, (size_t)n) == 1 &&
+              EVP_DigestFinal_ex(md, context->digest, NULL) == 1;
+    EVP_MD_CTX_free(md);
+    return ok;
+}
+
+static BIO *open_pem(struct tls_context *context, const char *option, const char *path, bool secret,
+                     struct err *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
         err_set(err, 0, 0, "cannot read %s %s: %s", option, path, strerror(errno));
         return NULL;
     }
-    FILE *file = check_file(option, path, fd, secret, err) ? fdopen(fd, "r") : NULL;
-    if (!file) {
-        close(fd);
-        err_set(err, 0, 0, "out of memory");
+    AUTO(close_bio) BIO *bio = BIO_new(BIO_s_mem());
+    bool ok = check_file(option, path, fd, secret, err);
+    if (ok && bio && !read_whole(fd, bio))
+        ok = err_set(err, 0, 0, "cannot read %s %s: %s", option, path, strerror(errno));
+    close(fd);
+    if (ok && (!bio || !add_digest(context, bio)))
+        ok = err_set(err, 0, 0, "out of memory");
+    if (!ok)
         return NULL;
-    }
-    BIO *bio = BIO_new_fp(file, BIO_CLOSE);
-    if (!bio) {
-        fclose(file);
-        err_set(err, 0, 0, "out of memory");
-    }
-    return bio;
+    BIO *whole = bio;
+    BIO_set_mem_eof_return(whole, 0);
+    bio = NULL; /* the caller's */
+    return whole;
 }
 
 /* The last read found nothing: was that the end, or something broken? */
@@ -139,7 +169,7 @@ static bool check_server(X509 *cert, const char *path, struct err *err)
 
 bool tls_load_certificate(struct tls_context *context, const char *path, struct err *err)
 {
-    AUTO(close_bio) BIO *bio = open_pem("--tlscert", path, false, err);
+    AUTO(close_bio) BIO *bio = open_pem(context, "--tlscert", path, false, err);
     if (!bio)
         return false;
     AUTO(free_x509) X509 *cert = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL);
@@ -175,7 +205,7 @@ static int on_passphrase(char *dst, int cap, int writing, void *arg)
 bool tls_load_key(struct tls_context *context, const char *path, const char *cert, struct err *err)
 {
     bool encrypted = false;
-    AUTO(close_bio) BIO *bio = open_pem("--tlskey", path, true, err);
+    AUTO(close_bio) BIO *bio = open_pem(context, "--tlskey", path, true, err);
     if (!bio)
         return false;
     AUTO(free_key) EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, on_passphrase, &encrypted);
@@ -219,7 +249,7 @@ static bool add_ca(struct tls_context *context, X509 *cert, const char *path, st
 
 bool tls_load_cas(struct tls_context *context, const char *path, struct err *err)
 {
-    AUTO(close_bio) BIO *bio = open_pem("--tlscacert", path, false, err);
+    AUTO(close_bio) BIO *bio = open_pem(context, "--tlscacert", path, false, err);
     if (!bio)
         return false;
     for (size_t count = 0;; count++) {
@@ -252,7 +282,7 @@ static bool add_crl(struct tls_context *context, X509_CRL *crl, const char *path
 
 bool tls_load_crls(struct tls_context *context, const char *path, struct err *err)
 {
-    AUTO(close_bio) BIO *bio = open_pem("--tlscrl", path, false, err);
+    AUTO(close_bio) BIO *bio = open_pem(context, "--tlscrl", path, false, err);
     if (!bio)
         return false;
     for (size_t count = 0;; count++) {

@@ -9,6 +9,8 @@
 struct tls_context {
     SSL_CTX *ctx;
     atomic_uint references;
+    uint64_t serial;
+    unsigned char digest[32]; /* SHA-256 over the files, each with the digest before it */
     time_t crl_until; /* when the first of the revocation lists ends; INT64_MAX without one */
 };
 

@@ -19,6 +19,8 @@ static void on_turn_end(void *arg)
     if (batch->len || batch->failed) {
         bool written = audit_write(context->sink, (struct str){batch->p, batch->len});
         context->audit_failed = batch->failed || !written;
+        metrics_count_audit(context->metrics, (struct str){batch->p, batch->len},
+                            !context->audit_failed);
         batch->len = 0;
         batch->failed = false;
     }
@@ -46,9 +48,15 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     struct handoff *queue = worker->queue;
     size_t queued = worker->queued;
     bool drain = worker->drain, stop = worker->stop;
+    struct snapshot *fresh = worker->fresh;
+    worker->fresh = NULL;
     worker->queue = NULL;
     worker->queued = worker->queue_cap = 0;
     pthread_mutex_unlock(&worker->lock);
+    if (fresh) {
+        conn_renew_all(&worker->context, fresh);
+        atomic_store(&worker->renewing, false);
+    }
     for (size_t i = 0; i < queued; i++)
         open_handed(worker, &queue[i]);
     free(queue);
@@ -72,7 +80,7 @@ static size_t buffer_size(const struct config *config)
 }
 
 bool worker_open(struct worker *worker, unsigned index, const struct config *config,
-                 const struct snapshot *snapshot, struct shared *shared, struct audit_sink *sink,
+                 struct snapshot *snapshot, struct shared *shared, struct audit_sink *sink,
                  EVP_MD *sha256)
 {
     *worker = (struct worker){.wake_fd = -1};
@@ -80,11 +88,12 @@ bool worker_open(struct worker *worker, unsigned index, const struct config *con
     if (!loop_open(&context->loop, buffer_size(config)))
         return false;
     context->config = config;
-    context->snapshot = snapshot;
+    context->snapshot = snapshot_ref(snapshot);
     context->shared = shared;
     context->sink = sink;
     context->sha256 = sha256;
     context->digest = EVP_MD_CTX_new();
+    context->metrics = metrics_new();
     upstream_setup(context, config->upstream);
     snprintf(context->id_prefix, sizeof(context->id_prefix), "%08lx-%x-",
              (unsigned long)time(NULL) & 0xffffffffUL, index);
@@ -92,7 +101,7 @@ bool worker_open(struct worker *worker, unsigned index, const struct config *con
     context->loop.turn_arg = worker;
     pthread_mutex_init(&worker->lock, NULL);
     worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (worker->wake_fd < 0 || !context->digest)
+    if (worker->wake_fd < 0 || !context->digest || !context->metrics)
         return false;
     worker->wake_event =
         event_new(context->loop.base, worker->wake_fd, EV_READ | EV_PERSIST, on_wake, worker);
@@ -147,6 +156,24 @@ void worker_tell(struct worker *worker, bool drain, bool stop)
     wake(worker);
 }
 
+void worker_renew(struct worker *worker, struct snapshot *snapshot)
+{
+    pthread_mutex_lock(&worker->lock);
+    snapshot_unref(worker->fresh);
+    worker->fresh = snapshot_ref(snapshot);
+    atomic_store(&worker->renewing, true);
+    pthread_mutex_unlock(&worker->lock);
+    wake(worker);
+}
+
+bool workers_renewed(struct worker *workers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (atomic_load(&workers[i].renewing))
+            return false;
+    return true;
+}
+
 bool workers_answer(struct worker *workers, size_t count)
 {
     bool all = true;
@@ -171,6 +198,8 @@ void worker_close(struct worker *worker)
         conn_close_all(context);
         on_turn_end(worker); /* the last audit lines */
     }
+    snapshot_unref(worker->fresh);
+    snapshot_unref(context->snapshot);
     exchange_pool_free(context);
     arena_free(&context->scratch);
     audit_batch_free(&context->batch);
@@ -179,6 +208,7 @@ void worker_close(struct worker *worker)
         event_free(worker->wake_event);
     if (worker->wake_fd >= 0)
         close(worker->wake_fd);
+    metrics_free(context->metrics);
     loop_close(&context->loop);
     pthread_mutex_destroy(&worker->lock);
 }

@@ -23,15 +23,18 @@ struct worker {
     struct handoff *queue;
     size_t queued, queue_cap;
     bool drain, stop;
-    int wake_fd; /* eventfd: something of the above has changed */
+    struct snapshot *fresh; /* of a reload, not yet taken over; a reference */
+    int wake_fd;            /* eventfd: something of the above has changed */
     struct event *wake_event;
-    atomic_bool asked; /* whether it still turns, and it has not answered yet */
-    atomic_uint load;  /* connections given to this worker and not closed */
+    atomic_bool renewing; /* a new snapshot has not been taken over yet */
+    atomic_bool asked;    /* whether it still turns, and it has not answered yet */
+    atomic_uint load;     /* connections given to this worker and not closed */
 };
 
-/* Opens a worker that serves by snapshot; index makes its request ids unique. */
+/* Opens a worker that serves by snapshot, of which it takes a reference; index makes its request
+ * ids unique. */
 bool worker_open(struct worker *worker, unsigned index, const struct config *config,
-                 const struct snapshot *snapshot, struct shared *shared, struct audit_sink *sink,
+                 struct snapshot *snapshot, struct shared *shared, struct audit_sink *sink,
                  EVP_MD *sha256);
 bool worker_start_thread(struct worker *worker);
 /* From the listener's thread: the worker takes socket and reference over, and it counts as a
@@ -39,6 +42,11 @@ bool worker_start_thread(struct worker *worker);
 bool worker_give(struct worker *worker, const struct handoff *handoff);
 /* From any thread: finish what runs, then (stop) end the loop. */
 void worker_tell(struct worker *worker, bool drain, bool stop);
+/* From the main thread, once all have taken over the one before: serves by this snapshot as soon as
+   its loop wakes up. */
+void worker_renew(struct worker *worker, struct snapshot *snapshot);
+/* Has each worker taken over what it was given last? */
+bool workers_renewed(struct worker *workers, size_t count);
 /* Have all workers turned since this was called last? Asks them again. */
 bool workers_answer(struct worker *workers, size_t count);
 /* Joins the thread, closes connections and the loop. */

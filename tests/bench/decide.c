@@ -1,6 +1,7 @@
 /* What one decision costs: request_parse, policy_precheck and policy_decide as the proxy calls
    them, arenas reset in between. Prints a Markdown table; exits 1 when the cheapest round of a case
-   misses its target. The minimum is what a busy machine changes least. No sockets, no proxy. */
+   misses its target, times SLACK where that is given, for machines that are busy. The minimum is
+   what a busy machine changes least. No sockets, no proxy. */
 #include "policy.h"
 
 #include <linux/perf_event.h>
@@ -251,13 +252,13 @@ static int compare(const void *left, const void *right)
 }
 
 /* Prints a row; true when the minimum is within the target. */
-static bool report(struct bench *bench, size_t rounds)
+static bool report(struct bench *bench, size_t rounds, size_t slack)
 {
     qsort(bench->rounds, rounds, sizeof *bench->rounds, compare);
     double batch = (double)bench->batch;
     double minimum = (double)bench->rounds[0] / batch;
     double median = (double)bench->rounds[rounds / 2] / batch;
-    bool met = minimum <= (double)bench->target_ns;
+    bool met = minimum <= (double)bench->target_ns * (double)slack;
     char instructions[32] = "?";
     if (bench->instructions >= 1)
         snprintf(instructions, sizeof instructions, "%.0f", bench->instructions);
@@ -284,8 +285,9 @@ static void policies_load(void)
 int main(int argc, char **argv)
 {
     size_t rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : ROUNDS_DEFAULT;
-    if (rounds < 1 || rounds > ROUNDS_MAX) {
-        fprintf(stderr, "usage: %s [ROUNDS]\n", argv[0]);
+    size_t slack = argc > 2 ? strtoul(argv[2], NULL, 10) : 1;
+    if (rounds < 1 || rounds > ROUNDS_MAX || slack < 1) {
+        fprintf(stderr, "usage: %s [ROUNDS [SLACK]]\n", argv[0]);
         return 2;
     }
     policies_load();
@@ -300,6 +302,6 @@ int main(int argc, char **argv)
         "ns | met |\n|---|---|---:|---|---:|---:|---:|---:|---|\n");
     bool met = true;
     for (size_t i = 0; i < ARRAY_LEN(benches); i++)
-        met = report(&benches[i], rounds) && met;
+        met = report(&benches[i], rounds, slack) && met;
     return met ? 0 : 1;
 }

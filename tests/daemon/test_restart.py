@@ -1,5 +1,7 @@
 """The daemon goes away and comes back behind the proxy; on a daemon of their own."""
 import signal
+import subprocess
+import time
 
 import dockerd
 import engine
@@ -105,3 +107,37 @@ def stop_while_streaming(t):
         proxy.popen.terminate()
         same("exit code", proxy.popen.wait(15), 0)
         conn.close()
+
+
+@scenario(cli=False, timeout=120, proxy=True)
+def health(t):
+    """/readyz and healthcheck tell a daemon that works from one that hangs and one that is gone."""
+    with Own(t) as own:
+        own.proxy.stop()
+        admin = own.daemon.base + "/admin.sock"
+        proxy = Proxy(t.world.options.bin, own.daemon.base, own.daemon.socket, "health",
+                      ["--role", "builtin:default", "--admin", "unix://" + admin])
+
+        def reads(status, sentence):
+            begin = time.monotonic()
+            got, text = engine.call(admin, "GET", "/readyz")
+            same("status of /readyz", got, status)
+            holds("/readyz", text.decode(), sentence)
+            check(time.monotonic() - begin < 4, "/readyz took %.1f s", time.monotonic() - begin)
+            done = subprocess.run([t.world.options.bin, "healthcheck", "unix://" + admin],
+                                  capture_output=True, timeout=10, check=False)
+            same("exit code of healthcheck", done.returncode, 0 if status == 200 else 1)
+
+        try:
+            reads(200, "ready")
+            own.daemon.tell("kill", "dockerd", str(int(signal.SIGSTOP)))
+            reads(503, "does not answer a ping within one second")
+            same("status of /healthz", engine.call(admin, "GET", "/healthz")[0], 200)
+            own.daemon.tell("kill", "dockerd", str(int(signal.SIGCONT)))
+            reads(200, "ready")
+            own.daemon.stop()
+            reads(503, "is the Docker daemon running")
+            own.daemon.start()
+            reads(200, "ready")
+        finally:
+            same("exit code", proxy.stop(), 0)

@@ -1,6 +1,7 @@
 """The process: start, stop, sockets, workers, command line."""
 import json
 import os
+import re
 import selectors
 import signal
 import socket
@@ -221,6 +222,30 @@ def help_and_version():
     for flag, text in (("--help", b"sockwarden"), ("--version", b"sockwarden")):
         result = run_bin(flag)
         equal((result.returncode, text in result.stdout, result.stderr), (0, True, b""), flag)
+
+
+@suite.test
+def help_of_commands():
+    """each command's --help: its own usage, exit status and an example; its options are taken"""
+    commands = re.findall(r"^  sockwarden \[?([a-z]+)", run_bin("--help").stdout.decode(), flags=re.M)
+    check(len(commands) > 5, f"commands: {commands}")
+    for command in commands:
+        result = run_bin(command, "--help")
+        text = result.stdout.decode()
+        equal((result.returncode, result.stderr), (0, b""), command)
+        for word in (f"sockwarden {'[serve]' if command == 'serve' else command}", "Exit status\n  0  ",
+                     "\nExample\n  "):
+            check(word in text, f"{command} --help does not say {word!r}: {text}")
+        check(f"sockwarden {command}" in text.split("\nExample\n")[1], f"{command}: its example")
+        for argv in (("help", command), (command, "-h"), (command, "x", "--help")):
+            equal(run_bin(*argv).stdout.decode(), text, f"{argv}")
+        options = re.findall(r"(?:^  |, )(-[-a-z]+)", text.split("\nExit status")[0], flags=re.M)
+        for option in options if command != "serve" else ():
+            equal(run_bin(command, option + "-x").returncode, 2, f"{command} {option}-x")
+            check(f"no option {option}" not in run_bin(command, option).stderr.decode(),
+                  f"{command} does not know its option {option}")
+    equal(run_bin("help", "nosuchcommand").returncode, 2, "help of what is not there")
+    check("did you mean check" in run_bin("chekc", "--help").stderr.decode(), "the nearest command")
 
 
 @suite.test

@@ -3,6 +3,7 @@ kinds, sessions, and that nobody is hindered by those who only begin."""
 import hashlib
 import json
 import os
+import select
 import shutil
 import socket
 import ssl
@@ -12,7 +13,7 @@ import time
 from behaviour_tunnel import ATTACH, SWITCH, UP, pump
 from fake_dockerd import response
 from harness import Client, Env, Failure, Suite, check, equal, settings, wait_for
-from tls_client import (TlsClient, TlsEnv, altered, certs, client_context, make_certs, openssl)
+from tls_client import (WAIT, TlsClient, TlsEnv, altered, certs, client_context, make_certs, openssl)
 
 suite = Suite()
 SIZE = 8 << 20
@@ -312,6 +313,15 @@ def resumption():
         for line in env.wait_audit(6, record="request"):
             equal((line["client"], line["peer"]["cert_subject"]), ("by-certificate",
                                                                    "CN=alice,OU=ops"), "line")
+
+
+@suite.test
+def session_of_silent():
+    """a client that asks nothing yet is given its session, too, which else goes with the first answer"""
+    with TlsEnv() as env:
+        client = env.tls(version=ssl.TLSVersion.TLSv1_3)
+        check(select.select([client.sock], [], [], WAIT)[0], "nothing came behind the handshake")
+        equal(client.ask("GET", "/_ping").status, 200, "then it asks")
 
 
 @suite.test

@@ -1,8 +1,9 @@
 """A scriptable daemon on a Unix socket that records every byte it receives.
 
 A handler is looked up by the request's path without version and query; without one the answer is
-200 and {}, and to the proxy's own look-ups what facts.py says; those are kept apart. Handlers write raw bytes, so they can also answer what no daemon should. It is not a
-Docker daemon: it keeps no state and understands nothing of what it is asked.
+200 and {}, and to the proxy's own look-ups what facts.py says; those are kept apart. Handlers
+write raw bytes, so they can also answer what no daemon should. It is not a Docker daemon: it keeps
+no state and understands nothing of what it is asked.
 """
 import os
 import re
@@ -31,7 +32,8 @@ class Request:
         self.complete = False   # the whole body has arrived
 
     def is_lookup(self):
-        return self.method == "GET" and self.get("User-Agent") == facts.AGENT
+        return (self.method == "GET" and self.get("User-Agent") == facts.AGENT
+                and self.path != "/_ping")  # which /readyz asks
 
     def all(self, name):
         return [v for k, v in self.headers if k.lower() == name.lower()]

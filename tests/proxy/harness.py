@@ -293,7 +293,8 @@ class Env:
     def is_ready(self):
         if self.process.poll() is not None:
             raise Failure(f"the proxy ended with {self.process.returncode}: {self.stderr()}")
-        hosts = [host for flag, host in zip(self.args, self.args[1:]) if flag in ("-H", "--host")]
+        hosts = [host for flag, host in zip(self.args, self.args[1:])
+                 if flag in ("-H", "--host", "--admin")]
         return all(listens(host) for host in hosts or ["unix://" + self.socket])
 
     def stop(self, quiet=False):

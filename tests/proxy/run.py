@@ -6,12 +6,17 @@ import sys
 import time
 import traceback
 
+import behaviour_admin
 import behaviour_audit
 import behaviour_build
 import behaviour_clients
+import behaviour_facts
+import behaviour_health
 import behaviour_http
 import behaviour_limits
 import behaviour_process
+import behaviour_reload
+import behaviour_reload_load
 import behaviour_sandbox
 import behaviour_stream
 import behaviour_systemd
@@ -24,7 +29,8 @@ import cases
 from harness import settings
 
 SUITES = [behaviour_http, behaviour_stream, behaviour_upstream, behaviour_tunnel, behaviour_limits,
-          behaviour_audit, behaviour_build, behaviour_clients, behaviour_process,
+          behaviour_admin, behaviour_audit, behaviour_build, behaviour_clients, behaviour_facts,
+          behaviour_health, behaviour_process, behaviour_reload, behaviour_reload_load,
           behaviour_sandbox, behaviour_systemd, behaviour_test_command, behaviour_tls,
           behaviour_tls_files]
 

@@ -116,6 +116,7 @@ static inline void world_open(struct world *world, const char *role, const char 
                     (char[]){"--max-head=2048"}, NULL};
     world_must(config_read(4, argv, &world->config, NULL), "config_read");
     world->config.upstream = world->socket_name;
+    atomic_init(&world->snapshot.references, 1);
     world->snapshot.policy = policy_builtin();
     world_must(world->snapshot.policy != NULL, "policy_builtin");
     world->snapshot.role = policy_role(world->snapshot.policy, str_of(role));
@@ -142,6 +143,7 @@ static inline void world_close(struct world *world)
     worker_close(&world->worker);
     world_must(atomic_load(&world->shared.connections) == 0, "connections are counted as open");
     world_must(atomic_load(&world->shared.fact_bytes) == 0, "answers are counted as held");
+    world_must(atomic_load(&world->shared.lookup_lines) == 0, "look-ups are counted as open");
     exec_table_free(world->shared.execs);
     audit_close(world->sink);
     EVP_MD_free(world->sha256);

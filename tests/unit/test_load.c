@@ -39,6 +39,15 @@ static const struct {
      "2:3: unknown key \"rolls\" in the policy; did you mean \"roles\"?\n"},
     {"unknown key far from all", "{\"version\":1,\"hello\":2,\"roles\":{\"default\":{}}}",
      "1:14: unknown key \"hello\" in the policy\n"},
+    {"revoked", "{\"version\":1,\"revoked\":\"close\",\"roles\":{\"default\":{}}}", ""},
+    {"revoked as by default", "{\"version\":1,\"revoked\":\"finish\",\"roles\":{\"default\":{}}}",
+     ""},
+    {"revoked, another word", "{\"version\":1,\n\"revoked\":\"closed\",\"roles\":{\"default\":{}}}",
+     "2:11: revoked is \"finish\" or \"close\", not \"closed\"\n"},
+    {"revoked, no text", "{\"version\":1,\n\"revoked\":true,\"roles\":{\"default\":{}}}",
+     "2:11: revoked expects \"finish\" or \"close\", got true\n"},
+    {"revoked, misspelt", "{\"version\":1,\n\"revoke\":\"close\",\"roles\":{\"default\":{}}}",
+     "2:1: unknown key \"revoke\" in the policy; did you mean \"revoked\"?\n"},
     {"descriptions everywhere",
      "{\"version\":1,\"description\":\"a\",\"roles\":{\"description\":\"b\",\"default\":{"
      "\"description\":\"c\",\"allow\":[\"@create\"],\"api\":{\"description\":\"d\"},"
@@ -450,12 +459,34 @@ static void test_prefixes(void **state)
     }
 }
 
+static void test_revoked(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool closes;
+    } rows[] = {
+        {"{\"version\":1,\"revoked\":\"close\"}", true},
+        {"{\"version\":1,\"revoked\":\"finish\"}", false},
+        {"{\"version\":1}", false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct err_list errors = {0};
+        struct policy *policy = policy_load(str_of(rows[i].text), &errors);
+        assert_non_null(policy);
+        if (policy_closes_revoked(policy) != rows[i].closes)
+            fail_msg("%s", rows[i].text);
+        policy_free(policy);
+        err_list_free(&errors);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_errors),      cmocka_unit_test(test_error_limit),
         cmocka_unit_test(test_chain_limit), cmocka_unit_test(test_too_large),
-        cmocka_unit_test(test_prefixes),
+        cmocka_unit_test(test_prefixes),    cmocka_unit_test(test_revoked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

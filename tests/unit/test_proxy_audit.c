@@ -334,14 +334,20 @@ static void test_unread_pipe_signal(void **state)
 static void test_broken_pipe(void **state)
 {
     (void)state;
+    char why[400];
     signal(SIGPIPE, SIG_IGN);
     assert_int_equal(mkfifo(path, 0600), 0);
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     struct audit_sink *sink = open_sink(path, NULL);
     assert_true(audit_write(sink, STR("a\n")));
     close(fd);
+    assert_true(audit_can_write(sink, why, sizeof(why))); /* nothing has failed yet */
     assert_false(audit_write(sink, STR("b\n")));
+    assert_false(audit_can_write(sink, why, sizeof(why)));
+    assert_non_null(strstr(why, "Broken pipe"));
+    assert_non_null(strstr(why, path));
     fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    assert_true(audit_can_write(sink, why, sizeof(why)));
     assert_true(audit_write(sink, STR("c\n")));
     close(fd);
     audit_close(sink);
@@ -371,6 +377,63 @@ static void test_batch(void **state)
     audit_batch_free(&batch);
 }
 
+static bool reopen(struct audit_sink *sink, const char *first, const char *second, struct err *err)
+{
+    const char *targets[] = {first, second};
+    return audit_reopen(sink, targets, second ? 2 : 1, err);
+}
+
+/* The lines behind a reopening go to the files of these names; what is no file stays. */
+static void test_reopen(void **state)
+{
+    (void)state;
+    char moved[80];
+    struct err err = {.set = false};
+    snprintf(moved, sizeof(moved), "%s.1", path);
+    struct audit_sink *sink = open_sink("none", path);
+    assert_true(audit_has_files(sink));
+    assert_true(audit_write(sink, STR("a\n")));
+    assert_int_equal(rename(path, moved), 0);
+    assert_true(audit_write(sink, STR("b\n")));
+    assert_true(reopen(sink, "none", path, &err));
+    assert_true(audit_write(sink, STR("c\n")));
+    assert_true(reopen(sink, "none", path, &err)); /* nothing was moved */
+    assert_true(audit_write(sink, STR("d\n")));
+    audit_close(sink);
+    expect_file(moved, "a\nb\n");
+    expect_file(path, "c\nd\n");
+    unlink(moved);
+    sink = open_sink("-", NULL);
+    assert_false(audit_has_files(sink));
+    assert_true(reopen(sink, "-", NULL, &err));
+    audit_close(sink);
+}
+
+/* When one cannot be opened, all stay. */
+static void test_reopen_fails(void **state)
+{
+    (void)state;
+    char moved[80];
+    struct err err = {.set = false};
+    snprintf(moved, sizeof(moved), "%s.1", path);
+    struct audit_sink *sink = open_sink(path, other);
+    assert_int_equal(rename(path, moved), 0);
+    assert_int_equal(unlink(other), 0);
+    assert_int_equal(mkfifo(other, 0600), 0);
+    assert_false(reopen(sink, path, other, &err));
+    assert_non_null(strstr(err.text, other));
+    int reader = open(other, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    err.set = false;
+    assert_false(reopen(sink, path, other, &err));
+    assert_non_null(strstr(err.text, "no file any more"));
+    close(reader);
+    assert_true(audit_write(sink, STR("a\n")));
+    audit_close(sink);
+    expect_file(moved, "a\n");
+    expect_file(path, "");
+    unlink(moved);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, remove_files)
@@ -380,6 +443,7 @@ int main(void)
         TEST(test_other_target), TEST(test_full_pipe),
         TEST(test_unread_pipe),  TEST(test_unread_pipe_signal),
         TEST(test_broken_pipe),  TEST(test_batch),
+        TEST(test_reopen),       TEST(test_reopen_fails),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -52,6 +52,7 @@ static void test_defaults(void **state)
     assert_false(config.insecure_tcp);
     assert_true(config.tls_verify);
     assert_null(config.tls_cert);
+    assert_null(config.admin);
     assert_int_equal(config.socket_mode, 0660);
     assert_int_equal(config.audit_count, 1);
     assert_string_equal(config.audit_logs[0], "-");
@@ -105,11 +106,12 @@ static void test_flags(void **state)
     assert_true(read_line(&command, "-H tcp://127.0.0.1:1 --tlscert c --tlskey k --tlsverify=false",
                           &config, &err));
     assert_false(config.tls_verify);
-    assert_true(read_line(&command,
-                          "--insecure-tcp=false --audit-failure continue --log-level=debug "
-                          "--log-format json --max-body 256m --role a --role b --socket-mode 777 "
-                          "--idle-timeout 0 --audit-log a --audit-log none",
-                          &config, &err));
+    assert_true(
+        read_line(&command,
+                  "--insecure-tcp=false --audit-failure continue --log-level=debug "
+                  "--log-format json --max-body 256m --role a --role b --socket-mode 777 "
+                  "--idle-timeout 0 --audit-log a --audit-log none --admin tcp://[::1]:9100",
+                  &config, &err));
     assert_false(config.insecure_tcp);
     assert_true(config.audit_continue);
     assert_int_equal(config.log_level, LOG_LEVEL_DEBUG);
@@ -117,6 +119,7 @@ static void test_flags(void **state)
     assert_int_equal(config.max_body, 256 << 20);
     assert_string_equal(config.role, "b");
     assert_int_equal(config.socket_mode, 0777);
+    assert_string_equal(config.admin, "tcp://[::1]:9100");
     assert_int_equal(config.idle_timeout, 0);
     assert_int_equal(config.audit_count, 2);
     assert_string_equal(config.audit_logs[1], "none");
@@ -144,6 +147,13 @@ static const struct bad_row {
     {"--upstream /var/run/docker.sock", "--upstream /var/run/docker.sock", "unix:///path"},
     {"--upstream tcp://127.0.0.1:2375", "--upstream", "unix:///path"},
     {"--host unix:///a --upstream unix:///a", "--upstream unix:///a", "ask itself"},
+    {"--admin=", "--admin must not be empty", ""},
+    {"--admin /run/admin.sock", "--admin /run/admin.sock", "unix:///path or tcp://IP:PORT"},
+    {"--admin tcp://localhost:9100", "--admin tcp://localhost:9100", "tcp://IP:PORT"},
+    {"--admin tcp://127.0.0.1", "--admin tcp://127.0.0.1", "tcp://IP:PORT"},
+    {"--admin fd://", "--admin fd://", "unix:///path"},
+    {"--host unix:///a --host unix:///b --admin unix:///b", "--admin unix:///b", "--host"},
+    {"--upstream unix:///u --admin unix:///u", "--admin unix:///u", "--upstream"},
     {"--insecure-tcp=maybe", "--insecure-tcp", "maybe"},
     {"--tlsverify=maybe", "--tlsverify", "maybe"},
     {"--tlsverfy", "unknown option --tlsverfy", "did you mean --tlsverify?"},

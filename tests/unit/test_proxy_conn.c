@@ -28,9 +28,14 @@
 #define ATTACH                                                                          \
     "POST /containers/a/attach?stream=1 HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\n" \
     "Upgrade: tcp\r\n\r\n"
-#define ATTACH_OUT                                                                           \
-    "POST /containers/a/attach?stream=1 HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\n" \
-    "Upgrade: tcp\r\nContent-Length: 0\r\n\r\n"
+#define ID64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define LOOK "GET /containers/a/json HTTP/1.1\r\nHost: docker\r\nUser-Agent: sockwarden\r\n\r\n"
+#define FOUND                                               \
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" \
+    "49\r\n{\"Id\":\"" ID64 "\",\r\n1c\r\n\"Config\":{},\"HostConfig\":{}}\r\n0\r\n\r\n"
+#define ATTACH_OUT                                                           \
+    "POST /containers/" ID64 "/attach?stream=1 HTTP/1.1\r\nHost: docker\r\n" \
+    "Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n"
 #define SWITCH "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
 
 static struct world world;
@@ -90,6 +95,18 @@ static void ping_works(void)
     daemon_got(PING_OUT);
     daemon_sends(OK2);
     client_got(OK2);
+}
+
+/* Asks to attach; the daemon is asked for the container first, over the same connection. */
+static void attach_begins(const char *text)
+{
+    unsigned accepted = world.accepted;
+    client_sends(text);
+    daemon_got(LOOK);
+    world.daemon.n = 0;
+    daemon_sends(FOUND);
+    daemon_got(ATTACH_OUT);
+    assert_true(world.accepted <= accepted + 1);
 }
 
 static size_t audit_lines(const char *record)
@@ -291,8 +308,7 @@ static void test_expect(void **state)
 static void test_tunnel(void **state)
 {
     (void)state;
-    client_sends(ATTACH "early");
-    daemon_got(ATTACH_OUT);
+    attach_begins(ATTACH "early");
     daemon_sends(SWITCH "first");
     client_got(SWITCH "first");
     daemon_got(ATTACH_OUT "early");
@@ -321,7 +337,7 @@ static void test_tunnel(void **state)
 static void test_tunnel_declined(void **state)
 {
     (void)state;
-    client_sends(ATTACH);
+    attach_begins(ATTACH);
     daemon_sends("HTTP/1.1 409 Conflict\r\nContent-Length: 2\r\n\r\n{}");
     client_got("HTTP/1.1 409 Conflict\r\nContent-Length: 2\r\n\r\n{}");
     world.daemon.n = 0;
@@ -351,7 +367,8 @@ static void test_client_gone(void **state)
     }
     /* In a tunnel. */
     world_connect(&world);
-    client_sends(ATTACH);
+    world.daemon.n = 0;
+    attach_begins(ATTACH);
     daemon_sends(SWITCH);
     world.daemon.n = 0;
     actor_close(&world.client);
@@ -540,7 +557,7 @@ static void test_close_in_every_phase(void **state)
         world_open(&world, "default", NULL);
         world_connect(&world);
     }
-    client_sends(ATTACH);
+    attach_begins(ATTACH);
     daemon_sends(SWITCH);
 }
 

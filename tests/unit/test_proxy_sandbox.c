@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -24,6 +25,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -315,6 +317,14 @@ static int cut_audit(void)
 {
     return result(ftruncate(audit_fd, 3));
 }
+static int ask_for_room(void)
+{
+    return result(fallocate(audit_fd, FALLOC_FL_KEEP_SIZE, 0, 4096));
+}
+static int try_punch_hole(void)
+{
+    return result(fallocate(audit_fd, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, 0, 1));
+}
 static int reopen_audit(void)
 {
     int fd = open(in("audit/log"), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
@@ -323,6 +333,29 @@ static int reopen_audit(void)
 static int rotate_audit(void)
 {
     return opened("audit/log.new", O_WRONLY | O_APPEND | O_CREAT);
+}
+/* As a reload does with the places of the proxy itself. */
+static int resolve_link(void)
+{
+    char real[PATH_MAX];
+    return !realpath(in("policy/link.json"), real)      ? errno
+           : strcmp(real, in("other/target.json")) == 0 ? 0
+                                                        : EINVAL;
+}
+static int resolve_folder(void)
+{
+    char real[PATH_MAX];
+    return realpath(in("policy/"), real) ? 0 : errno;
+}
+static int resolve_relative(void)
+{
+    char real[PATH_MAX];
+    return realpath(".", real) ? 0 : errno;
+}
+static int mount_flags(void)
+{
+    struct statvfs mount;
+    return result(statvfs(in("policy"), &mount));
 }
 static int remove_own_socket(void)
 {
@@ -425,6 +458,7 @@ static const struct row {
     NEED(1, EACCES, try_create_policy),
     ROW(EPERM, try_create),
     ROW(EPERM, try_truncate_audit),
+    ROW(EPERM, try_punch_hole),
     ROW(EPERM, try_nameless),
     NEED(1, EACCES, try_unlink_policy),
     ROW(EPERM, try_rename),
@@ -444,8 +478,13 @@ static const struct row {
     ROW(0, core_limit),
     ROW(0, read_policy),
     ROW(0, read_new_policy),
+    ROW(0, resolve_link),
+    ROW(0, resolve_folder),
+    ROW(0, resolve_relative),
+    ROW(0, mount_flags),
     ROW(0, write_audit),
     ROW(0, cut_audit),
+    ROW(0, ask_for_room),
     ROW(0, reopen_audit),
     ROW(0, rotate_audit),
     ROW(0, remove_own_socket),

@@ -431,7 +431,7 @@ static void test_refused(void **state)
     client.ctx = none;
     assert_int_equal(shake_hands(SIZE_MAX), STREAM_BROKEN);
     client.ctx = with;
-    assert_false(stream_tls_explain(&end.stream, why, sizeof(why)));
+    assert_int_not_equal(stream_tls_explain(&end.stream, why, sizeof(why)), TLS_FAILURE_PLAIN_HTTP);
     assert_non_null(strstr(why, "no certificate"));
     assert_int_equal(stream_handshake(&end.stream), STREAM_BROKEN);
     stream_drop_tls(&end.stream);
@@ -505,6 +505,48 @@ static void test_odd_names(void **state)
     EVP_PKEY_free(key);
 }
 
+static struct tls_context *load_again(const char *ca)
+{
+    char ca_path[PATH_MAX], cert[PATH_MAX], key[PATH_MAX];
+    struct err err = {.set = false};
+    struct tls_files files = {.cert = file(cert, "server-cert.pem"),
+                              .key = file(key, "server-key.pem"),
+                              .ca = file(ca_path, ca),
+                              .verify = true};
+    struct tls_context *loaded = tls_context_new(&files, &err);
+    if (!loaded)
+        fail_msg("%s", err.text);
+    return loaded;
+}
+
+/* What was verified by one context is asked of others: the same files, and another CA. */
+static void test_verify_again(void **state)
+{
+    (void)state;
+    char command[PATH_MAX + 256];
+    const char *source = getenv("SRCDIR");
+    snprintf(command, sizeof(command),
+             "%s/certs-example/make-certs.sh --dir %s/other ca >/dev/null", source ? source : ".",
+             folder);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(shake_hands(SIZE_MAX), STREAM_OK);
+    const SSL *ssl = stream_ssl(&end.stream);
+    struct tls_trust trust = tls_trust_now(ssl);
+    assert_true(trust.serial == tls_context_serial(context) && trust.until > time(NULL));
+    struct tls_context *same = load_again("ca.pem"), *other = load_again("other/ca.pem");
+    assert_true(tls_context_same(context, same));
+    assert_false(tls_context_same(context, other));
+    assert_null(tls_verify_again(same, ssl, &trust));
+    assert_true(trust.serial == tls_context_serial(same) && trust.until > time(NULL));
+    const char *why = tls_verify_again(other, ssl, &trust);
+    assert_non_null(why);
+    assert_non_null(strstr(why, "unknown CA"));
+    assert_int_equal(trust.serial, 0);
+    tls_context_forget_sessions(same);
+    tls_context_unref(same);
+    tls_context_unref(other);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_ends, close_ends)
@@ -513,7 +555,7 @@ int main(void)
         TEST(test_client_ends),     TEST(test_server_ends), TEST(test_end_behind_queue),
         TEST(test_both_ways),       TEST(test_cut),         TEST(test_tampered),
         TEST(test_renegotiation),   TEST(test_refused),     TEST(test_empty_records),
-        TEST(test_identity),        TEST(test_odd_names),
+        TEST(test_identity),        TEST(test_odd_names),   TEST(test_verify_again),
     };
     return cmocka_run_group_tests(tests, make_all, drop_all);
 }

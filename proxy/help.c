@@ -1,0 +1,104 @@
+/* Help for one command; see help.h. */
+#include "help.h"
+
+#include "base.h"
+
+// clang-format off
+static const struct {
+    const char *command;
+    const char *text;
+} texts[] = {
+    {"serve",
+     "Exit status\n"
+     "  0  stopped by TERM or INT\n"
+     "  1  it could not start: policy, certificates, addresses\n"
+     "  2  usage\n"
+     "\n"
+     "Example\n"
+     "  sockwarden serve --policy ci.json --host unix:///run/sockwarden/ci.sock\n"},
+    {"check",
+     "Every error and warning goes to standard error as FILE:LINE:COLUMN: sentence. The policy - is\n"
+     "standard input.\n"
+     "\n"
+     "Exit status\n"
+     "  0  all are valid; warnings do not count\n"
+     "  1  one has an error, or cannot be read\n"
+     "  2  usage\n"
+     "\n"
+     "Example\n"
+     "  sockwarden check /etc/sockwarden/*.json\n"},
+    {"explain",
+     "Prints one JSON object: decision, status, operation, client, role, reason, field, value, rule\n"
+     "(the key that decided) and allow_with (what would allow it). Nothing is sent anywhere.\n"
+     "\n"
+     "Options\n"
+     "  --policy FILE       the policy; without it the built-in roles are what there is\n"
+     "  --role NAME         this role decides, whoever asks\n"
+     "  --uid N, --gid N    who asks, on a Unix socket\n"
+     "  --address IP        who asks, by TCP\n"
+     "  --listener ADDRESS  where, as given to --host\n"
+     "  --cert-cn NAME, --cert-ou NAME, --cert-spki DIGEST\n"
+     "                      what a verified certificate says\n"
+     "  --cert-san NAME     the same, more than once: DNS:name, URI:..., IP:address, email:...\n"
+     "\n"
+     "Exit status\n"
+     "  0  allowed\n"
+     "  1  the question is wrong: policy, role or FILE cannot be read\n"
+     "  2  usage\n"
+     "  3  refused, as a malformed request is, too\n"
+     "\n"
+     "Example\n"
+     "  printf 'GET /v1.48/info HTTP/1.1\\r\\nHost: docker\\r\\n\\r\\n' | sockwarden explain --role read-only\n"},
+    {"test",
+     "A case that fails is one line, FILE:LINE: NAME: expected ..., got ...; the last line is\n"
+     "N passed, N failed. sockwarden(8), CASE FILES, describes the format.\n"
+     "\n"
+     "Options\n"
+     "  -v, --verbose       a line for each case that passes, too\n"
+     "\n"
+     "Exit status\n"
+     "  0  all passed\n"
+     "  1  one failed, or a file is wrong\n"
+     "  2  usage\n"
+     "\n"
+     "Example\n"
+     "  sockwarden test cases/*.json\n"},
+    {"routes",
+     "Columns: method, path, operation, class, body, gist; the first line names them.\n"
+     "\n"
+     "Exit status\n"
+     "  0  printed\n"
+     "  2  usage\n"
+     "\n"
+     "Example\n"
+     "  sockwarden routes | grep ContainerExec\n"},
+    {"roles",
+     "Exit status\n"
+     "  0  printed\n"
+     "  1  there is no such role\n"
+     "  2  usage\n"
+     "\n"
+     "Example\n"
+     "  sockwarden roles read-only\n"},
+    {"healthcheck",
+     "Asks /readyz of the admin address, or a ping of a serving one, for 3 seconds at most. ADDRESS is\n"
+     "unix:///path or tcp://IP:PORT (plain HTTP); without it SOCKWARDEN_ADMIN, else the first --host\n"
+     "(SOCKWARDEN_HOST).\n"
+     "\n"
+     "Exit status\n"
+     "  0  it serves, and the daemon answers\n"
+     "  1  it does not; the sentence says why\n"
+     "  2  usage\n"
+     "\n"
+     "Example\n"
+     "  sockwarden healthcheck unix:///run/sockwarden/docker.sock\n"},
+};
+// clang-format on
+
+const char *help_of(const char *command)
+{
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        if (strcmp(texts[i].command, command) == 0)
+            return texts[i].text;
+    return NULL;
+}
