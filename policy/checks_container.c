@@ -237,9 +237,31 @@ enum finding check_cgroup_parent(struct check *check, const struct json_node *va
     return judge_cgroup_parent(check, KEY_CGROUP_PARENT, value->text);
 }
 
+/* "NAME[:ALIAS]": its environment and address. Without an alias the name is one. */
+static enum finding judge_link(struct check *check, struct str text)
+{
+    struct str name = str_head(text, str_find(text, ':'));
+    struct str id;
+    const struct str behind[] = {STR(":"), name};
+    if (judge_container_name(check, name) != FINDING_PASS ||
+        judge_container(check, name, false, &id) != FINDING_PASS)
+        return FINDING_REFUSE;
+    struct str alias = name.n < text.n ? str_skip(text, name.n)
+                                       : arena_join(check->arena, behind, ARRAY_LEN(behind));
+    return alias.p ? pin_text(check, STR(""), id, alias) : FINDING_UNSURE;
+}
+
 enum finding check_links(struct check *check, const struct json_node *value)
 {
-    return judge_each(check, KEY_LINKS, value);
+    if (judge_each(check, KEY_LINKS, value) != FINDING_PASS)
+        return FINDING_REFUSE;
+    for (const struct json_node *n = json_child(check->body, value); n && !check_is_existing(check);
+         n = json_next(check->body, n)) {
+        check->at = n;
+        if (judge_link(check, n->text) != FINDING_PASS)
+            return FINDING_REFUSE;
+    }
+    return FINDING_PASS;
 }
 
 enum finding check_annotations(struct check *check, const struct json_node *value)

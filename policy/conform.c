@@ -132,8 +132,10 @@ static enum finding judge_mounted(struct check *check, const struct json_node *m
                         .restarts = restarts};
     if (str_is(type, "tmpfs") || str_is(type, "image"))
         return FINDING_PASS;
-    if (str_is(type, "volume"))
-        return judge_stored_volume(check, member_text(check, mount, "Name"), STR(""), restarts);
+    if (str_is(type, "volume")) {
+        struct named_volume volume = {.name = member_text(check, mount, "Name")};
+        return judge_stored_volume(check, &volume, restarts);
+    }
     if (!str_is(type, "bind"))
         return check->role->unrestricted
                    ? FINDING_PASS

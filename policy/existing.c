@@ -204,6 +204,7 @@ static enum finding judge_path(struct check *check, enum operation op)
 {
     bool into = targets[op].reach == REACH_INTO;
     struct str id;
+    check->field = "the path";
     if (targets[op].reach == REACH_NONE)
         return FINDING_PASS;
     if (targets[op].kind == FACT_EXEC)
@@ -221,7 +222,7 @@ bool existing_passes(struct check *check)
 {
     check->at = NULL;
     check->field = "the path";
-    return judge_owner_known(check) == FINDING_PASS &&
+    return judge_owner_known(check) == FINDING_PASS && judge_shared(check) == FINDING_PASS &&
            judge_path(check, check->request->route->op) == FINDING_PASS &&
            judge_owned(check) == FINDING_PASS;
 }

@@ -135,6 +135,19 @@ enum look check_make(struct check *check, enum fact_kind kind, struct str name, 
     return look_at(check, kind, name, body, found);
 }
 
+void facts_make_last(struct facts *facts)
+{
+    bool others = false;
+    size_t kept = 0;
+    for (size_t i = 0; facts && i < facts->count; i++)
+        others = others || (facts->items[i].state == FACT_WANTED && !facts->items[i].body.p);
+    for (size_t i = 0; others && i < facts->count; i++)
+        if (facts->items[i].state != FACT_WANTED || !facts->items[i].body.p)
+            facts->items[kept++] = facts->items[i];
+    if (others)
+        facts->count = kept;
+}
+
 const struct json_node *fact_at(const struct found *found, const char *path)
 {
     const struct json_node *node = found->doc.nodes;
