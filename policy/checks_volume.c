@@ -184,6 +184,20 @@ static enum finding judge_stored(struct check *check, const struct found *found,
     return judge_options(check, fact_at(found, "Options"), driver, restarts);
 }
 
+/* No 404: the daemon would have made a volume that is not there, and clients take that answer for
+   an image that is to be pulled. */
+static enum finding judge_volume_mine(struct check *check, const struct found *found,
+                                      struct str name)
+{
+    if (owner_has(check, found))
+        return judge_visible(check, found, name);
+    SHOWN(shown, name);
+    return refuse_plain(check, name, "owner", NULL,
+                        "uses the volume \"%s\", and a volume of this name exists already that is "
+                        "somebody else's",
+                        shown);
+}
+
 enum finding judge_stored_volume(struct check *check, const struct named_volume *volume,
                                  bool restarts)
 {
@@ -198,7 +212,7 @@ enum finding judge_stored_volume(struct check *check, const struct named_volume 
         return FINDING_REFUSE;
     if (look != LOOK_FOUND)
         return FINDING_PASS; /* asked now; or the daemon makes it as the request says */
-    if (hidden && judge_visible(check, &found, volume->name) != FINDING_PASS)
+    if (hidden && judge_volume_mine(check, &found, volume->name) != FINDING_PASS)
         return FINDING_REFUSE;
     if (!stored_matters(check))
         return FINDING_PASS;

@@ -193,8 +193,9 @@ static enum finding judge_exec(struct check *check, bool start)
     case LOOK_REFUSED:
         return FINDING_REFUSE;
     }
-    return start && check->role->existing == EXISTING_CONFORMING ? judge_own_exec(check, id)
-                                                                 : FINDING_PASS;
+    if (!start || check->role->existing == EXISTING_ANY || (look && check->waits))
+        return FINDING_PASS; /* of a command that is not there for the client nothing is told */
+    return judge_own_exec(check, id);
 }
 
 /* ---- the operation --------------------------------------------------------------------------- */

@@ -121,6 +121,15 @@ static struct str quoted(struct check *check, struct str text)
     return (struct str){out.p, out.len};
 }
 
+/* Older clients write maps, and daemons read filters as all maps or all lists. */
+static bool writes_maps(const struct json *doc)
+{
+    for (const struct json_node *n = json_child(doc, doc->nodes); n; n = json_next(doc, n))
+        if (n->kind == JSON_OBJECT)
+            return true;
+    return false;
+}
+
 /* The filters with one more label; p NULL: no memory. list: what "label" holds, or NULL. */
 static struct str with_label(struct check *check, const struct json *doc,
                              const struct json_node *list, struct str wanted)
@@ -131,16 +140,28 @@ static struct str with_label(struct check *check, const struct json *doc,
         return text.p ? arena_join(check->arena, parts, ARRAY_LEN(parts)) : text;
     }
     struct str source = doc->source;
+    bool map = writes_maps(doc);
     uint32_t end = list ? list->end - 1 : doc->nodes[0].end - 1;
     uint32_t count = list ? list->count : doc->nodes[0].count;
     const struct str parts[] = {str_head(source, end),
                                 count ? STR(",") : STR(""),
-                                list ? STR("") : STR("\"label\":["),
+                                list ? STR("") : STR("\"label\":"),
+                                list ? STR("") : (map ? STR("{") : STR("[")),
                                 text,
-                                list && list->kind == JSON_OBJECT ? STR(":true") : STR(""),
-                                list ? STR("") : STR("]"),
+                                map ? STR(":true") : STR(""),
+                                list ? STR("") : (map ? STR("}") : STR("]")),
                                 str_skip(source, end)};
     return arena_join(check->arena, parts, ARRAY_LEN(parts));
+}
+
+/* Lists and maps in one are read by no daemon. */
+static bool mixes_forms(const struct json *doc)
+{
+    bool maps = writes_maps(doc);
+    for (const struct json_node *n = json_child(doc, doc->nodes); n; n = json_next(doc, n))
+        if (maps && n->kind != JSON_OBJECT)
+            return true;
+    return false;
 }
 
 static enum finding narrow(struct check *check, const char *param)
@@ -157,6 +178,8 @@ static enum finding narrow(struct check *check, const char *param)
     if (filters.n > 0) {
         if (!json_scan(filters, check->arena, &doc, &err) || doc.nodes[0].kind != JSON_OBJECT)
             return refuse_unclear(check, STR(""), "is not a strict JSON object");
+        if (mixes_forms(&doc))
+            return refuse_unclear(check, STR(""), "holds lists and maps, and no daemon reads both");
         list = json_get(&doc, doc.nodes, STR("label"));
         if (list && list->kind != JSON_ARRAY && list->kind != JSON_OBJECT)
             return refuse_unclear(check, STR(""), "holds no list as \"label\"");
