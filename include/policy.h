@@ -270,6 +270,21 @@ const char *role_name(const struct role *role); /* for messages and audit */
 size_t policy_role_count(const struct policy *policy);
 const struct role *policy_role_at(const struct policy *policy, size_t index);
 
+/* An entry of containers.binds in a role of the file. All texts are borrowed. */
+struct bind_tree {
+    struct str entry;  /* as written */
+    struct str folder; /* the path itself, of a glob the folder before its first wildcard */
+    bool literal;      /* no glob */
+    bool writable;     /* may be mounted read-write */
+};
+/* By the indices of role and entry; false behind the last entry. */
+bool policy_bind_tree(const struct policy *policy, size_t role, size_t index,
+                      struct bind_tree *out);
+/* A label of a container, as the daemon tells it. */
+struct client_label {
+    struct str key, value; /* value.p is not NULL, also of an empty one */
+};
+
 /* Who asks, as the listener knows it. What is not known is empty (p NULL), and matches nothing. All
    texts are borrowed. */
 struct client_identity {
@@ -281,7 +296,12 @@ struct client_identity {
     struct str cert_ou;
     const struct str *cert_sans; /* "DNS:ci.example.com", "URI:spiffe://..." */
     size_t cert_san_count;
-    struct str cert_spki; /* "sha256:" and 64 hex digits */
+    struct str cert_spki;          /* "sha256:" and 64 hex digits */
+    struct str container_name;     /* of the container that a Unix peer runs in, without slash */
+    struct str container_image;    /* as it was named when the container was created */
+    struct str container_image_id; /* "sha256:" and 64 hex digits */
+    const struct client_label *container_labels; /* no two of one key */
+    size_t container_label_count;
 };
 
 /* The kind of an alternative name by its prefix, with what stands behind that in *rest: 'D' "DNS:",
@@ -297,6 +317,9 @@ struct client_role {
 /* The first entry of `clients` whose every match key holds; without one the role `default`. */
 struct client_role policy_client(const struct policy *policy,
                                  const struct client_identity *identity);
+/* Does it depend on the peer's container which entry that is? Whatever identity holds of the
+   container does not count. identity NULL: may it, of anybody. */
+bool policy_needs_container(const struct policy *policy, const struct client_identity *identity);
 /* Has what the role's clients make an owner? */
 bool role_has_owner(const struct role *role);
 /* The value of the owner's label for this client of the role; p NULL: the role has no owner, or

@@ -187,6 +187,15 @@ enum finding judge_propagation(struct check *check, struct str propagation);
 bool container_restarts(const struct check *check);
 /* The part of a sentence that says which containers could have a source that others may swap. */
 const char *restart_phrase(const struct check *check);
+/* Does an entry open this source? written: only entries that are equal to it. *only_read_only: the
+   entries that would match demand a read-only mount. */
+bool bind_listed(const struct check *check, const struct bind *bind, struct str source,
+                 bool written, bool *only_read_only);
+/* Refuses a source below a path that the role may mount read-write: the daemon resolves it again at
+   each restart. */
+enum finding judge_bind_restart(struct check *check, struct str source);
+/* A source that is allowed as text, by what it is on the daemon's file system (checks_host.c). */
+enum finding judge_on_host(struct check *check, const struct bind *bind, struct str source);
 /* May a source that the role allows lie below a path that it may mount read-write? read_only:
    sources that only read-only mounts may have count too. */
 bool binds_may_nest(const struct check *check, bool read_only);

@@ -35,7 +35,7 @@ enum finding check_privileged(struct check *check, const struct json_node *value
 /* The image that an existing container was made of. LOOK_FOUND: it is in found. */
 static enum look look_at_image(struct check *check, struct found *found)
 {
-    struct str image = place_text(check, PLACE_IMAGE);
+    struct str image = check->made_of;
     return image.n > 0 ? check_look(check, FACT_IMAGE, image, found) : LOOK_MISSING;
 }
 
@@ -47,6 +47,14 @@ static bool image_brings(struct check *check, const char *path, const struct jso
     const struct json_node *same = look == LOOK_FOUND ? fact_at(&found, path) : NULL;
     return look == LOOK_WAIT ||
            (same && str_eq(json_raw(&found.doc, same), json_raw(check->body, value)));
+}
+
+bool image_brings_name(struct check *check, const char *path, struct str name)
+{
+    struct found found;
+    enum look look = check_is_existing(check) ? look_at_image(check, &found) : LOOK_MISSING;
+    const struct json_node *object = look == LOOK_FOUND ? fact_at(&found, path) : NULL;
+    return look == LOOK_WAIT || (object && json_get(&found.doc, object, name));
 }
 
 /* Is this one of the image's own variables? */
@@ -251,14 +259,24 @@ static enum finding judge_link(struct check *check, struct str text)
     return alias.p ? pin_text(check, STR(""), id, alias) : FINDING_UNSURE;
 }
 
+/* An inspect shows "/db:/web/alias" for what was asked for as "db:alias". */
+static struct str link_as_asked(const struct check *check, struct str link)
+{
+    struct str name = str_head(link, str_find(link, ':'));
+    struct str alias = str_skip(link, name.n + 1);
+    struct str parts[] = {str_skip(name, 1), STR(":"), str_skip(alias, str_rfind(alias, '/') + 1)};
+    if (!check_is_existing(check) || !str_starts(link, STR("/")) || !str_starts(alias, STR("/")))
+        return link;
+    return arena_join(check->arena, parts, ARRAY_LEN(parts));
+}
+
 enum finding check_links(struct check *check, const struct json_node *value)
 {
-    if (judge_each(check, KEY_LINKS, value) != FINDING_PASS)
-        return FINDING_REFUSE;
-    for (const struct json_node *n = json_child(check->body, value); n && !check_is_existing(check);
-         n = json_next(check->body, n)) {
-        check->at = n;
-        if (judge_link(check, n->text) != FINDING_PASS)
+    for (const struct json_node *item = json_child(check->body, value); item;
+         item = json_next(check->body, item)) {
+        check->at = item;
+        if (judge(check, KEY_LINKS, link_as_asked(check, item->text)) != FINDING_PASS ||
+            (!check_is_existing(check) && judge_link(check, item->text) != FINDING_PASS))
             return FINDING_REFUSE;
     }
     return FINDING_PASS;

@@ -179,7 +179,7 @@ static enum finding judge_id(struct check *check, struct str id)
     if (names_pass(check, &found))
         return FINDING_PASS;
     SHOWN(shown, id);
-    return refuse_with(check, images_restricted_by(check->role), id, NULL,
+    return refuse_with(check, KEY_IMAGES_ALLOW, id, NULL,
                        "names an image by the ID \"%s\", and none of the names that the daemon has "
                        "for it passes the rules of images; use its name, as images.allow has it",
                        shown);

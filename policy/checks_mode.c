@@ -115,7 +115,8 @@ enum finding check_service_networks(struct check *check, const struct json_node 
         const struct json_node *target = json_get(check->body, n, STR("Target"));
         check->at = target ? target : n;
         struct joined joined;
-        if (judge_network(check, member_text(check, n, "Target"), &joined) != FINDING_PASS)
+        if (judge_network(check, member_text(check, n, "Target"), &joined) != FINDING_PASS ||
+            pin_text(check, STR(""), joined.id, STR("")) != FINDING_PASS)
             return FINDING_REFUSE;
     }
     return FINDING_PASS;

@@ -1,6 +1,6 @@
 /* What a container mounts: host paths, and what stands in Binds and Mounts. Sources are judged as
-   text; what they are on the daemon's file system is not known here. Volumes and tmpfs have files
-   of their own. */
+   text here, and by checks_host.c as what they are on the daemon's file system. Volumes and tmpfs
+   have files of their own. */
 #include "checks.h"
 
 #include "existing.h"
@@ -14,10 +14,8 @@ enum {
 
 /* ---- host paths ------------------------------------------------------------------------------ */
 
-/* Does an entry open this source? wanted: only entries that are equal to it. only_read_only: the
-   entries that would match demand a read-only mount. */
-static bool source_listed(const struct check *check, const struct bind *bind, struct str source,
-                          bool written, bool *only_read_only)
+bool bind_listed(const struct check *check, const struct bind *bind, struct str source,
+                 bool written, bool *only_read_only)
 {
     const struct entries *allow = &check_key(check, KEY_BINDS)->allow;
     bool safe = bind->read_only && !bind->relabel && !bind->shallow;
@@ -92,7 +90,7 @@ const char *restart_phrase(const struct check *check)
 
 /* The daemon resolves sources again at each restart: what lies below a path that containers can
    write may be a link by then. */
-static enum finding judge_restart(struct check *check, struct str source)
+enum finding judge_bind_restart(struct check *check, struct str source)
 {
     int depth = 0;
     for (struct str p = path_parent(source); p.n > 0; p = path_parent(p)) {
@@ -148,11 +146,12 @@ enum finding judge_bind(struct check *check, const struct bind *bind)
     struct str source = path_trim(bind->source);
     bool vital = path_is_vital(source) || path_is_own(check->role, source);
     bool only_read_only = false;
-    if (binds->any && !vital && key_passes(check, KEY_BINDS, source))
-        return FINDING_PASS;
-    if (!source_listed(check, bind, source, vital, &only_read_only))
+    bool open = binds->any && !vital && key_passes(check, KEY_BINDS, source);
+    if (!open && !bind_listed(check, bind, source, vital, &only_read_only))
         return refuse_source(check, source, only_read_only);
-    return bind->restarts ? judge_restart(check, source) : FINDING_PASS;
+    if (!open && bind->restarts && judge_bind_restart(check, source) != FINDING_PASS)
+        return FINDING_REFUSE;
+    return judge_on_host(check, bind, source);
 }
 
 enum finding judge_propagation(struct check *check, struct str propagation)
@@ -375,14 +374,18 @@ enum finding check_mounts(struct check *check, const struct json_node *value)
 enum finding check_volume_targets(struct check *check, const struct json_node *value)
 {
     struct str driver = place_text(check, PLACE_VOLUME_DRIVER);
+    bool asked = !check_is_existing(check);
     if (judge_count(check) != FINDING_PASS)
         return FINDING_REFUSE;
     for (const struct json_node *n = json_child(check->body, value); n;
-         n = json_next(check->body, n))
+         n = json_next(check->body, n)) {
         if (judge_target(check, n->key) != FINDING_PASS)
             return FINDING_REFUSE;
+        asked = asked || (!absent_passes(check, KEY_VOLUMES) &&
+                          !image_brings_name(check, "Config.Volumes", n->key));
+    }
     struct named_volume anonymous = {.driver = driver};
-    return judge_volume(check, &anonymous, true);
+    return asked ? judge_volume(check, &anonymous, true) : FINDING_PASS;
 }
 
 /* "web" or "web:ro". */
@@ -394,9 +397,12 @@ enum finding check_volumes_from(struct check *check, const struct json_node *val
         check->at = item;
         struct str id;
         if (judge_container_name(check, name) != FINDING_PASS ||
-            judge(check, KEY_VOLUMES_FROM, name) != FINDING_PASS ||
-            judge_container(check, name, true, &id) != FINDING_PASS ||
-            pin_text(check, STR(""), id, str_skip(item->text, name.n)) != FINDING_PASS)
+            judge(check, KEY_VOLUMES_FROM, name) != FINDING_PASS)
+            return FINDING_REFUSE;
+        /* What a container has got from others stands among its own mounts. */
+        if (!check_is_existing(check) &&
+            (judge_container(check, name, true, &id) != FINDING_PASS ||
+             pin_text(check, STR(""), id, str_skip(item->text, name.n)) != FINDING_PASS))
             return FINDING_REFUSE;
     }
     return FINDING_PASS;

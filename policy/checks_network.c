@@ -96,8 +96,15 @@ enum finding check_subnets(struct check *check, const struct json_node *value)
     return FINDING_PASS;
 }
 
+/* From this version on daemons take no second network of a name. */
+static bool checks_by_itself(const struct request *request)
+{
+    enum { ALWAYS_SINCE = 44 };
+    return request->versioned && request->api_minor >= ALWAYS_SINCE;
+}
+
 /* Two networks of one name make every use of it fail. A look tells who asked; that none comes in
-   between, daemons below 25 see to only when CheckDuplicate says so, and newer ones always. */
+   between, daemons see to only when CheckDuplicate says so below API 1.44. */
 static enum finding judge_new_name(struct check *check)
 {
     struct found found;
@@ -117,7 +124,7 @@ static enum finding judge_new_name(struct check *check)
                            "would make every use of it fail",
                            shown);
     }
-    if ((given && given->kind == JSON_TRUE) ||
+    if ((given && given->kind == JSON_TRUE) || checks_by_itself(check->request) ||
         edits_set_member_true(&check->decision->edits, check->body, check->body->nodes,
                               STR("CheckDuplicate")))
         return FINDING_PASS;

@@ -76,6 +76,15 @@ static bool any_san_matches(const struct client_value *value,
     return false;
 }
 
+static bool label_matches(const struct client_identity *identity, struct str key,
+                          const struct client_value *value)
+{
+    for (size_t i = 0; i < identity->container_label_count; i++)
+        if (str_eq(identity->container_labels[i].key, key))
+            return !value->text.p || text_matches(value, identity->container_labels[i].value);
+    return false;
+}
+
 static bool value_holds(enum client_key key, const struct client_value *value,
                         const struct peer *peer)
 {
@@ -97,6 +106,17 @@ static bool value_holds(enum client_key key, const struct client_value *value,
         return peer->has_address && cidr_holds(&value->cidr, &peer->address);
     case CLIENT_LISTENER:
         return text_matches(value, identity->listener);
+    case CLIENT_CONTAINER_NAME:
+        return text_matches(value, identity->container_name);
+    case CLIENT_CONTAINER_LABEL:
+        return label_matches(identity, value->label, value);
+    case CLIENT_CONTAINER_IMAGE:
+        return text_matches(value, identity->container_image) ||
+               text_matches(value, identity->container_image_id);
+    case CLIENT_COMPOSE_PROJECT:
+        return label_matches(identity, STR("com.docker.compose.project"), value);
+    case CLIENT_COMPOSE_SERVICE:
+        return label_matches(identity, STR("com.docker.compose.service"), value);
     case CLIENT_KEY_COUNT:
         break;
     }
@@ -130,6 +150,39 @@ struct client_role policy_client(const struct policy *policy,
         if (client_matches(&policy->clients[i], &peer))
             return (struct client_role){policy->clients[i].name, policy->clients[i].role};
     return (struct client_role){NULL, policy->default_role};
+}
+
+/* What holds of an entry without its container. */
+enum part { PART_NO, PART_MATCHES, PART_ASKS };
+
+static enum part part_of(const struct client *client, const struct peer *peer)
+{
+    enum part part = PART_MATCHES;
+    for (size_t i = 0; i < client->condition_count; i++) {
+        const struct client_condition *condition = &client->conditions[i];
+        if (client_key_asks_container(condition->key))
+            part = PART_ASKS;
+        else if (peer->identity && !condition_holds(condition, peer))
+            return PART_NO;
+    }
+    return part;
+}
+
+bool policy_needs_container(const struct policy *policy, const struct client_identity *identity)
+{
+    struct peer peer = {.identity = identity};
+    if (identity && !policy->asks_container)
+        return false;
+    if (identity)
+        peer.has_address = read_address(identity->address, &peer.address);
+    for (size_t i = 0; i < policy->client_count; i++) {
+        enum part part = part_of(&policy->clients[i], &peer);
+        if (part == PART_ASKS)
+            return true;
+        if (part == PART_MATCHES && identity)
+            return false;
+    }
+    return false;
 }
 
 size_t policy_client_count(const struct policy *policy)

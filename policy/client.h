@@ -14,12 +14,24 @@ enum client_key {
     CLIENT_GID,
     CLIENT_ADDRESS,
     CLIENT_LISTENER,
+    CLIENT_CONTAINER_NAME, /* this and what follows ask for the peer's container */
+    CLIENT_CONTAINER_LABEL,
+    CLIENT_CONTAINER_IMAGE,
+    CLIENT_COMPOSE_PROJECT,
+    CLIENT_COMPOSE_SERVICE,
     CLIENT_KEY_COUNT
 };
 
+static inline bool client_key_asks_container(enum client_key key)
+{
+    return key >= CLIENT_CONTAINER_NAME;
+}
+
 /* One value that a key may have; what holds it depends on the key. */
 struct client_value {
-    struct str text;  /* a glob, or text; of a SAN without its prefix, of a key in lower case */
+    struct str text;  /* a glob, or text; of a SAN without its prefix, of a key in lower case; of a
+                         label its value, p NULL: any */
+    struct str label; /* key of the label */
     struct cidr cidr; /* address, SAN "IP:" */
     uint32_t id;      /* uid, gid */
     char san;         /* 'D' DNS (text in lower case), 'U' URI, 'I' IP, 'e' email (lower case) */

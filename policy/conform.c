@@ -37,9 +37,14 @@ static void put_member(struct pieces *pieces, const struct json *doc,
     put(pieces, raw(doc, member->key_offset, member->end));
 }
 
-static bool is_effective(const struct json_node *member)
+/* In an update 0 and "" mean unchanged, but for PidsLimit; so does a restart policy without name.
+ */
+static bool is_effective(const struct json *update, const struct json_node *member)
 {
-    /* In an update 0 and "" mean unchanged, but for this one. */
+    if (str_is(member->key, "RestartPolicy")) {
+        const struct json_node *name = json_get(update, member, STR("Name"));
+        return name && !json_empty(name);
+    }
     return member->kind != JSON_NULL && (!json_empty(member) || str_is(member->key, "PidsLimit"));
 }
 
@@ -49,7 +54,7 @@ static bool is_updated(const struct check *check, struct str name)
     if (check->request->route->op != OP_ContainerUpdate || !check->update)
         return false;
     const struct json_node *member = json_get(check->update, check->update->nodes, name);
-    return member && is_effective(member);
+    return member && is_effective(check->update, member);
 }
 
 static void put_host_config(struct check *check, struct pieces *pieces, const struct found *found)
@@ -123,6 +128,18 @@ static bool has_letter(struct str mode, char upper)
     return false;
 }
 
+/* Volumes without a name get 64 hex digits; where they come from is judged. */
+static enum finding judge_mounted_volume(struct check *check, struct str name, bool restarts)
+{
+    if (!id_is_full(name) && !key_passes(check, KEY_VOLUMES, name)) {
+        SHOWN(shown, name);
+        return refuse(check, KEY_VOLUMES, name,
+                      "is the volume \"%s\", which containers.volumes does not allow", shown);
+    }
+    struct named_volume volume = {.name = name};
+    return judge_stored_volume(check, &volume, restarts);
+}
+
 static enum finding judge_mounted(struct check *check, const struct json_node *mount, bool restarts)
 {
     struct str type = member_text(check, mount, "Type");
@@ -132,10 +149,8 @@ static enum finding judge_mounted(struct check *check, const struct json_node *m
                         .restarts = restarts};
     if (str_is(type, "tmpfs") || str_is(type, "image"))
         return FINDING_PASS;
-    if (str_is(type, "volume")) {
-        struct named_volume volume = {.name = member_text(check, mount, "Name")};
-        return judge_stored_volume(check, &volume, restarts);
-    }
+    if (str_is(type, "volume"))
+        return judge_mounted_volume(check, member_text(check, mount, "Name"), restarts);
     if (!str_is(type, "bind"))
         return check->role->unrestricted
                    ? FINDING_PASS
@@ -163,6 +178,23 @@ static enum finding judge_mounts(struct check *inner, const struct found *found)
     return finding;
 }
 
+/* ---- a role that requires nothing ------------------------------------------------------------ */
+
+/* An update can neither add nor take away what containers must have, so it is not asked for: the
+   outcome obeys what the role allows. NULL: out of memory. */
+static const struct role *without_requirements(const struct check *check)
+{
+    struct role *role = arena_alloc(check->arena, 1, sizeof(*role));
+    if (!role)
+        return NULL;
+    *role = *check->role;
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        role->keys[i].required = false;
+        role->keys[i].require.count = 0;
+    }
+    return role;
+}
+
 /* ---- the whole ------------------------------------------------------------------------------- */
 
 enum finding judge_conforming(struct check *check, const struct found *found, struct str name)
@@ -181,8 +213,13 @@ enum finding judge_conforming(struct check *check, const struct found *found, st
     inner.update = NULL;
     inner.subject = name;
     inner.subject_kind = FACT_CONTAINER;
+    inner.made_of = fact_text(found, "Image");
     inner.at = NULL;
     inner.field = NULL;
+    if (check->update)
+        inner.role = without_requirements(check);
+    if (!inner.role)
+        return refuse_plain(check, name, NULL, NULL, "cannot be judged: out of memory");
     const struct body_schema *schema = schema_find(OP_ContainerCreate);
     enum finding finding = body_walk(&inner, schema);
     if (finding == FINDING_PASS)

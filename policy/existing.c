@@ -5,7 +5,7 @@
 
 #include "checks.h"
 
-enum { ID_DIGITS = 64, SHARED_DEPTH_MAX = 4 /* containers that join containers */ };
+enum { SHARED_DEPTH_MAX = 4 /* containers that join containers */ };
 
 /* ---- what an operation names in its path ----------------------------------------------------- */
 
@@ -81,8 +81,9 @@ static const struct {
 
 /* ---- containers ------------------------------------------------------------------------------ */
 
-static bool id_is_full(struct str id)
+bool id_is_full(struct str id)
 {
+    enum { ID_DIGITS = 64 };
     for (size_t i = 0; i < id.n; i++)
         if (!ascii_hex(id.p[i]))
             return false;

@@ -76,6 +76,10 @@ static inline bool check_is_existing(const struct check *check)
 {
     return check->outer != NULL;
 }
+/* 64 hex digits: what the daemon calls containers, networks, and volumes that have no name. */
+bool id_is_full(struct str id);
+/* Does the image of the existing container bring a member at this path with this name? */
+bool image_brings_name(struct check *check, const char *path, struct str name);
 /* Does the daemon's /info say this text at a path? Only asked where nothing else passes. */
 bool info_says(struct check *check, const char *path, struct str value);
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 /* How the values of a key are written. */
-enum form { FORM_GLOB, FORM_SAN, FORM_SPKI, FORM_ID, FORM_CIDR };
+enum form { FORM_GLOB, FORM_LABEL, FORM_SAN, FORM_SPKI, FORM_ID, FORM_CIDR };
 
 static const struct {
     const char *name;
@@ -21,11 +21,12 @@ static const struct {
     [CLIENT_GID] = {"gid", FORM_ID},
     [CLIENT_ADDRESS] = {"address", FORM_CIDR},
     [CLIENT_LISTENER] = {"listener", FORM_GLOB},
+    [CLIENT_CONTAINER_NAME] = {"container_name", FORM_GLOB},
+    [CLIENT_CONTAINER_LABEL] = {"container_label", FORM_LABEL},
+    [CLIENT_CONTAINER_IMAGE] = {"container_image", FORM_GLOB},
+    [CLIENT_COMPOSE_PROJECT] = {"compose_project", FORM_GLOB},
+    [CLIENT_COMPOSE_SERVICE] = {"compose_service", FORM_GLOB},
 };
-
-/* Keys of the format that need what no code of this version knows of the peer. */
-static const char *const later_keys[] = {"container_name", "container_label", "compose_project",
-                                         "compose_service"};
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
@@ -80,6 +81,28 @@ static bool read_spki(struct loader *loader, const struct json_node *node, struc
     return keep_text(loader, node->text, true, &out->text);
 }
 
+/* "key=value", the value a glob, or "key" alone. */
+static bool read_label(struct loader *loader, const struct json_node *node,
+                       struct client_value *out)
+{
+    size_t equals = str_find(node->text, '=');
+    if (equals == 0)
+        return value_error(loader, CLIENT_CONTAINER_LABEL, node,
+                           "names no label: write \"key\" or \"key=value\"");
+    return keep_text(loader, str_head(node->text, equals), false, &out->label) &&
+           (equals == node->text.n ||
+            keep_text(loader, str_skip(node->text, equals + 1), false, &out->text));
+}
+
+/* The daemon's names have a slash in front that nobody writes. */
+static bool read_glob(struct loader *loader, enum client_key key, const struct json_node *node,
+                      struct client_value *out)
+{
+    if (key == CLIENT_CONTAINER_NAME && node->text.p[0] == '/')
+        return value_error(loader, key, node, "can match nothing: names have no slash in front");
+    return keep_text(loader, node->text, false, &out->text);
+}
+
 static bool read_text(struct loader *loader, enum client_key key, const struct json_node *node,
                       struct client_value *out)
 {
@@ -90,6 +113,8 @@ static bool read_text(struct loader *loader, enum client_key key, const struct j
     if (node->text.n > GLOB_MAX)
         return value_error(loader, key, node, "is too long");
     switch (match_keys[key].form) {
+    case FORM_LABEL:
+        return read_label(loader, node, out);
     case FORM_SAN:
         return read_san(loader, node, out);
     case FORM_SPKI:
@@ -100,7 +125,7 @@ static bool read_text(struct loader *loader, enum client_key key, const struct j
                             "is neither an address nor a range such as \"10.1.0.0/16\"")) &&
                keep_text(loader, node->text, false, &out->text);
     default:
-        return keep_text(loader, node->text, false, &out->text);
+        return read_glob(loader, key, node, out);
     }
 }
 
@@ -155,19 +180,20 @@ static void read_condition(struct loader *loader, enum client_key key, const str
 static void unknown_match_key(struct loader *loader, const struct json_node *member)
 {
     static const struct nearest_word words[] = {
-        {"ip", "address"}, {"user", "uid"},      {"group", "gid"},       {"cn", "cert_cn"},
-        {"ou", "cert_ou"}, {"host", "listener"}, {"socket", "listener"},
+        {"ip", "address"},
+        {"user", "uid"},
+        {"group", "gid"},
+        {"cn", "cert_cn"},
+        {"ou", "cert_ou"},
+        {"host", "listener"},
+        {"socket", "listener"},
+        {"container", "container_name"},
+        {"label", "container_label"},
+        {"image", "container_image"},
+        {"project", "compose_project"},
+        {"service", "compose_service"},
     };
     char shown[QUOTED_MAX], hint[HINT_MAX];
-    for (size_t i = 0; i < ARRAY_LEN(later_keys); i++)
-        if (str_is(member->key, later_keys[i])) {
-            load_error(loader, member->key_offset,
-                       "\"%s\" is not enforced by this version yet, so it is refused rather than "
-                       "ignored; give each container a listener of its own and match by "
-                       "\"listener\"",
-                       later_keys[i]);
-            return;
-        }
     struct nearest nearest = nearest_to(member->key);
     for (enum client_key key = 0; key < CLIENT_KEY_COUNT; key++)
         nearest_offer(&nearest, str_of(match_keys[key].name));
@@ -336,5 +362,6 @@ void load_clients(struct loader *loader, const struct json *doc, const struct js
     policy->clients = items;
     for (const struct json_node *n = json_child(doc, clients); n; n = json_next(doc, n))
         read_client(loader, n, &items[policy->client_count++]);
+    policy->asks_container = policy_needs_container(policy, NULL);
     check_names_differ(loader, clients);
 }

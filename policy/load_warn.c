@@ -255,7 +255,8 @@ static bool value_covers(enum client_key key, const struct client_value *a,
         return a->id == b->id;
     if (key == CLIENT_ADDRESS)
         return cidr_holds(&a->cidr, &b->cidr);
-    return a->san == b->san && str_eq(a->text, b->text);
+    return a->san == b->san && str_eq(a->label, b->label) && !a->text.p == !b->text.p &&
+           str_eq(a->text, b->text);
 }
 
 /* Does a hold whenever b does? True only where that is plain to see. */
@@ -287,6 +288,28 @@ static bool client_covers(const struct client *a, const struct client *b)
     return true;
 }
 
+/* Where some entries tell containers apart, containers have the socket; and root in one of them may
+   take any uid and gid. A listener may be one that they do not have. */
+static void warn_of_users(const struct warner *warner, const struct client *client,
+                          const struct json_node *match)
+{
+    if (!policy_needs_container(warner->policy, NULL))
+        return;
+    for (size_t i = 0; i < client->condition_count; i++)
+        if (client->conditions[i].key == CLIENT_LISTENER ||
+            client_key_asks_container(client->conditions[i].key))
+            return;
+    static const char *const keys[] = {"uid", "gid"};
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        const struct json_node *node = json_get(warner->loader->doc, match, str_of(keys[i]));
+        if (node)
+            load_warning(warner->loader, node->key_offset,
+                         "%s also matches containers that have the socket and run as it, which is "
+                         "theirs to choose; add \"listener\", and give containers another one",
+                         keys[i]);
+    }
+}
+
 static void warn_of_ranges(struct loader *loader, const struct json_node *address)
 {
     bool list = address->kind == JSON_ARRAY;
@@ -308,6 +331,7 @@ static void warn_of_client(const struct warner *warner, size_t at, const struct 
                      "gets the role");
     if (address)
         warn_of_ranges(warner->loader, address);
+    warn_of_users(warner, &clients[at], match);
     for (size_t i = 0; i < at && i < SHADOWS_MAX; i++)
         if (client_covers(&clients[i], &clients[at])) {
             load_warning(warner->loader, node->offset,

@@ -262,6 +262,15 @@ enum finding refuse_value(struct check *check, enum key key, struct str value)
     return refuse(check, key, value, "is \"%s\", which %s does not allow", shown, key_path(key));
 }
 
+/* What a container has may also have come by an update that the role opens. */
+static bool opened_for_update(const struct check *check, const char *path)
+{
+    struct str host = STR("HostConfig.");
+    return check->outer && check->subject_kind == FACT_CONTAINER &&
+           str_starts(str_of(path), host) &&
+           role_opens(check->role, OP_ContainerUpdate, ':', path + host.n);
+}
+
 enum finding refuse_unless_open(struct check *check, struct str value, const char *why, ...)
 {
     char path[FIELD_MAX];
@@ -276,7 +285,7 @@ enum finding refuse_unless_open(struct check *check, struct str value, const cha
         add(&text, "%s", check->field + 1);
     }
     if (check_spend(check, check->role->open_count * OPEN_COST) &&
-        role_opens(check->role, op, separator, path))
+        (role_opens(check->role, op, separator, path) || opened_for_update(check, path)))
         return FINDING_PASS;
     text = text_in(allow_with, sizeof(allow_with));
     add(&text, "\"open\": [\"%s%c%s\"]", operation_name(op), separator, path);

@@ -261,6 +261,7 @@ struct policy {
     const struct role *default_role; /* NULL: nobody is served */
     const struct client *clients;    /* in the order of the file; see client.h */
     size_t client_count;
+    bool asks_container; /* some entry has a key for the peer's container */
     bool closes_revoked; /* "revoked": "close" */
 };
 

@@ -126,12 +126,13 @@ struct check {
     const struct json *body; /* NULL while parameters are judged */
     struct arena *arena;
     struct decision *decision;
-    struct facts *facts;              /* NULL: nothing can be asked */
-    bool waits;                       /* a fact is wanted: what passes, passes for now */
-    const struct check *outer;        /* not NULL: an existing object is judged as if it were to be
-                                         created, for the request of that check */
-    struct str subject;               /* that object, as the request names it */
+    struct facts *facts;       /* NULL: nothing can be asked */
+    bool waits;                /* a fact is wanted: what passes, passes for now */
+    const struct check *outer; /* not NULL: an existing object is judged as if it were to be
+                                  created, for the request of that check */
+    struct str subject;        /* that object, as the request names it */
     enum fact_kind subject_kind;
+    struct str made_of;               /* ID of the image of a container that exists */
     const struct json *update;        /* of a ContainerUpdate: its body; else NULL */
     struct work *work;                /* what comparing may still cost; NULL: unbound */
     const struct body_schema *schema; /* of the body; NULL without one */

@@ -9,6 +9,14 @@
 
 /* ---- the owner's label ----------------------------------------------------------------------- */
 
+static struct str container_label(const struct client_identity *who, struct str key)
+{
+    for (size_t i = 0; i < who->container_label_count; i++)
+        if (str_eq(who->container_labels[i].key, key))
+            return who->container_labels[i].value;
+    return (struct str){NULL, 0};
+}
+
 /* What a variable of owner.value stands for; p NULL: not known of this client. */
 static struct str variable(struct str name, const char *client, const struct client_identity *who,
                            struct arena *arena)
@@ -19,6 +27,12 @@ static struct str variable(struct str name, const char *client, const struct cli
         return who->cert_cn;
     if (str_is(name, "address"))
         return who->address;
+    if (str_is(name, "container_name"))
+        return who->container_name;
+    if (str_is(name, "compose_project"))
+        return container_label(who, STR("com.docker.compose.project"));
+    if (str_is(name, "compose_service"))
+        return container_label(who, STR("com.docker.compose.service"));
     if (str_is(name, "uid") && who->unix_peer) {
         char digits[12];
         size_t at = sizeof(digits);

@@ -4,13 +4,10 @@
 
 #include "cmd.h"
 #include "http_head.h"
-#include "nearest.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-enum { CASE_FILE_MAX = 4 << 20, ANY_KIND = -1 }; /* bytes of a case file */
+enum { CASE_FILE_MAX = 4 << 20 }; /* bytes */
 
 static const struct {
     const char *name;
@@ -22,9 +19,10 @@ static const struct {
     [CASE_ROLE] = {"role", JSON_STRING},
     [CASE_REQUEST] = {"request", JSON_STRING},
     [CASE_HEADERS] = {"headers", JSON_OBJECT},
-    [CASE_BODY] = {"body", ANY_KIND},
+    [CASE_BODY] = {"body", DOCUMENT_ANY_KIND},
     [CASE_BODY_TEXT] = {"body_text", JSON_STRING},
     [CASE_RAW] = {"raw", JSON_STRING},
+    [CASE_FACTS] = {"facts", DOCUMENT_ANY_KIND},
     [CASE_EXPECT] = {"expect", JSON_STRING},
     [CASE_STATUS] = {"status", JSON_NUMBER},
     [CASE_FIELD] = {"field", JSON_STRING},
@@ -34,54 +32,69 @@ static const struct {
     [CASE_EXPECT_CLIENT] = {"expect_client", JSON_STRING},
 };
 
+/* A file of facts that the case file names. */
+struct fact_source {
+    struct document document;
+    struct fact_source *next;
+};
+
 /* A file on its way from text to cases. */
 struct reader {
     struct case_file *file;
-    const char *path;
-    size_t errors;
+    struct document *document;    /* of the file */
     const struct json_node *role; /* of the whole file; NULL: none */
 };
 
-/* ---- errors -------------------------------------------------------------------------------- */
+/* ---- files that it names, and facts --------------------------------------------------------- */
 
-/* An error at an offset of the file. Always false. */
-PRINTF_LIKE(3, 4)
-static bool fault(struct reader *reader, uint32_t offset, const char *format, ...)
+/* A path that stands relative to the case file; NULL: out of memory. */
+static const char *near_path(struct reader *reader, struct str name)
 {
-    int line = 0, column = 0;
-    va_list args;
-    json_place(&reader->file->doc, offset, &line, &column);
-    fprintf(stderr, "%s:%d:%d: ", reader->path, line, column);
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fputc('\n', stderr);
-    reader->errors++;
-    return false;
+    struct str path = str_of(reader->document->path);
+    size_t slash = str_rfind(path, '/');
+    size_t folder = name.n && name.p[0] == '/' ? 0 : slash == path.n ? 0 : slash + 1;
+    char *whole = arena_alloc(&reader->file->arena, folder + name.n + 1, 1);
+    if (whole) {
+        memcpy(whole, path.p, folder);
+        memcpy(whole + folder, name.p, name.n);
+    }
+    return whole;
 }
 
-static bool unknown_key(struct reader *reader, const struct json_node *node, const char *where,
-                        const struct nearest *nearest)
+static bool take_facts_file(struct reader *reader, const struct json_node *name, struct known *out)
 {
-    char shown[64];
-    text_shorten(shown, sizeof(shown), node->key);
-    if (nearest->best.p)
-        return fault(reader, node->key_offset, "unknown key \"%s\" in %s; did you mean \"%.*s\"?",
-                     shown, where, STR_ARG(nearest->best));
-    return fault(reader, node->key_offset, "unknown key \"%s\" in %s", shown, where);
+    struct arena *arena = &reader->file->arena;
+    const char *path = near_path(reader, name->text);
+    struct fact_source *source = arena_alloc(arena, 1, sizeof(*source));
+    if (!path || !source)
+        return document_fault(reader->document, name->offset, "out of memory");
+    source->next = reader->file->sources;
+    reader->file->sources = source;
+    return known_read_file(path, arena, &source->document, out) ||
+           document_fault(reader->document, name->offset, "the facts %s cannot be used", path);
 }
 
-static bool expect_kind(struct reader *reader, const struct json_node *node, const char *name,
-                        int kind)
+/* Facts, or the name of a file of them; next: what counts less. */
+static bool take_facts(struct reader *reader, const struct json_node *node,
+                       const struct known *next, const struct known **out)
 {
-    static const char *const kinds[] = {
-        [JSON_NULL] = "null",        [JSON_FALSE] = "false", [JSON_TRUE] = "true",
-        [JSON_NUMBER] = "a number",  [JSON_STRING] = "text", [JSON_ARRAY] = "a list",
-        [JSON_OBJECT] = "an object",
-    };
-    return kind == ANY_KIND || (int)node->kind == kind ||
-           fault(reader, node->offset, "\"%s\" wants %s, and this is %s", name, kinds[kind],
-                 kinds[node->kind]);
+    *out = next;
+    if (!node)
+        return true;
+    struct known *known = arena_alloc(&reader->file->arena, 1, sizeof(*known));
+    if (!known)
+        return document_fault(reader->document, node->offset, "out of memory");
+    known->next = next;
+    *out = known;
+    return node->kind == JSON_STRING
+               ? take_facts_file(reader, node, known)
+               : known_read(reader->document, node, &reader->file->arena, known);
+}
+
+static void free_sources(struct fact_source *source)
+{
+    for (; source; source = source->next)
+        document_free(&source->document);
 }
 
 /* ---- one case ------------------------------------------------------------------------------ */
@@ -95,20 +108,20 @@ static bool take_members(struct reader *reader, const struct json_node *node,
                          struct policy_case *one)
 {
     bool good = true;
-    const struct json *doc = &reader->file->doc;
+    const struct json *doc = &reader->document->json;
     for (const struct json_node *m = json_child(doc, node); m; m = json_next(doc, m)) {
         size_t i = 0;
         while (i < CASE_KEYS && !str_is(m->key, case_keys[i].name))
             i++;
         if (i < CASE_KEYS) {
-            good &= expect_kind(reader, m, case_keys[i].name, case_keys[i].kind);
+            good &= document_expects(reader->document, m, case_keys[i].name, case_keys[i].kind);
             one->given[i] = m;
             continue;
         }
         struct nearest nearest = nearest_to(m->key);
         for (i = 0; i < CASE_KEYS; i++)
             nearest_offer(&nearest, str_of(case_keys[i].name));
-        good = unknown_key(reader, m, "a case", &nearest);
+        good = document_unknown(reader->document, m, "a case", &nearest);
     }
     return good;
 }
@@ -130,7 +143,8 @@ static bool check_pairs(struct reader *reader, const struct policy_case *one)
     bool good = true;
     for (size_t i = 0; i < ARRAY_LEN(pairs); i++)
         if (one->given[pairs[i].winner] && one->given[pairs[i].loser])
-            good = fault(reader, one->given[pairs[i].loser]->key_offset, "%s", pairs[i].why);
+            good = document_fault(reader->document, one->given[pairs[i].loser]->key_offset, "%s",
+                                  pairs[i].why);
     return good;
 }
 
@@ -147,27 +161,29 @@ static bool check_request(struct reader *reader, const struct json_node *node,
 {
     const struct json_node *request = one->given[CASE_REQUEST];
     if (!request)
-        return one->given[CASE_RAW] || fault(reader, node->offset,
-                                             "a case needs \"request\", such as "
-                                             "\"GET /containers/json\", or \"raw\"");
+        return one->given[CASE_RAW] || document_fault(reader->document, node->offset,
+                                                      "a case needs \"request\", such as "
+                                                      "\"GET /containers/json\", or \"raw\"");
     size_t space = str_find(request->text, ' ');
     struct str target = str_skip(request->text, space + 1);
     if (space == 0 || target.n == 0 || target.p[0] != '/' || has_control(request->text) ||
         str_find(target, ' ') < target.n)
-        return fault(reader, request->offset,
-                     "\"request\" wants a method and a path with one space between, such as "
-                     "\"GET /containers/json\"");
+        return document_fault(
+            reader->document, request->offset,
+            "\"request\" wants a method and a path with one space between, such as "
+            "\"GET /containers/json\"");
     return true;
 }
 
 static bool check_headers(struct reader *reader, const struct json_node *headers)
 {
     bool good = true;
-    const struct json *doc = &reader->file->doc;
+    const struct json *doc = &reader->document->json;
     for (const struct json_node *m = headers ? json_child(doc, headers) : NULL; m;
          m = json_next(doc, m))
         if (m->kind != JSON_STRING || has_control(m->text) || m->key.n == 0 || has_control(m->key))
-            good = fault(reader, m->offset, "a header is a name and a text of one line");
+            good = document_fault(reader->document, m->offset,
+                                  "a header is a name and a text of one line");
     return good;
 }
 
@@ -181,24 +197,27 @@ static bool find_operation(struct reader *reader, const struct json_node *node)
         nearest_offer(&nearest, name);
     }
     if (nearest.best.p)
-        return fault(reader, node->offset, "there is no such operation; did you mean \"%.*s\"?",
-                     STR_ARG(nearest.best));
-    return fault(reader, node->offset, "there is no such operation: `sockwarden routes` lists all");
+        return document_fault(reader->document, node->offset,
+                              "there is no such operation; did you mean \"%.*s\"?",
+                              STR_ARG(nearest.best));
+    return document_fault(reader->document, node->offset,
+                          "there is no such operation: `sockwarden routes` lists all");
 }
 
-static bool check_refusal(struct reader *reader, const struct policy_case *one, bool allow)
+static bool check_refusal(struct reader *reader, const struct policy_case *one, bool deny)
 {
     static const enum case_key keys[] = {CASE_STATUS, CASE_FIELD, CASE_RULE};
     bool good = true;
-    for (size_t i = 0; allow && i < ARRAY_LEN(keys); i++)
+    for (size_t i = 0; !deny && i < ARRAY_LEN(keys); i++)
         if (one->given[keys[i]])
-            good = fault(reader, one->given[keys[i]]->key_offset,
-                         "\"%s\" is of a refusal, and this case expects \"allow\"",
-                         case_keys[keys[i]].name);
+            good = document_fault(reader->document, one->given[keys[i]]->key_offset,
+                                  "\"%s\" is of a refusal, and this case expects \"%.*s\"",
+                                  case_keys[keys[i]].name, STR_ARG(case_text(one, CASE_EXPECT)));
     int64_t status = 0;
     const struct json_node *given = one->given[CASE_STATUS];
     if (given && (!json_int(given, &status) || status < 400 || status > 599))
-        good = fault(reader, given->offset, "the status of a refusal is 400 to 599");
+        good = document_fault(reader->document, given->offset,
+                              "the status of a refusal is 400 to 599");
     return good;
 }
 
@@ -206,15 +225,17 @@ static bool check_expect(struct reader *reader, const struct json_node *node,
                          const struct policy_case *one)
 {
     struct str expect = case_text(one, CASE_EXPECT);
-    bool allow = str_is(expect, "allow");
+    bool deny = str_is(expect, "deny");
     if (!expect.p)
-        return fault(reader, node->offset, "a case needs \"expect\": \"allow\" or \"deny\"");
-    if (!allow && !str_is(expect, "deny"))
-        return fault(reader, one->given[CASE_EXPECT]->offset,
-                     "\"expect\" is \"allow\" or \"deny\"");
+        return document_fault(reader->document, node->offset,
+                              "a case needs \"expect\": \"allow\", \"deny\" or \"need\"");
+    if (!deny && !str_is(expect, "allow") && !str_is(expect, "need"))
+        return document_fault(reader->document, one->given[CASE_EXPECT]->offset,
+                              "\"expect\" is \"allow\", \"deny\", or \"need\" where facts that "
+                              "nobody gives decide");
     const struct json_node *operation = one->given[CASE_OPERATION];
     bool known = !operation || find_operation(reader, operation);
-    return check_refusal(reader, one, allow) && known;
+    return check_refusal(reader, one, deny) && known;
 }
 
 static bool check_name(struct reader *reader, const struct json_node *node,
@@ -222,11 +243,11 @@ static bool check_name(struct reader *reader, const struct json_node *node,
 {
     struct str name = case_text(one, CASE_NAME);
     if (name.n == 0)
-        return fault(reader, node->offset, "a case needs a \"name\"");
+        return document_fault(reader->document, node->offset, "a case needs a \"name\"");
     for (const struct policy_case *other = reader->file->cases; other != one; other++)
         if (str_eq(case_text(other, CASE_NAME), name))
-            return fault(reader, one->given[CASE_NAME]->offset, "line %d has this name already",
-                         other->line);
+            return document_fault(reader->document, one->given[CASE_NAME]->offset,
+                                  "line %d has this name already", other->line);
     return true;
 }
 
@@ -238,18 +259,18 @@ static bool set_trait(struct reader *reader, struct asker *asker, const struct j
     bool number = str_is(member->key, "uid") || str_is(member->key, "gid");
     char name[64], shown[96];
     text_shorten(name, sizeof(name), member->key);
-    if (!expect_kind(reader, value, name, number ? JSON_NUMBER : JSON_STRING))
+    if (!document_expects(reader->document, value, name, number ? JSON_NUMBER : JSON_STRING))
         return false;
     const char *wrong = asker_set(asker, member->key, value->text);
-    return !wrong || fault(reader, value->offset, "\"%s\": \"%s\" %s", name,
-                           text_shorten(shown, sizeof(shown), value->text), wrong);
+    return !wrong || document_fault(reader->document, value->offset, "\"%s\": \"%s\" %s", name,
+                                    text_shorten(shown, sizeof(shown), value->text), wrong);
 }
 
 static bool take_trait(struct reader *reader, struct asker *asker, const struct json_node *member)
 {
-    const struct json *doc = &reader->file->doc;
+    const struct json *doc = &reader->document->json;
     if (str_is(member->key, "description"))
-        return expect_kind(reader, member, "description", JSON_STRING);
+        return document_expects(reader->document, member, "description", JSON_STRING);
     struct nearest nearest = nearest_to(member->key);
     bool known = false;
     for (size_t i = 0; asker_trait(i); i++) {
@@ -257,8 +278,9 @@ static bool take_trait(struct reader *reader, struct asker *asker, const struct 
         nearest_offer(&nearest, str_of(asker_trait(i)));
     }
     if (!known)
-        return unknown_key(reader, member, "\"client\"", &nearest);
-    if (!str_is(member->key, "cert_san") || member->kind != JSON_ARRAY)
+        return document_unknown(reader->document, member, "\"client\"", &nearest);
+    bool several = str_is(member->key, "cert_san") || str_is(member->key, "container_label");
+    if (!several || member->kind != JSON_ARRAY)
         return set_trait(reader, asker, member, member);
     bool good = true;
     for (const struct json_node *e = json_child(doc, member); e; e = json_next(doc, e))
@@ -271,17 +293,17 @@ static bool take_role(struct reader *reader, const struct json_node *node, struc
     char why[256];
     struct str name = arena_copy(&reader->file->arena, node->text);
     if (!name.p)
-        return fault(reader, node->offset, "out of memory");
+        return document_fault(reader->document, node->offset, "out of memory");
     *out = (struct client_role){NULL, policy_role(reader->file->policy, name)};
     if (out->role)
         return true;
     role_missing(reader->file->policy, name.p, why, sizeof(why));
-    return fault(reader, node->offset, "%s", why);
+    return document_fault(reader->document, node->offset, "%s", why);
 }
 
 static bool take_asker(struct reader *reader, struct policy_case *one)
 {
-    const struct json *doc = &reader->file->doc;
+    const struct json *doc = &reader->document->json;
     const struct json_node *client = one->given[CASE_CLIENT], *role = one->given[CASE_ROLE];
     if (role || (reader->role && !client))
         return take_role(reader, role ? role : reader->role, &one->by);
@@ -307,9 +329,10 @@ static bool check_known(struct reader *reader, const struct json_node *node, con
         nearest_offer(&nearest, name);
     }
     if (nearest.best.p)
-        return fault(reader, node->offset, "there is no such %s; did you mean \"%.*s\"?", what,
-                     STR_ARG(nearest.best));
-    return fault(reader, node->offset, "there is no such %s", what);
+        return document_fault(reader->document, node->offset,
+                              "there is no such %s; did you mean \"%.*s\"?", what,
+                              STR_ARG(nearest.best));
+    return document_fault(reader->document, node->offset, "there is no such %s", what);
 }
 
 static const char *rule_at(const struct policy *policy, size_t index)
@@ -338,14 +361,16 @@ static void take_case(struct reader *reader, const struct json_node *node)
     struct policy_case *one = &reader->file->cases[reader->file->count];
     int column = 0;
     *one = (struct policy_case){.line = 0}; /* a wrong one may have been here */
-    json_place(&reader->file->doc, node->offset, &one->line, &column);
-    if (!expect_kind(reader, node, "cases", JSON_OBJECT) || !take_members(reader, node, one))
+    json_place(&reader->document->json, node->offset, &one->line, &column);
+    if (!document_expects(reader->document, node, "cases", JSON_OBJECT) ||
+        !take_members(reader, node, one))
         return;
     bool good = check_pairs(reader, one);
     good &= check_name(reader, node, one);
     good &= check_request(reader, node, one);
     good &= check_headers(reader, one->given[CASE_HEADERS]);
     good &= check_expect(reader, node, one);
+    good &= take_facts(reader, one->given[CASE_FACTS], reader->file->known, &one->known);
     if (reader->file->policy) {
         good &= take_asker(reader, one);
         good &= check_expectations(reader, one);
@@ -356,48 +381,35 @@ static void take_case(struct reader *reader, const struct json_node *node)
 
 /* ---- the file ------------------------------------------------------------------------------ */
 
-/* The policy's path, which stands relative to the case file; NULL: out of memory. */
-static const char *policy_path(struct reader *reader, struct str policy)
-{
-    struct str path = str_of(reader->path);
-    size_t slash = str_rfind(path, '/');
-    size_t folder = policy.n && policy.p[0] == '/' ? 0 : slash == path.n ? 0 : slash + 1;
-    char *whole = arena_alloc(&reader->file->arena, folder + policy.n + 1, 1);
-    if (whole) {
-        memcpy(whole, path.p, folder);
-        memcpy(whole + folder, policy.p, policy.n);
-    }
-    return whole;
-}
-
 static void take_policy(struct reader *reader, const struct json_node *root,
                         const struct json_node *policy)
 {
     char hash[65];
     if (!policy && !reader->role) {
-        fault(reader, root->offset, "a case file names its \"policy\", or a built-in \"role\"");
+        document_fault(reader->document, root->offset,
+                       "a case file names its \"policy\", or a built-in \"role\"");
         return;
     }
-    const char *path = policy ? policy_path(reader, policy->text) : NULL;
+    const char *path = policy ? near_path(reader, policy->text) : NULL;
     reader->file->policy = path ? policy_read(path, hash) : policy ? NULL : policy_builtin();
     if (!reader->file->policy)
-        fault(reader, policy ? policy->offset : root->offset, "the policy%s%s cannot be used",
-              path ? " " : "", path ? path : "");
+        document_fault(reader->document, policy ? policy->offset : root->offset,
+                       "the policy%s%s cannot be used", path ? " " : "", path ? path : "");
 }
 
 static void take_cases(struct reader *reader, const struct json_node *root,
                        const struct json_node *cases)
 {
-    const struct json *doc = &reader->file->doc;
+    const struct json *doc = &reader->document->json;
     if (!cases || cases->count == 0) {
-        fault(reader, cases ? cases->offset : root->offset,
-              "\"cases\" holds no case, so nothing would be tested");
+        document_fault(reader->document, cases ? cases->offset : root->offset,
+                       "\"cases\" holds no case, so nothing would be tested");
         return;
     }
     reader->file->cases =
         arena_alloc(&reader->file->arena, cases->count, sizeof(struct policy_case));
     if (!reader->file->cases) {
-        fault(reader, cases->offset, "out of memory");
+        document_fault(reader->document, cases->offset, "out of memory");
         return;
     }
     for (const struct json_node *c = json_child(doc, cases); c; c = json_next(doc, c))
@@ -405,7 +417,7 @@ static void take_cases(struct reader *reader, const struct json_node *root,
 }
 
 /* What stands in the file beside its cases. */
-enum file_key { FILE_POLICY, FILE_ROLE, FILE_DESCRIPTION, FILE_CASES, FILE_KEYS };
+enum file_key { FILE_POLICY, FILE_ROLE, FILE_DESCRIPTION, FILE_FACTS, FILE_CASES, FILE_KEYS };
 
 static bool take_file_keys(struct reader *reader, const struct json_node *root,
                            const struct json_node *given[FILE_KEYS])
@@ -416,8 +428,9 @@ static bool take_file_keys(struct reader *reader, const struct json_node *root,
     } keys[FILE_KEYS] = {[FILE_POLICY] = {"policy", JSON_STRING},
                          [FILE_ROLE] = {"role", JSON_STRING},
                          [FILE_DESCRIPTION] = {"description", JSON_STRING},
+                         [FILE_FACTS] = {"facts", DOCUMENT_ANY_KIND},
                          [FILE_CASES] = {"cases", JSON_ARRAY}};
-    const struct json *doc = &reader->file->doc;
+    const struct json *doc = &reader->document->json;
     for (const struct json_node *m = json_child(doc, root); m; m = json_next(doc, m)) {
         struct nearest nearest = nearest_to(m->key);
         size_t i = 0;
@@ -426,8 +439,8 @@ static bool take_file_keys(struct reader *reader, const struct json_node *root,
         while (i < FILE_KEYS && !str_is(m->key, keys[i].name))
             i++;
         if (i == FILE_KEYS)
-            unknown_key(reader, m, "a case file", &nearest);
-        else if (expect_kind(reader, m, keys[i].name, keys[i].kind))
+            document_unknown(reader->document, m, "a case file", &nearest);
+        else if (document_expects(reader->document, m, keys[i].name, keys[i].kind))
             given[i] = m;
         else
             return false;
@@ -438,16 +451,18 @@ static bool take_file_keys(struct reader *reader, const struct json_node *root,
 static void take_document(struct reader *reader)
 {
     const struct json_node *given[FILE_KEYS] = {NULL};
-    const struct json_node *root = &reader->file->doc.nodes[0];
+    const struct json_node *root = &reader->document->json.nodes[0];
     struct client_role role;
     if (root->kind != JSON_OBJECT) {
-        fault(reader, root->offset, "a case file is an object with \"policy\" and \"cases\"");
+        document_fault(reader->document, root->offset,
+                       "a case file is an object with \"policy\" and \"cases\"");
         return;
     }
     if (!take_file_keys(reader, root, given))
         return;
     reader->role = given[FILE_ROLE];
     take_policy(reader, root, given[FILE_POLICY]);
+    take_facts(reader, given[FILE_FACTS], NULL, &reader->file->known);
     if (reader->role && reader->file->policy && !take_role(reader, reader->role, &role))
         return;
     take_cases(reader, root, given[FILE_CASES]);
@@ -455,26 +470,19 @@ static void take_document(struct reader *reader)
 
 bool case_file_read(const char *path, struct case_file *out)
 {
-    struct reader reader = {.file = out, .path = path};
-    struct err err = {.set = false};
-    size_t length = 0;
+    struct reader reader = {.file = out, .document = &out->document};
     *out = (struct case_file){.policy = NULL};
-    out->text = file_read(path, CASE_FILE_MAX, &length, &err);
-    if (!out->text)
-        return cmd_fail(false, "%s", err.text);
-    if (!json_scan((struct str){out->text, length}, &out->arena, &out->doc, &err)) {
-        fprintf(stderr, "%s:%d:%d: %s%s\n", path, err.line, err.column, err.text,
-                policy_syntax_remedy((struct str){out->text, length}, &err));
+    if (!document_read(path, CASE_FILE_MAX, &out->arena, &out->document))
         return false;
-    }
     take_document(&reader);
-    return reader.errors == 0;
+    return out->document.errors == 0;
 }
 
 void case_file_free(struct case_file *file)
 {
     policy_free(file->policy);
-    free(file->text);
+    free_sources(file->sources);
+    document_free(&file->document);
     arena_free(&file->arena);
 }
 
@@ -483,7 +491,7 @@ void case_file_free(struct case_file *file)
 static bool has_header(const struct case_file *file, const struct json_node *headers,
                        const char *name)
 {
-    const struct json *doc = &file->doc;
+    const struct json *doc = &file->document.json;
     const struct json_node *m = headers ? json_child(doc, headers) : NULL;
     while (m && !str_ieq(m->key, str_of(name)))
         m = json_next(doc, m);
@@ -496,7 +504,7 @@ static struct str case_body(const struct case_file *file, const struct policy_ca
     const struct json_node *body = one->given[CASE_BODY];
     if (!body)
         return case_text(one, CASE_BODY_TEXT);
-    return (struct str){file->doc.source.p + body->offset, body->end - body->offset};
+    return (struct str){file->document.json.source.p + body->offset, body->end - body->offset};
 }
 
 static void put_request(const struct case_file *file, const struct policy_case *one,
@@ -509,8 +517,8 @@ static void put_request(const struct case_file *file, const struct policy_case *
     head_put(out, STR(" HTTP/1.1\r\n"));
     if (!has_header(file, headers, "Host"))
         head_put_field(out, STR("Host"), STR("docker"));
-    for (const struct json_node *m = headers ? json_child(&file->doc, headers) : NULL; m;
-         m = json_next(&file->doc, m))
+    for (const struct json_node *m = headers ? json_child(&file->document.json, headers) : NULL; m;
+         m = json_next(&file->document.json, m))
         head_put_field(out, m->key, m->text);
     if (body.n && !has_header(file, headers, "Content-Type"))
         head_put_field(out, STR("Content-Type"), STR("application/json"));

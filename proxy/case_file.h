@@ -2,6 +2,7 @@
 #ifndef PROXY_CASE_FILE_H
 #define PROXY_CASE_FILE_H
 
+#include "document.h"
 #include "question.h"
 
 enum case_key {
@@ -14,6 +15,7 @@ enum case_key {
     CASE_BODY,
     CASE_BODY_TEXT,
     CASE_RAW,
+    CASE_FACTS,
     CASE_EXPECT,
     CASE_STATUS,
     CASE_FIELD,
@@ -28,15 +30,17 @@ enum case_key {
 struct policy_case {
     const struct json_node *given[CASE_KEYS]; /* NULL: absent */
     struct client_role by;                    /* who asks, and the role that decides */
+    const struct known *known;                /* facts, its own before those of the file */
     int line;                                 /* of the file, where the case begins */
 };
 
 struct case_file {
     struct policy *policy;
-    struct json doc; /* its texts live in text and in the arena */
+    struct document document;
+    const struct known *known;   /* facts of the whole file; NULL: none */
+    struct fact_source *sources; /* files of facts that are named; in the arena */
     struct policy_case *cases;
     size_t count;
-    char *text;
     struct arena arena;
 };
 

@@ -9,10 +9,12 @@
 enum { QUESTION_MAX = 64 << 20 }; /* bytes of a request with its body, which may be an archive */
 
 struct options {
-    const char *policy_file; /* NULL: built in */
-    const char *role;        /* NULL: as `clients` says */
-    const char *file;        /* NULL or "-": standard input */
-    struct asker asker;      /* without a word when a role is named: that decides, as in serve */
+    const char *policy_file;      /* NULL: built in */
+    const char *role;             /* NULL: as `clients` says */
+    const char *file;             /* NULL or "-": standard input */
+    const char *facts[FACTS_MAX]; /* files of them */
+    size_t facts_count;
+    struct asker asker; /* without a word when a role is named: that decides, as in serve */
 };
 
 /* A value of who asks is part of the question, and a wrong one is a wrong question. */
@@ -22,6 +24,14 @@ static int set_asker(struct asker *asker, const char *option, const char *value)
     return wrong ? cmd_fail(EXIT_FAILED, "%s: %s %s", option, value, wrong) : EXIT_OK;
 }
 
+static int add_facts(struct options *out, const char *file)
+{
+    if (out->facts_count == ARRAY_LEN(out->facts))
+        return cmd_fail(EXIT_FAILED, "--facts %s: is one file too many: join them in one", file);
+    out->facts[out->facts_count++] = file;
+    return EXIT_OK;
+}
+
 static int set_option(struct options *out, const char *option, const char *value)
 {
     if (strcmp(option, "--policy") == 0)
@@ -29,10 +39,7 @@ static int set_option(struct options *out, const char *option, const char *value
     else if (strcmp(option, "--role") == 0)
         out->role = value;
     else if (strcmp(option, "--facts") == 0)
-        return cmd_fail(EXIT_FAILED,
-                        "--facts %s: this version asks no facts yet, so there are "
-                        "none to give: leave the option out",
-                        value);
+        return add_facts(out, value);
     else
         return set_asker(&out->asker, option, value);
     return EXIT_OK;
@@ -70,13 +77,44 @@ static int read_options(int argc, char **argv, struct options *out)
     return EXIT_OK;
 }
 
+/* What is not known, in the form in which it can be given. */
+static void write_needs(struct json_out *out, const struct facts *facts)
+{
+    json_out_key(out, "needs");
+    json_out_open(out, '[');
+    for (size_t i = 0; i < facts->count; i++) {
+        const struct fact *fact = &facts->items[i];
+        if (fact->state != FACT_WANTED)
+            continue;
+        json_out_open(out, '{');
+        json_out_member(out, "fact", str_of(fact_kind_name(fact->kind)));
+        if (fact->name.n > 0)
+            json_out_member(out, "name", fact->name);
+        json_out_close(out, '}');
+    }
+    json_out_close(out, ']');
+}
+
+/* Parameters that are sent on with another value. */
+static void write_changes(struct json_out *out, const struct decision *decision)
+{
+    if (decision->change_count == 0)
+        return;
+    json_out_key(out, "changes");
+    json_out_open(out, '{');
+    for (size_t i = 0; i < decision->change_count; i++)
+        json_out_member(out, decision->changes[i].name, decision->changes[i].value);
+    json_out_close(out, '}');
+}
+
 static void write_answer(struct json_out *out, const struct answer *answer)
 {
+    static const char *const verdicts[] = {
+        [VERDICT_DENY] = "deny", [VERDICT_ALLOW] = "allow", [VERDICT_NEED] = "need"};
     const struct decision *decision = &answer->decision;
-    bool allow = decision->verdict == VERDICT_ALLOW;
     json_out_open(out, '{');
-    json_out_member(out, "decision", str_of(allow ? "allow" : "deny"));
-    if (!allow) {
+    json_out_member(out, "decision", str_of(verdicts[decision->verdict]));
+    if (decision->verdict == VERDICT_DENY) {
         json_out_key(out, "status");
         json_out_int(out, decision->status ? decision->status : 403);
     }
@@ -94,12 +132,18 @@ static void write_answer(struct json_out *out, const struct answer *answer)
     json_out_member(out, "rule", str_of(decision->rule));
     if (decision->allow_with[0])
         json_out_member(out, "allow_with", str_of(decision->allow_with));
+    if (decision->verdict == VERDICT_NEED)
+        write_needs(out, &answer->facts);
+    if (decision->verdict == VERDICT_ALLOW) {
+        json_out_member(out, "pinned", decision->pinned);
+        write_changes(out, decision);
+    }
     json_out_close(out, '}');
 }
 
 static void print_answer(const struct answer *answer)
 {
-    static char text[16 << 10];
+    static char text[FACTS_MAX * (FACT_NAME_MAX * 6 + 64) + (16 << 10)]; /* \u00XX is six bytes */
     struct json_out out = {.p = text, .cap = sizeof(text)};
     write_answer(&out, answer);
     struct str json = str_head((struct str){text, out.len}, out.cap);
@@ -109,28 +153,47 @@ static void print_answer(const struct answer *answer)
     free(pretty);
 }
 
-static int explain(const struct options *options, const struct policy *policy)
+static int judge(const struct options *options, const struct client_role *by,
+                 const struct known *known)
 {
     struct err err = {.set = false};
     size_t n = 0;
-    struct client_role by;
-    if (!asker_role(&options->asker, policy, str_of(options->role), &by)) {
-        char why[256];
-        role_missing(policy, options->role, why, sizeof(why));
-        return cmd_fail(EXIT_FAILED, "%s", why);
-    }
     char *bytes = file_read(options->file ? options->file : "-", QUESTION_MAX, &n, &err);
     if (!bytes)
         return cmd_fail(EXIT_FAILED, "%s", err.text);
     struct arena arena = {NULL, 0, 0};
     struct answer answer;
-    question_judge(&by, bytes, n, &arena, &answer);
+    question_judge(by, known, bytes, n, &arena, &answer);
     print_answer(&answer);
     if (question_ends_in_lf((struct str){bytes, n}))
         cmd_fail(0, "to end the lines of the head in CR LF: "
                     "sed '1,/^$/s/$/\\r/' FILE | sockwarden explain");
     int status = answer.decision.verdict == VERDICT_ALLOW ? EXIT_OK : EXIT_REFUSED;
     free(bytes);
+    arena_free(&arena);
+    return status;
+}
+
+/* Files that are given first count more. */
+static int explain(const struct options *options, const struct policy *policy)
+{
+    struct client_role by;
+    if (!asker_role(&options->asker, policy, str_of(options->role), &by)) {
+        char why[256];
+        role_missing(policy, options->role, why, sizeof(why));
+        return cmd_fail(EXIT_FAILED, "%s", why);
+    }
+    static struct document documents[FACTS_MAX];
+    struct known known[FACTS_MAX] = {{.count = 0}};
+    struct arena arena = {NULL, 0, 0};
+    bool good = true;
+    for (size_t i = 0; i < options->facts_count; i++) {
+        good &= known_read_file(options->facts[i], &arena, &documents[i], &known[i]);
+        known[i].next = i + 1 < options->facts_count ? &known[i + 1] : NULL;
+    }
+    int status = good ? judge(options, &by, known) : EXIT_FAILED;
+    for (size_t i = 0; i < options->facts_count; i++)
+        document_free(&documents[i]);
     arena_free(&arena);
     return status;
 }

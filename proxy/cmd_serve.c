@@ -5,7 +5,9 @@
 #include "admin.h"
 #include "confine.h"
 #include "exec_table.h"
+#include "host_warn.h"
 #include "lookup.h"
+#include "peer_container.h"
 #include "reload.h"
 #include "upstream.h"
 
@@ -30,6 +32,7 @@ struct daemon {
     struct event *signals[2];
     struct event *deadline; /* of a stop */
     struct drop drop;
+    struct host_root host_root;
     struct systemd_notifier notifier;
     struct event *watchdog; /* NULL: nobody wants to hear */
     int stopping;           /* how many times it was asked for */
@@ -139,6 +142,28 @@ static void raise_descriptor_limit(const struct config *config)
                  (unsigned long long)limit.rlim_cur, config->max_connections);
 }
 
+/* Who does not see the daemon's process sees no container's, either. */
+static void warn_of_blindness(const struct daemon *daemon, int fd)
+{
+    struct ucred cred = {0, (uid_t)-1, (gid_t)-1};
+    socklen_t length = sizeof(cred);
+    const struct snapshot *snapshot = daemon->reload.snapshot;
+    if (snapshot->role || !policy_needs_container(snapshot->policy, NULL) ||
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &length) != 0)
+        return;
+    if (cred.pid != 0) {
+        if (!container_sees(cred.pid))
+            log_warn("\"clients\" of the policy ask for containers, and /proc does not show other "
+                     "users' processes (hidepid; of the systemd unit: ProtectProc=default is "
+                     "needed), so whoever would be told by them is refused");
+        return;
+    }
+    log_warn(
+        "\"clients\" of the policy ask for containers, and from here no process of another "
+        "container can be seen, so those entries match nobody: run sockwarden in the host's pid "
+        "namespace (docker run --pid=host, compose: pid: host)");
+}
+
 /* Tells at start what every request would tell later; the daemon may also come up after us. */
 static void probe_upstream(const struct daemon *daemon)
 {
@@ -151,6 +176,8 @@ static void probe_upstream(const struct daemon *daemon)
         char message[600];
         upstream_explain(context, errno, message, sizeof(message));
         log_warn("%s", message);
+    } else {
+        warn_of_blindness(daemon, fd);
     }
     close(fd);
 }
@@ -193,6 +220,12 @@ static bool upstream_is_own(const struct daemon *daemon)
     return false;
 }
 
+static void say_warning(const char *sentence, void *arg)
+{
+    (void)arg;
+    log_warn("%s", sentence);
+}
+
 static bool open_listeners(struct daemon *daemon)
 {
     struct err err = {.set = false};
@@ -211,6 +244,8 @@ static bool open_listeners(struct daemon *daemon)
     }
     if (!snapshot_tell_listeners(daemon->reload.snapshot, &daemon->server))
         return false;
+    for (size_t i = 0; i < daemon->server.count; i++)
+        host_root_add_listener(&daemon->host_root, daemon->server.listeners[i].fd);
     if (!listeners_start(&daemon->server, &err) ||
         !admin_start(&daemon->admin, &daemon->server, &err)) {
         log_error("%s", err.text);
@@ -226,9 +261,6 @@ static void announce(const struct daemon *daemon)
     snapshot_describe(daemon->reload.snapshot, served, sizeof(served));
     log_info("sockwarden %s serves %s (%s) in front of %s", SOCKWARDEN_VERSION, served,
              config->policy ? config->policy : "built in", config->upstream);
-    log_info(
-        "existing objects are not judged in this version: the operation alone decides, not which "
-        "object it names; host paths of binds are compared as they are written");
     for (size_t i = 0; i < daemon->server.count; i++) {
         const struct listener *listener = &daemon->server.listeners[i];
         bool is_unix = listener->path[0] != '\0';
@@ -263,8 +295,11 @@ static bool prepare(struct daemon *daemon)
 {
     struct err err = {.set = false};
     const struct config *config = &daemon->config;
+    const char *upstream = address_unix_path(config->upstream);
     bool ok = systemd_read_sockets(&daemon->server.inherited, &err) &&
-              drop_find(config->user, address_unix_path(config->upstream), &daemon->drop, &err);
+              drop_find(config->user, upstream, &daemon->drop, &err) &&
+              host_root_open(config->host_root, upstream, &daemon->host_root, &err);
+    daemon->shared.host_root = &daemon->host_root;
     if (!ok)
         log_error("%s", err.text);
     systemd_open_notifier(&daemon->notifier);
@@ -284,6 +319,15 @@ static bool load(struct daemon *daemon)
     return reload->snapshot != NULL;
 }
 
+/* As the user that serves, who sees less than root. */
+static void warn_of_binds(const struct daemon *daemon)
+{
+    if (daemon->host_root.by_name)
+        log_warn("--host-root none: bind sources are judged by name only, so that a symbolic link "
+                 "below an allowed path leads wherever it points");
+    host_warn(&daemon->host_root, daemon->reload.snapshot->policy, true, say_warning, NULL);
+}
+
 static bool start(struct daemon *daemon)
 {
     struct err err = {.set = false};
@@ -296,9 +340,11 @@ static bool start(struct daemon *daemon)
         return false;
     }
     if (!open_workers(daemon) || !watch_signals(daemon) || !watch_loops(daemon) ||
-        !open_listeners(daemon) || !confine(config, &daemon->server, daemon->sink, &daemon->drop))
+        !open_listeners(daemon) ||
+        !confine(config, &daemon->server, daemon->sink, &daemon->drop, daemon->reload.snapshot))
         return false;
     probe_upstream(daemon);
+    warn_of_binds(daemon);
     return start_threads(daemon);
 }
 
@@ -322,12 +368,13 @@ static void take_down(struct daemon *daemon)
     EVP_MD_free(daemon->sha256);
     exec_table_free(daemon->shared.execs);
     audit_close(daemon->sink);
+    host_root_close(&daemon->host_root);
     systemd_close_notifier(&daemon->notifier);
 }
 
 int cmd_serve(int argc, char **argv)
 {
-    static struct daemon daemon = {.notifier.fd = -1};
+    static struct daemon daemon = {.notifier.fd = -1, .host_root.fd = -1};
     struct err err = {.set = false};
     if (!config_read(argc, argv, &daemon.config, &err))
         return cmd_fail(EXIT_USAGE, "%s", err.text);

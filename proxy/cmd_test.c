@@ -100,28 +100,63 @@ static bool compare_refusal(const struct policy_case *one, const struct answer *
     return compare_text("rule", case_text(one, CASE_RULE), got->rule, got->reason, why);
 }
 
+/* "need of container \"web\"": what was not known. */
+static const char *need_text(char *dst, size_t cap, const struct facts *facts)
+{
+    char shown[VALUE_MAX];
+    size_t used = (size_t)snprintf(dst, cap, "need of");
+    const char *before = "";
+    for (size_t i = 0; i < facts->count; i++) {
+        const struct fact *fact = &facts->items[i];
+        if (fact->state != FACT_WANTED || used >= cap)
+            continue;
+        used +=
+            (size_t)snprintf(dst + used, cap - used, "%s %s", before, fact_kind_name(fact->kind));
+        if (fact->name.n > 0 && used < cap)
+            used += (size_t)snprintf(dst + used, cap - used, " \"%s\"",
+                                     text_shorten(shown, sizeof(shown), fact->name));
+        before = ",";
+    }
+    return dst;
+}
+
+static bool compare_verdict(const struct policy_case *one, const struct answer *answer,
+                            char why[WHY_MAX])
+{
+    static const char *const verdicts[] = {
+        [VERDICT_DENY] = "deny", [VERDICT_ALLOW] = "allow", [VERDICT_NEED] = "need"};
+    const struct decision *got = &answer->decision;
+    const struct role *role = answer->by.role;
+    struct str expect = case_text(one, CASE_EXPECT);
+    char text[512], wanted[512];
+    if (str_is(expect, verdicts[got->verdict]))
+        return true;
+    verdict_text(wanted, sizeof(wanted),
+                 str_is(expect, "allow")  ? "allow"
+                 : str_is(expect, "deny") ? "deny"
+                                          : "need",
+                 case_text(one, CASE_FIELD), case_text(one, CASE_RULE));
+    if (got->verdict == VERDICT_NEED)
+        return differ(why, "expected %s, got %s: give it in \"facts\"", wanted,
+                      need_text(text, sizeof(text), &answer->facts));
+    if (got->verdict == VERDICT_ALLOW)
+        return differ(why, "expected %s, got allow by role \"%s\"", wanted,
+                      role ? role_name(role) : "");
+    return differ(why, "expected %s, got %s: %s", wanted,
+                  verdict_text(text, sizeof(text), "deny", str_of(got->field), str_of(got->rule)),
+                  got->reason);
+}
+
 static bool compare(const struct policy_case *one, const struct answer *answer, char why[WHY_MAX])
 {
     const struct decision *got = &answer->decision;
-    bool allow = got->verdict == VERDICT_ALLOW,
-         wanted = str_is(case_text(one, CASE_EXPECT), "allow");
     const char *role = answer->by.role ? role_name(answer->by.role) : NULL;
     const char *operation = answer->request ? operation_name(answer->request->route->op) : NULL;
-    char text[512];
-    if (wanted && !allow)
-        return differ(
-            why, "expected allow, got %s: %s",
-            verdict_text(text, sizeof(text), "deny", str_of(got->field), str_of(got->rule)),
-            got->reason);
-    if (!wanted && allow)
-        return differ(why, "expected %s, got allow by role \"%s\"",
-                      verdict_text(text, sizeof(text), "deny", case_text(one, CASE_FIELD),
-                                   case_text(one, CASE_RULE)),
-                      role ? role : "");
-    return compare_text("role", case_text(one, CASE_EXPECT_ROLE), role, got->reason, why) &&
+    return compare_verdict(one, answer, why) &&
+           compare_text("role", case_text(one, CASE_EXPECT_ROLE), role, got->reason, why) &&
            compare_text("client", case_text(one, CASE_EXPECT_CLIENT), answer->by.client,
                         got->reason, why) &&
-           (allow || compare_refusal(one, answer, why)) &&
+           (got->verdict != VERDICT_DENY || compare_refusal(one, answer, why)) &&
            compare_text("operation", case_text(one, CASE_OPERATION), operation, got->reason, why);
 }
 
@@ -135,7 +170,7 @@ static bool run_case(const struct case_file *file, const struct policy_case *one
     char *bytes = case_bytes(file, one, &n);
     if (!bytes)
         return differ(why, "out of memory");
-    question_judge(&one->by, bytes, n, arena, &answer);
+    question_judge(&one->by, one->known, bytes, n, arena, &answer);
     bool good = compare(one, &answer, why);
     free(bytes);
     return good;

@@ -71,6 +71,8 @@ static const struct option options[] = {
      "become this user once all is open, keeping the group of the daemon's socket"},
     {"sandbox", 0, ON_OFF, AT(sandbox), 0, 0, 0, 0, "on", "on|off",
      "limit system calls (seccomp) and files (Landlock) to what serving needs"},
+    {"host-root", 0, TEXT, AT(host_root), 0, 0, 0, 0, "/", "PATH|none",
+     "where the daemon's file system is seen, to look at bind sources; none: by name only"},
     {"max-connections", 0, COUNT, AT(max_connections), 0, 0, 1, 1000000, "4096", "N",
      "client connections at a time; more wait"},
     {"max-body", 0, BYTES, AT(max_body), 0, 0, 1024, 256 << 20, "1m", "BYTES",
@@ -232,7 +234,6 @@ static const struct option *find_option(struct str name)
 /* Part of the contract of the command line, and not served yet. */
 static const char *const later[] = {
     "mode",
-    "host-root",
     "bare-lf",
 };
 

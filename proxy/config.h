@@ -25,6 +25,7 @@ struct config {
     bool audit_continue; /* go on when a line cannot be written */
     const char *user;    /* to become; NULL: stays who it is */
     bool sandbox;
+    const char *host_root; /* where the daemon's file system is seen, or "none" */
     enum log_level log_level;
     enum log_format log_format;
     unsigned workers;

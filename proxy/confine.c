@@ -39,6 +39,12 @@ static void give(const struct server *server, struct audit_sink *sink, const str
     audit_give(sink, drop->uid, drop->gid);
 }
 
+/* Cgroups of clients, where the policy tells them by their containers. */
+static bool reads_processes(const struct snapshot *snapshot)
+{
+    return !snapshot->role && policy_needs_container(snapshot->policy, NULL);
+}
+
 static void grant(struct sandbox *sandbox, const struct config *config, const struct server *server)
 {
     if (config->policy && strcmp(config->policy, "-") != 0)
@@ -105,12 +111,14 @@ bool confine_check_reach(const struct config *config, bool tls)
 }
 
 bool confine(const struct config *config, const struct server *server, struct audit_sink *sink,
-             const struct drop *drop)
+             const struct drop *drop, const struct snapshot *snapshot)
 {
     static struct sandbox sandbox;
     struct err err = {.set = false};
     tzset(); /* reads files once, and not later */
     give(server, sink, drop);
+    if (config->sandbox && reads_processes(snapshot))
+        sandbox_grant(&sandbox, "/proc", SANDBOX_READ);
     if (config->sandbox)
         grant(&sandbox, config, server);
     else

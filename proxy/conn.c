@@ -4,6 +4,7 @@
 
 #include "lookup.h"
 #include "stream_tls.h"
+#include "who.h"
 
 #include <assert.h>
 #include <malloc.h>
@@ -65,8 +66,11 @@ static const struct {
 #define ANSWERED (BIT(PHASE_HEAD) | BIT(PHASE_DROP) | BIT(PHASE_LINGER) | BIT(PHASE_CLOSED))
     [PHASE_TLS] = {"tls", BIT(PHASE_HEAD) | BIT(PHASE_LINGER) | BIT(PHASE_CLOSED),
                    exchange_handshake},
-    [PHASE_HEAD] = {"head", BIT(PHASE_BODY) | BIT(PHASE_LOOKUP) | BIT(PHASE_HELD) | ANSWERED,
+    [PHASE_HEAD] = {"head",
+                    BIT(PHASE_WHO) | BIT(PHASE_BODY) | BIT(PHASE_LOOKUP) | BIT(PHASE_HELD) |
+                        ANSWERED,
                     exchange_read_head},
+    [PHASE_WHO] = {"who", BIT(PHASE_HEAD) | BIT(PHASE_CLOSED), exchange_who},
     [PHASE_BODY] = {"body", BIT(PHASE_LOOKUP) | BIT(PHASE_HELD) | ANSWERED, exchange_read_body},
     [PHASE_LOOKUP] = {"lookup", BIT(PHASE_LOOKUP) | BIT(PHASE_HELD) | ANSWERED, exchange_look_up},
     [PHASE_HELD] = {"held", BIT(PHASE_CONNECT) | BIT(PHASE_RESPOND) | ANSWERED, step_held},
@@ -144,6 +148,7 @@ static void conn_clock(struct conn *conn, bool entered)
             return;
         seconds = conn->context->draining ? LINGER_STOPPING_S : LINGER_S;
         break;
+    case PHASE_WHO:
     case PHASE_LOOKUP: /* one deadline for all rounds */
         if (!entered)
             return;
@@ -262,8 +267,8 @@ static void conn_step(struct conn *conn)
 static void check_idle_upstream(struct conn *conn)
 {
     struct stream *upstream = &conn->upstream;
-    if (conn->phase > PHASE_HELD || conn->phase == PHASE_LOOKUP || !stream_is_open(upstream) ||
-        !upstream->can_read)
+    if (conn->phase > PHASE_HELD || conn->phase == PHASE_LOOKUP || conn->phase == PHASE_WHO ||
+        !stream_is_open(upstream) || !upstream->can_read)
         return;
     if (stream_fill(upstream) != STREAM_AGAIN)
         stream_close(upstream);

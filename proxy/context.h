@@ -6,6 +6,7 @@
 #include "audit.h"
 #include "body.h"
 #include "config.h"
+#include "host_root.h"
 #include "http_request.h"
 #include "loop.h"
 #include "metrics.h"
@@ -20,11 +21,13 @@ struct lookup;
 
 /* What all loops count together. */
 struct shared {
-    atomic_uint connections;  /* open client connections */
-    atomic_size_t body_bytes; /* room held for bodies that are read whole */
-    atomic_size_t fact_bytes; /* room held for what the daemon has said of objects */
-    atomic_uint lookup_lines; /* connections of look-ups beside the clients' own */
-    struct exec_table *execs; /* commands made through the proxy */
+    atomic_uint connections;           /* open client connections */
+    atomic_size_t body_bytes;          /* room held for bodies that are read whole */
+    atomic_size_t fact_bytes;          /* room held for what the daemon has said of objects */
+    atomic_uint lookup_lines;          /* connections of look-ups beside the clients' own */
+    struct exec_table *execs;          /* commands made through the proxy */
+    const struct host_root *host_root; /* where bind sources are looked at; NULL: by name only */
+    atomic_ullong paused_ms;           /* monotonic: when clients last had to wait; 0: never */
 };
 
 /* What is needed of a request until it has been sent on; pooled, since it is large. */
@@ -45,6 +48,14 @@ struct inquiry {
 
 struct conn;
 
+/* What the daemon has last said of itself, which costs it some 10 ms (it starts programs to find
+   their versions), where an object's inspect costs 0.1. */
+struct kept {
+    char *text; /* owned; NULL: nothing is kept */
+    size_t length;
+    uint64_t until_ms; /* monotonic: when it is asked again */
+};
+
 struct context {
     struct loop loop;
     const struct config *config;
@@ -61,6 +72,7 @@ struct context {
     struct arena scratch;        /* of one decision at a time */
     struct inquiry *inquiries;   /* free ones */
     size_t inquiry_count;
+    struct kept info, version;
     char id_prefix[24]; /* makes request ids unique over loops and restarts */
     uint64_t next_id;
     EVP_MD *sha256; /* owned by the process */

@@ -6,6 +6,7 @@
 #include "lookup.h"
 #include "respond_filter.h"
 #include "upstream.h"
+#include "who.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -120,7 +121,7 @@ enum phase exchange_answer(struct exchange *exchange, int status, const char *me
 
 enum phase exchange_refuse(struct exchange *exchange, int status, const char *why)
 {
-    char message[256];
+    char message[512];
     snprintf(message, sizeof(message), "sockwarden: %s", why);
     record_refused(exchange, status, why);
     return exchange_answer(exchange, status, message, true);
@@ -200,6 +201,14 @@ static enum phase judge_head(struct exchange *exchange)
     return PHASE_BODY;
 }
 
+/* Who cannot be told may be one whom an entry of `clients` holds short. */
+static enum phase refuse_nameless(struct exchange *exchange)
+{
+    const struct peer_container *container = exchange->peer->container;
+    return container ? exchange_refuse(exchange, container->status, container->why)
+                     : exchange_refuse(exchange, 503, "out of memory");
+}
+
 static enum phase take_head(struct exchange *exchange, size_t length)
 {
     struct inquiry *inquiry = inquiry_take(exchange->context);
@@ -217,6 +226,8 @@ static enum phase take_head(struct exchange *exchange, size_t length)
     exchange->http10 = inquiry->http.head.minor == 0;
     if (!ok)
         return exchange_refuse(exchange, refusal.status, refusal.why);
+    if (exchange->nameless)
+        return refuse_nameless(exchange);
     exchange->keep_alive = inquiry->http.keep_alive;
     exchange->to_head = str_is(inquiry->http.head.method, "HEAD");
     exchange->up = relay_new(exchange->client, NULL, inquiry->http.framing, inquiry->http.length);
@@ -247,6 +258,10 @@ enum phase exchange_read_head(struct exchange *exchange)
                 exchange->started_ns = clock_now_ns();
             enum head_status status =
                 head_scan(&exchange->scan, pending, true, max, &length, &refusal);
+            if (status == HEAD_DONE && exchange->snapshot != exchange->context->snapshot)
+                exchange_choose_role(exchange);
+            if (status == HEAD_DONE && who_must_ask(exchange))
+                return PHASE_WHO;
             if (status == HEAD_DONE)
                 return take_head(exchange, length);
             if (status == HEAD_BAD) {

@@ -14,6 +14,7 @@ struct respond_filter;
 enum phase {
     PHASE_TLS,     /* the handshake */
     PHASE_HEAD,    /* waiting for a request, or reading its head */
+    PHASE_WHO,     /* the first one is there: the daemon is asked for the container of the peer */
     PHASE_BODY,    /* reading a body that must be whole before the decision */
     PHASE_LOOKUP,  /* asking the daemon for what the decision must know */
     PHASE_HELD,    /* decided; goes on when this turn's audit lines are written */
@@ -45,6 +46,7 @@ struct exchange {
     uint64_t started_ns;            /* monotonic: the head's first byte; 0: not yet */
     uint64_t client_in, client_out; /* the client's counters when the request began */
     uint16_t status;                /* of the response; 0: none yet */
+    bool nameless;                  /* the role depends on the peer's container, not known yet */
     bool http10;                    /* the client speaks HTTP/1.0 */
     bool to_head;                   /* a HEAD: the response has no body */
     bool keep_alive;                /* the client may send another request after this one */
@@ -61,8 +63,9 @@ struct exchange {
     const char *cut;                /* static: why we ended it; NULL: we did not */
 };
 
-/* Chosen when it is known who asks (for a plain connection when it is accepted), and again by the
-   first request after a reload. */
+/* Chosen when it is known who asks: for a plain connection when it is accepted, or where the policy
+   asks for the container of a Unix peer, before its first request. And again by the first request
+   after a reload. */
 void exchange_choose_role(struct exchange *exchange);
 /* A static sentence when the certificate that this connection began with would not be taken now;
    NULL: it would, or there is none. Costs nothing while the files are the same and it is valid. */

@@ -3,9 +3,11 @@
 #include "exchange.h"
 
 #include "exec_table.h"
+#include "host_facts.h"
 #include "lookup.h"
 #include "respond_filter.h"
 #include "upstream.h"
+#include "who.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,10 +15,10 @@
 enum phase exchange_deny(struct exchange *exchange)
 {
     const struct decision *decision = &exchange->inquiry->decision;
-    char reason[REASON_MAX];
+    char reason[REASON_MAX + 192];
     int status = decision->status ? decision->status : 403;
     bool close = decision->close;
-    snprintf(reason, sizeof(reason), "%s", decision->reason);
+    who_tell(exchange, decision, reason, sizeof(reason));
     exchange->status = (uint16_t)status;
     record_request(exchange);
     arena_reset(&exchange->context->scratch);
@@ -81,6 +83,20 @@ static enum phase allow(struct exchange *exchange)
 
 /* ---- looking up ------------------------------------------------------------------------------ */
 
+/* Bind sources are looked at here. True: something else is wanted, too. */
+static bool answer_here(struct exchange *exchange)
+{
+    struct facts *facts = &exchange->inquiry->facts;
+    bool others = false;
+    for (size_t i = 0; i < facts->count; i++) {
+        struct fact *fact = &facts->items[i];
+        if (fact->state == FACT_WANTED && fact->kind == FACT_HOST_PATH)
+            host_fact_answer(exchange->context->shared->host_root, fact, facts->arena);
+        others |= fact->state == FACT_WANTED;
+    }
+    return others;
+}
+
 static enum phase ask(struct exchange *exchange)
 {
     struct inquiry *inquiry = exchange->inquiry;
@@ -94,6 +110,8 @@ static enum phase ask(struct exchange *exchange)
         return deny_as(exchange, 403,
                        "what this request names leads to other objects too many times to be "
                        "judged: containers that join containers, one upon the other");
+    if (!answer_here(exchange))
+        return exchange_decide(exchange);
     if (!inquiry->lookup)
         inquiry->lookup = lookup_new(&plan, &inquiry->facts);
     return inquiry->lookup ? PHASE_LOOKUP : deny_as(exchange, 503, "out of memory");

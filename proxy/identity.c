@@ -8,7 +8,7 @@
 void identity_read(int fd, const struct sockaddr_storage *address, const char *listener,
                    struct identity *out)
 {
-    *out = (struct identity){.listener = listener};
+    *out = (struct identity){.listener = listener, .fresh = true};
     if (address->ss_family == AF_UNIX) {
         struct ucred cred = {0, (uid_t)-1, (gid_t)-1};
         socklen_t length = sizeof(cred);
@@ -32,6 +32,8 @@ void identity_free(struct identity *identity)
 {
     free(identity->certificate);
     identity->certificate = NULL;
+    peer_container_free(identity->container);
+    identity->container = NULL;
 }
 
 struct client_identity identity_client(const struct identity *identity)
@@ -50,7 +52,26 @@ struct client_identity identity_client(const struct identity *identity)
         client.cert_san_count = certificate->san_count;
         client.cert_spki = certificate->spki;
     }
+    const struct peer_container *container = identity->container;
+    if (container && container->state == PEER_CONTAINER_KNOWN) {
+        client.container_name = container->name;
+        client.container_image = container->image;
+        client.container_image_id = container->image_id;
+        client.container_labels = container->labels;
+        client.container_label_count = container->label_count;
+    }
     return client;
+}
+
+/* What its cgroups claim is told as that; the name stands for what has proved true. */
+static void write_container(const struct peer_container *container, struct json_out *out)
+{
+    if (!container || !container->id[0] || container->state == PEER_CONTAINER_NONE)
+        return;
+    json_out_member(out, container->state == PEER_CONTAINER_KNOWN ? "container" : "container_claim",
+                    str_of(container->id));
+    if (container->state == PEER_CONTAINER_KNOWN)
+        json_out_member(out, "container_name", str_head(container->name, 256));
 }
 
 void identity_write(const struct identity *identity, struct json_out *out)
@@ -62,6 +83,7 @@ void identity_write(const struct identity *identity, struct json_out *out)
         json_out_uint(out, identity->gid);
         json_out_key(out, "pid");
         json_out_int(out, identity->pid);
+        write_container(identity->container, out);
     } else {
         json_out_member(out, "address", str_of(identity->address));
     }

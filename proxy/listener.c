@@ -276,6 +276,7 @@ static void pause_accepting(struct server *server, const char *why)
     if (now - server->paused_ms > PAUSE_SAID_AGAIN_MS)
         log_warn("new connections wait: %s", why);
     server->paused_ms = now;
+    atomic_store(&server->shared->paused_ms, now);
     for (size_t i = 0; i < server->count; i++)
         if (server->listeners[i].event)
             event_del(server->listeners[i].event);
@@ -293,6 +294,7 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
         return;
     }
     server->paused = false;
+    atomic_store(&server->shared->paused_ms, clock_now_ms());
     for (size_t i = 0; i < server->count; i++)
         if (server->listeners[i].event)
             event_add(server->listeners[i].event, NULL);

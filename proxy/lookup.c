@@ -72,20 +72,54 @@ void lookup_free(struct lookup *lookup)
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
-/* What is no question to the daemon. */
-static void answer_here(struct context *context, struct fact *fact)
-{
-    (void)context;
-    fact->state = FACT_FOUND;
-    fact->text = STR("{\"State\":\"none\"}");
-}
-
 static void answer_own_exec(const struct lookup *lookup, struct fact *fact)
 {
     struct exec_table *execs = lookup->plan.context->shared->execs;
     fact->state = FACT_FOUND;
     fact->text = exec_table_has(execs, fact->name, lookup->plan.role) ? STR("{\"Own\":true}")
                                                                       : STR("{\"Own\":false}");
+}
+
+static struct kept *kept_of(struct context *context, enum fact_kind kind)
+{
+    return kind == FACT_INFO ? &context->info : kind == FACT_VERSION ? &context->version : NULL;
+}
+
+static void forget(struct kept *kept)
+{
+    free(kept->text);
+    *kept = (struct kept){NULL, 0, 0};
+}
+
+void lookup_forget(struct context *context)
+{
+    forget(&context->info);
+    forget(&context->version);
+}
+
+static void keep(struct context *context, enum fact_kind kind, struct str text)
+{
+    struct kept *kept = kept_of(context, kind);
+    if (!kept || !str_starts(text, STR("{")) || text.n > LOOKUP_KEPT_MAX)
+        return;
+    forget(kept);
+    kept->text = malloc(text.n);
+    if (!kept->text)
+        return;
+    memcpy(kept->text, text.p, text.n);
+    kept->length = text.n;
+    kept->until_ms = context->loop.now_ms + 1000 * (uint64_t)LOOKUP_KEPT_S;
+}
+
+static bool answer_kept(const struct lookup *lookup, struct fact *fact)
+{
+    struct context *context = lookup->plan.context;
+    const struct kept *kept = kept_of(context, fact->kind);
+    if (!kept || !kept->text || context->loop.now_ms >= kept->until_ms)
+        return false;
+    fact->text = arena_copy(lookup->facts->arena, (struct str){kept->text, kept->length});
+    fact->state = fact->text.p ? FACT_FOUND : FACT_WANTED;
+    return fact->text.p != NULL;
 }
 
 static void settle(struct lookup *lookup, struct fact *fact, enum fact_state state, struct str text)
@@ -142,6 +176,7 @@ static void answered(struct lookup *lookup, struct line *line)
         *answer = line->body;
         line->body = (struct body){.p = NULL};
         lookup->text += text.n;
+        keep(lookup->plan.context, fact->kind, text);
         fact->state = FACT_FOUND;
         fact->text = text;
     } else {
@@ -353,9 +388,7 @@ static struct fact *next_wanted(struct lookup *lookup)
             continue;
         if (fact->kind == FACT_OWN_EXEC)
             answer_own_exec(lookup, fact);
-        else if (fact->kind == FACT_HOST_PATH)
-            answer_here(lookup->plan.context, fact);
-        else
+        else if (!answer_kept(lookup, fact))
             return fact;
     }
     return NULL;
@@ -388,6 +421,8 @@ static enum lookup_status ask_all(struct lookup *lookup)
         enum upstream_status status = ask(lookup, line);
         if (status == UPSTREAM_OPEN)
             continue;
+        if (status == UPSTREAM_AWAY)
+            lookup_forget(lookup->plan.context);
         line->fact = NULL;
         if (i > 0)
             break;

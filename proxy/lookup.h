@@ -15,6 +15,8 @@ enum {
     LOOKUP_FURTHER_MAX = 64,    /* connections beside the clients' own, of all loops together */
     LOOKUP_TEXT_MAX = 16 << 20, /* bytes of answers of one decision */
     LOOKUP_HELD_MAX = 64 << 20, /* bytes of answers that all loops hold at a time */
+    LOOKUP_KEPT_MAX = 64 << 10, /* bytes of what a loop keeps of /info and /version, each */
+    LOOKUP_KEPT_S = 10,         /* seconds that it does; nothing of any object is kept */
     LOOKUP_S = 10               /* seconds that all look-ups of one decision may take */
 };
 
@@ -42,5 +44,7 @@ struct lookup *lookup_new(const struct lookup_plan *plan, struct facts *facts);
 void lookup_free(struct lookup *lookup);
 /* Asks for what is wanted and takes in what has come. */
 enum lookup_status lookup_step(struct lookup *lookup);
+/* Drops what a loop keeps of the daemon itself. */
+void lookup_forget(struct context *context);
 
 #endif

@@ -13,7 +13,7 @@ static const struct {
     const char *text;
 } commands[] = {
     {"serve", cmd_serve, "[serve] [options]", "the proxy"},
-    {"check", cmd_check, "check POLICY...", "are these policies valid?"},
+    {"check", cmd_check, "check [--host-root PATH|none] POLICY...", "are these policies valid?"},
     {"explain", cmd_explain, "explain [options] [FILE]",
      "decide one raw HTTP request, from FILE or standard input"},
     {"test", cmd_test, "test [--verbose] CASEFILE...", "run your policy's cases, as in CI"},
@@ -30,7 +30,8 @@ static const char *const help_end[] = {
     "(SOCKWARDEN_AUDIT_LOG; lists by commas, switches by 1, 0, true, false). The flag wins.",
     "",
     "TERM and INT stop accepting, let streams finish within --stop-timeout, then close; a second",
-    "one ends at once. Exit status: 0; 1 failure; 2 usage; explain: 3 when refused.",
+    "one ends at once. Exit status: 0; 1 failure, of test: a case failed; 2 usage; explain: 3 when",
+    "refused, or when facts are needed.",
     "",
     "First steps: run `sockwarden`, and in another shell",
     "  export DOCKER_HOST=unix:///run/sockwarden/docker.sock",

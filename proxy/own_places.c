@@ -4,6 +4,7 @@
 #include "own_places.h"
 
 #include "address.h"
+#include "peer_container.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -70,9 +71,22 @@ static bool is_file(const char *audit_log)
     return strcmp(audit_log, "-") != 0 && strcmp(audit_log, "none") != 0;
 }
 
+/* Read once: from within the sandbox it cannot be read again. Only the main thread asks. */
+static bool tell_container(struct policy *policy)
+{
+    static char id[CONTAINER_ID_LENGTH + 1];
+    static bool read;
+    if (!read)
+        own_container_id(id);
+    read = true;
+    return !id[0] || policy_own_container(policy, str_of(id));
+}
+
 bool own_places_tell(const struct config *config, struct policy *policy, struct err *err)
 {
     const char *upstream = address_unix_path(config->upstream);
+    if (!tell_container(policy))
+        return err_set(err, 0, 0, "out of memory");
     const char *const files[] = {config->tls_cert, config->tls_key, config->tls_ca,
                                  config->tls_crl};
     for (size_t i = 0; i < ARRAY_LEN(files); i++)

@@ -1,8 +1,9 @@
 /* Judges raw HTTP bytes as the proxy does with what a connection brings: head, parse, body, policy.
-   See question.h. It opens no connection and asks no facts. */
+   See question.h. It opens no connection: facts are what somebody has written down. */
 #include "question.h"
 
 #include "chunked.h"
+#include "host_facts.h"
 #include "http_request.h"
 
 #include <arpa/inet.h>
@@ -93,6 +94,52 @@ static const char *set_cert_spki(struct asker *asker, struct str value)
     return right ? NULL : "is not sha256: and 64 hex digits";
 }
 
+static const char *set_container_name(struct asker *asker, struct str value)
+{
+    if (value.n && value.p[0] == '/')
+        return "begins with a slash, and names are written without";
+    return set_text(&asker->identity.container_name, value);
+}
+
+static const char *set_container_image(struct asker *asker, struct str value)
+{
+    struct str digits = str_skip(value, 7);
+    if (str_starts(value, STR("sha256:")) && digits.n == 64)
+        return set_text(&asker->identity.container_image_id, value);
+    return set_text(&asker->identity.container_image, value);
+}
+
+static const char *add_label(struct asker *asker, struct str key, struct str value)
+{
+    struct client_identity *identity = &asker->identity;
+    if (key.n == 0)
+        return "names no label: write key=value";
+    if (identity->container_label_count == ASKER_LABELS_MAX)
+        return "is one label too many";
+    for (size_t i = 0; i < identity->container_label_count; i++)
+        if (str_eq(asker->labels[i].key, key))
+            return "is a second value of one label, and a container has one";
+    asker->labels[identity->container_label_count++] = (struct client_label){key, value};
+    identity->container_labels = asker->labels;
+    return NULL;
+}
+
+static const char *set_container_label(struct asker *asker, struct str value)
+{
+    size_t equals = str_find(value, '=');
+    return add_label(asker, str_head(value, equals), str_skip(value, equals + 1));
+}
+
+static const char *set_compose_project(struct asker *asker, struct str value)
+{
+    return add_label(asker, STR("com.docker.compose.project"), value);
+}
+
+static const char *set_compose_service(struct asker *asker, struct str value)
+{
+    return add_label(asker, STR("com.docker.compose.service"), value);
+}
+
 static const struct {
     const char *name, *option;
     const char *(*set)(struct asker *asker, struct str value);
@@ -105,6 +152,11 @@ static const struct {
     {"cert_ou", "cert-ou", set_cert_ou},
     {"cert_san", "cert-san", set_cert_san},
     {"cert_spki", "cert-spki", set_cert_spki},
+    {"container_name", "container-name", set_container_name},
+    {"container_label", "container-label", set_container_label},
+    {"container_image", "container-image", set_container_image},
+    {"compose_project", "compose-project", set_compose_project},
+    {"compose_service", "compose-service", set_compose_service},
 };
 
 const char *asker_trait(size_t index)
@@ -192,8 +244,24 @@ static bool take_body(char *bytes, size_t n, const struct http_request *http, st
     return true;
 }
 
-static void decide(struct str body, struct request *request, struct arena *arena,
-                   struct answer *answer)
+/* As often as a decision may ask, with what is known; what is not known ends it. */
+static void decide_with(const struct known *known, const struct request *request,
+                        struct arena *arena, struct answer *answer)
+{
+    answer->facts = (struct facts){.arena = arena};
+    for (int round = 0; round <= FACT_ROUNDS_MAX; round++) {
+        policy_decide(answer->by.role, request, &answer->facts, arena, &answer->decision);
+        if (answer->decision.verdict != VERDICT_NEED || !known_answer(known, &answer->facts))
+            return;
+    }
+    malformed(answer, 403,
+              "what this request names leads to other objects too many times to be judged: "
+              "containers that join containers, one upon the other");
+    answer->decision.close = false;
+}
+
+static void decide(const struct known *known, struct str body, struct request *request,
+                   struct arena *arena, struct answer *answer)
 {
     enum body_kind kind = request_body_kind(request);
     if (kind != BODY_OPAQUE && body.n > (kind == BODY_JSON ? QUESTION_BODY_MAX : DROPPED_LIMIT)) {
@@ -208,7 +276,7 @@ static void decide(struct str body, struct request *request, struct arena *arena
         !request_check_archive(answer->by.role, request, str_head(body, ARCHIVE_MARK_MAX),
                                &answer->decision))
         return;
-    policy_decide(answer->by.role, request, NULL, arena, &answer->decision);
+    decide_with(known, request, arena, answer);
 }
 
 bool question_ends_in_lf(struct str bytes)
@@ -233,8 +301,8 @@ static bool read_head(struct str bytes, struct http_request *http, struct answer
 
 /* Judges the first request in bytes. Returns where the next one begins, n when there can be none.
  */
-static size_t judge(char *bytes, size_t n, struct request *request, struct arena *arena,
-                    struct answer *answer)
+static size_t judge(const struct known *known, char *bytes, size_t n, struct request *request,
+                    struct arena *arena, struct answer *answer)
 {
     struct http_request *http = arena_alloc(arena, 1, sizeof(*http));
     size_t length = 0, used = 0;
@@ -258,13 +326,13 @@ static size_t judge(char *bytes, size_t n, struct request *request, struct arena
     }
     if (!take_body(bytes + length, n - length, http, answer, &body, &used))
         return n;
-    decide(body, request, arena, answer);
+    decide(known, body, request, arena, answer);
     bool last = !http->keep_alive || request->route->follow != FOLLOW_RESPONSE;
     return last ? n : length + used;
 }
 
-void question_judge(const struct client_role *by, char *bytes, size_t n, struct arena *arena,
-                    struct answer *out)
+void question_judge(const struct client_role *by, const struct known *known, char *bytes, size_t n,
+                    struct arena *arena, struct answer *out)
 {
     size_t at = 0;
     do {
@@ -276,6 +344,6 @@ void question_judge(const struct client_role *by, char *bytes, size_t n, struct 
             malformed(out, 503, "out of memory");
             return;
         }
-        at += judge(bytes + at, n - at, request, arena, out);
+        at += judge(known, bytes + at, n - at, request, arena, out);
     } while (at < n && out->decision.verdict == VERDICT_ALLOW);
 }

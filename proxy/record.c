@@ -121,9 +121,14 @@ static void write_fact(const struct fact *fact, struct json_out *out)
 static void write_facts(const struct inquiry *inquiry, struct json_out *out)
 {
     const struct facts *facts = &inquiry->facts;
-    if (!inquiry->lookup)
+    const struct decision *decision = &inquiry->decision;
+    struct str id = decision->pinned;
+    if (facts->count == 0)
         return;
-    json_out_member(out, "object_id", str_head(inquiry->decision.pinned, FACT_SHOWN_MAX));
+    for (size_t i = 0; i < decision->change_count && id.n == 0; i++)
+        if (strcmp(decision->changes[i].name, "container") == 0)
+            id = decision->changes[i].value;
+    json_out_member(out, "object_id", str_head(id, FACT_SHOWN_MAX));
     json_out_key(out, "facts");
     json_out_open(out, '[');
     for (size_t i = 0; i < facts->count && out->len < FACTS_FULL; i++)

@@ -3,9 +3,11 @@
 #include "reload.h"
 
 #include "confine.h"
+#include "peer_container.h"
 
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 enum { TICK_US = 2000, HASH_SHOWN = 12 };
 
@@ -61,6 +63,17 @@ static void keep_tls(const struct snapshot *old, struct snapshot *fresh)
     fresh->tls = tls_context_ref(old->tls);
 }
 
+/* The sandbox was opened for what the policy of the start asked for. */
+static bool sees_clients(const struct snapshot *fresh)
+{
+    if (fresh->role || !policy_needs_container(fresh->policy, NULL) || container_sees(getpid()))
+        return true;
+    log_error(
+        "\"clients\" of the policy ask for containers, which the policy of the start did not, "
+        "so the sandbox keeps /proc closed: restart sockwarden with this policy");
+    return false;
+}
+
 /* NULL: the log says why. The audit files are the last step, since they cannot be taken back. */
 static struct snapshot *load(struct reload *reload)
 {
@@ -72,7 +85,7 @@ static struct snapshot *load(struct reload *reload)
     if (!fresh)
         return NULL;
     keep_tls(reload->snapshot, fresh);
-    if (snapshot_tell_listeners(fresh, reload->server)) {
+    if (sees_clients(fresh) && snapshot_tell_listeners(fresh, reload->server)) {
         if (audit_reopen(reload->sink, config->audit_logs, config->audit_count, &err))
             return fresh;
         log_error("%s", err.text);

@@ -2,6 +2,7 @@
    certificate. What has been let through keeps the role that it was judged by. */
 #include "exchange.h"
 #include "stream_tls.h"
+#include "who.h"
 
 void exchange_choose_role(struct exchange *exchange)
 {
@@ -10,9 +11,13 @@ void exchange_choose_role(struct exchange *exchange)
     exchange->snapshot = snapshot;
     if (snapshot->role) {
         exchange->served = (struct client_role){NULL, snapshot->role};
+        exchange->nameless = false;
     } else {
         struct client_identity identity = identity_client(exchange->peer);
-        exchange->served = policy_client(snapshot->policy, &identity);
+        exchange->nameless = who_is_open(exchange, &identity);
+        exchange->peer->fresh = false;
+        exchange->served = exchange->nameless ? (struct client_role){NULL, NULL}
+                                              : policy_client(snapshot->policy, &identity);
     }
     snapshot_unref(old);
 }

@@ -1,6 +1,7 @@
 /* The response's side of an exchange: head, body, tunnel, and what goes wrong on the way. See
    exchange.h. */
 #include "exchange.h"
+#include "who.h"
 
 #include "respond_filter.h"
 
@@ -390,6 +391,8 @@ enum phase exchange_timeout(struct exchange *exchange, enum phase phase)
             return exchange->client->tls ? PHASE_LINGER : PHASE_CLOSED;
         exchange_begin(exchange, 0);
         return exchange_refuse(exchange, 408, "the request's head did not come in time");
+    case PHASE_WHO:
+        return exchange_who_late(exchange);
     case PHASE_BODY:
         return exchange_refuse(exchange, 408, "the request's body did not come in time");
     case PHASE_LOOKUP:

@@ -85,10 +85,12 @@ static const struct call calls[] = {
     {"open", ALLOW, {{IF(1, O_ACCMODE | O_TRUNC | O_APPEND | NAMELESS), IS (O_WRONLY | O_APPEND)}}},
     {"fstat", ALLOW, {{0}}}, {"newfstatat", ALLOW, {{0}}}, {"statx", ALLOW, {{0}}},
     {"stat", ALLOW, {{0}}}, {"lstat", ALLOW, {{0}}}, {"lseek", ALLOW, {{0}}},
+    {"pidfd_open", ALLOW, {{IF(1, INT), IS 0}}}, /* the peer of a Unix socket, before Linux 6.5 */
     /* A reload: where links lead, as realpath() asks, and whether a mount is read-only. */
     {"readlink", ALLOW, {{0}}}, {"readlinkat", ALLOW, {{0}}}, {"getcwd", ALLOW, {{0}}},
     {"access", ALLOW, {{0}}}, {"faccessat", ALLOW, {{0}}}, {"faccessat2", ALLOW, {{0}}},
     {"statfs", ALLOW, {{0}}},
+    {"fstatfs", ALLOW, {{0}}},                  /* is a bind source's mount nosuid? */
     {"ftruncate", ALLOW, {{0}}},                /* takes half an audit line back */
     {"fallocate", ALLOW, {{IF(1, INT), IS FALLOC_FL_KEEP_SIZE}}},    /* is there room for the next one? */
     {"unlink", ALLOW, {{0}}},                   /* of the own sockets, at the end */

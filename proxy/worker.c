@@ -1,6 +1,7 @@
 /* Event loops and the way into them; see worker.h. */
 #include "worker.h"
 
+#include "lookup.h"
 #include "upstream.h"
 
 #include <errno.h>
@@ -201,6 +202,7 @@ void worker_close(struct worker *worker)
     snapshot_unref(worker->fresh);
     snapshot_unref(context->snapshot);
     exchange_pool_free(context);
+    lookup_forget(context);
     arena_free(&context->scratch);
     audit_batch_free(&context->batch);
     EVP_MD_CTX_free(context->digest);

@@ -1,6 +1,8 @@
 """Instances of sockwarden in front of the private daemon, one for each role asked for."""
 import json
 import os
+import socket
+import struct
 import subprocess
 import threading
 import time
@@ -35,6 +37,11 @@ FILE_ROLES = {
         "containers": {"binds": ["@WORK@/**"]},
         "networks": {"drivers": ["", "bridge"]},
     },
+    "tree": {
+        "extends": "builtin:default",
+        "existing": "conforming",
+        "containers": {"binds": ["@WORK@/**"]},
+    },
     "builder": {
         "extends": "builtin:default",
         "allow": ["@build", "ImageCommit", "SystemAuth"],
@@ -59,6 +66,7 @@ FILE_ROLES = {
 TENANT = {
     "allow": ["@ping", "@read", "@content", "@control", "@exec", "@delete", "@create", "@build"],
     "archive": True,
+    "containers": {"volumes_from": True},
     "networks": {"drivers": ["", "bridge"]},
     "owner": {"label": "com.example.owner", "value": "${client}"},
 }
@@ -67,6 +75,14 @@ TENANTS = ("red", "blue")
 
 class ProxyError(Exception):
     """sockwarden did not start or did not end as it should."""
+
+
+def daemon_root(socket_path):
+    """The file system as the daemon of that socket sees it, whose mounts are its own."""
+    with socket.socket(socket.AF_UNIX) as conn:
+        conn.connect(socket_path)
+        pid = struct.unpack("3i", conn.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+    return "/proc/%d/root" % pid
 
 
 class Proxy:
@@ -80,7 +96,8 @@ class Proxy:
         self.log_path = "%s/sw-%s.log" % (base, name)
         self.log = open(self.log_path, "wb")
         self.argv = [binary, "serve", "-H", "unix://" + self.socket, "--upstream",
-                     "unix://" + upstream, "--audit-log", self.audit, *options,
+                     "unix://" + upstream, "--audit-log", self.audit,
+                     "--host-root", daemon_root(upstream), *options,
                      *(certs.serve(self.port) if certs else [])]
         self.popen = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=self.log,
                                       stderr=self.log, start_new_session=True)

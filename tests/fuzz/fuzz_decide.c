@@ -1,7 +1,8 @@
-/* libFuzzer target for the decision: a byte that picks the role, a line "METHOD TARGET", the body.
-   Whatever comes, the answer is ALLOW without a status or a refusal with a status and one line of
-   text, and it is the same when asked again. */
-#include "policy.h"
+/* libFuzzer target for the decision: a byte that picks the role, a line "METHOD TARGET", the body,
+   and where a NUL follows, what the daemon says of objects that exist. Whatever comes, the answer is
+   ALLOW without a status or a refusal with a status and one line of text, and it is the same when
+   asked again. */
+#include "fuzz_facts.h"
 
 #include <stdlib.h>
 
@@ -52,12 +53,13 @@ static void check_decision(const struct decision *decision)
     must(!strpbrk(decision->value, "\r\n\x1b") && !strpbrk(decision->allow_with, "\r\n\x1b"));
 }
 
-static void decide_twice(const struct role *role, struct request *request, struct arena *arena)
+static void decide_twice(const struct role *role, struct request *request, struct str said,
+                         struct arena *arena)
 {
     struct decision first, second, early;
     bool goes_on = policy_precheck(role, request, arena, &early);
-    policy_decide(role, request, NULL, arena, &first);
-    policy_decide(role, request, NULL, arena, &second);
+    fuzz_decide(role, request, said, arena, &first);
+    fuzz_decide(role, request, said, arena, &second);
     check_decision(&first);
     must(same(&first, &second));
     must(goes_on ? early.status == 0 : same(&early, &first));
@@ -83,8 +85,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct request request;
     struct decision decision;
     if (request_parse(method, target, &arena, &request, &decision)) {
-        request.body = str_skip(rest, line.n + 1);
-        decide_twice(policy_role_at(policy, data[0] % 4), &request, &arena);
+        struct str tail = str_skip(rest, line.n + 1);
+        request.body = str_head(tail, str_find(tail, '\0'));
+        struct str said = str_skip(tail, request.body.n + 1);
+        if (request.body.n == tail.n)
+            said.p = NULL;
+        decide_twice(policy_role_at(policy, data[0] % 4), &request, said, &arena);
     } else {
         check_decision(&decision);
     }

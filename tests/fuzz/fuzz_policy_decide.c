@@ -1,6 +1,7 @@
 /* libFuzzer target for a policy and a request together: the policy's text, a NUL, a line "METHOD
-   TARGET", the body. Whatever loads decides without harm: the same twice, a refusal with status and
-   sentence, and an ALLOW only where the role's allow holds the operation. */
+   TARGET", the body, and where a NUL follows, what the daemon says of objects that exist. Whatever
+   loads decides without harm: the same twice, a refusal with status and sentence, and an ALLOW only
+   where the role's allow holds the operation. */
 #include "fuzz_help.h"
 #include "role.h"
 
@@ -10,12 +11,13 @@ size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max);
 
 enum { ROLES_MAX = 6 };
 
-static void decide(const struct role *role, struct request *request, struct arena *arena)
+static void decide(const struct role *role, struct request *request, struct str said,
+                   struct arena *arena)
 {
     struct decision first, second;
-    policy_decide(role, request, NULL, arena, &first);
+    fuzz_decide(role, request, said, arena, &first);
     check_decision(&first);
-    policy_decide(role, request, NULL, arena, &second);
+    fuzz_decide(role, request, said, arena, &second);
     must(first.verdict == second.verdict && first.status == second.status &&
          strcmp(first.reason, second.reason) == 0);
     if (first.verdict == VERDICT_ALLOW)
@@ -37,10 +39,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct str method = str_head(line, str_find(line, ' '));
     if (policy &&
         request_parse(method, str_skip(line, method.n + 1), &arena, &request, &decision)) {
-        request.body = rest;
+        request.body = str_head(rest, str_find(rest, '\0'));
+        struct str said = str_skip(rest, request.body.n + 1);
+        if (request.body.n == rest.n)
+            said.p = NULL;
         for (size_t i = 0; i < policy_role_count(policy) && i < ROLES_MAX; i++)
-            decide(policy_role_at(policy, i), &request, &arena);
-        decide(policy_role(policy, STR("builtin:all")), &request, &arena);
+            decide(policy_role_at(policy, i), &request, said, &arena);
+        decide(policy_role(policy, STR("builtin:all")), &request, said, &arena);
     }
     arena_free(&arena);
     policy_free(policy);

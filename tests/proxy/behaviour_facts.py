@@ -3,6 +3,7 @@ import json
 import os
 import threading
 import time
+import urllib.parse
 
 from facts import filled, find, id_of
 from fake_dockerd import response
@@ -90,6 +91,21 @@ def one_fact_on_open_connection():
 
 
 @suite.test
+def daemon_itself_is_kept():
+    """what the daemon says of itself is asked once in a while, what it says of objects always"""
+    with env("--workers", "1") as e:
+        for count in (1, 2, 3):
+            equal(ask_exec(e.client()).status, 200, "status")
+            equal(sorted(paths(e.fake.lookups)), ["/containers/web/json"] * count + ["/info"],
+                  "look-ups")
+        e.fake.stop()
+        equal(ask_exec(e.client()).status, 502, "while it is away")
+        e.fake.start()
+        equal(ask_exec(e.client()).status, 200, "once it is back")
+        equal(paths(e.fake.lookups).count("/info"), 2, "asked again")
+
+
+@suite.test
 def volumes_in_parallel():
     """more facts go over at most seven further connections, which are closed afterwards"""
     binds = [f"v{i}:/m{i}" for i in range(32)]
@@ -107,6 +123,50 @@ def volumes_in_parallel():
         line = e.wait_audit(operation="ContainerCreate")[0]
         equal(line["facts"][0], {"fact": "volume", "name": "v0", "missing": True}, "audit")
         equal(len(line["facts"]), 32, "facts of the audit line")
+
+
+@suite.test
+def connections_bounded():
+    """all clients together have 64 connections for look-ups beside their own, and go on without"""
+    binds = [f"v{i}:/m{i}" for i in range(16)]
+    body = json.dumps({"Image": "a", "HostConfig": {"Binds": binds}}).encode()
+    release = threading.Event()
+
+    def handler(conn, _):
+        release.wait(10)
+        return conn.send(response(b'{"message":"no such volume"}', "404 Not Found"))
+
+    with env() as e:
+        for i in range(16):
+            e.fake.handle(f"/volumes/v{i}", handler)
+        clients = [e.client() for _ in range(20)]
+        for client in clients:
+            client.request("POST", "/containers/create", body, JSON)
+        wait_for(lambda: len(e.fake.lookups) >= 84, "look-ups on all connections")
+        equal(e.ask("GET", "/_ping").status, 200, "another client")
+        equal(len(e.fake.lookups), 84, "look-ups at a time")
+        release.set()
+        for client in clients:
+            equal(client.read_response().status, 200, "status")
+        equal(len(e.fake.lookups), 320, "look-ups in all")
+
+
+@suite.test
+def too_much_together():
+    """answers that are too large together refuse, and their memory is given back"""
+    binds = [f"v{i}:/m{i}" for i in range(16)]
+    body = json.dumps({"Image": "a", "HostConfig": {"Binds": binds}}).encode()
+    volume = json.dumps(find("volume", "tt-vol")).encode()
+    data = response(volume + b" " * ((4 << 20) - len(volume)))
+    with env() as e:
+        for i in range(16):
+            e.fake.handle(f"/volumes/v{i}", lambda conn, _: conn.send(data))
+        for _ in range(3):
+            answer = e.ask("POST", "/containers/create", body, JSON)
+            equal(answer.status, 403, "status")
+            check("larger" in answer.message(), answer.message())
+        equal(e.fake.requests, [], "requests that were sent on")
+        e.check_rss(80)
 
 
 @suite.test
@@ -138,6 +198,18 @@ def pinned_path():
         equal((line["object"], line["object_id"]), ("web", id_of("web")), "audit")
         equal(line["path"], "/v1.41/containers/web/start", "path of the audit line")
         equal(line["facts"], [{"fact": "container", "name": "web", "id": id_of("web")}], "facts")
+
+
+@suite.test
+def pinned_parameter():
+    """a commit names its container by a parameter, which gets the ID"""
+    with env(policy="build.json") as e:
+        answer = e.ask("POST", "/commit?container=web&repo=registry.example.com/ci/x&tag=1", b"")
+        equal(answer.status, 200, f"status, {answer.body}")
+        query = urllib.parse.parse_qs(e.fake.requests[0].target.partition("?")[2])
+        equal(query["container"], [id_of("web")], "container that was sent on")
+        line = e.wait_audit(operation="ImageCommit")[0]
+        equal((line["facts"][0]["id"], line["object_id"]), (id_of("web"), id_of("web")), "audit")
 
 
 @suite.test

@@ -20,6 +20,9 @@ POLICY = {
         "ci": {"allow": ["@ping", "ContainerCreate"], "images": {"allow": ["busybox"]}},
     },
 }
+WITH_CONTAINERS = {**POLICY, "clients": POLICY["clients"] + [
+    {"name": "shipper", "match": {"compose_service": "ship*", "container_label": "tier=a"}, "role": "logs"},
+    {"name": "boxes", "match": {"container_name": "box-?", "container_image": "busybox:*"}, "role": "logs"}]}
 CREATE = {"name": "create", "request": "POST /containers/create?name=x", "role": "ci",
           "body": {"Image": "busybox", "HostConfig": {"Privileged": False}}, "expect": "allow"}
 DENIED = {**CREATE, "name": "privileged", "body": {"Image": "busybox", "HostConfig": {"Privileged": True}},
@@ -60,7 +63,7 @@ def wrong(path, *words, line=None):
     equal(lines, [], "lines about cases")
     for word in words:
         check(word in errors, f"{word!r} is not in {errors!r}")
-    check(errors.startswith(path + ":") or "policy" in errors, f"no place: {errors!r}")
+    check(f"\n{path}:" in "\n" + errors or "policy" in errors, f"no place: {errors!r}")
     if line:
         check(f"{path}:{line}:" in errors, f"not line {line}: {errors!r}")
 
@@ -158,7 +161,9 @@ REQUESTS = [
                   "expect_client": "ci"}, None),
     ("all that is known of a client", {**LIST, "client": {
         "uid": 1, "gid": 1, "address": "fd00::1", "listener": "x", "cert_cn": "a", "cert_ou": "b",
-        "cert_san": ["DNS:a", "URI:spiffe://b"], "cert_spki": "sha256:" + "0a" * 32, "description": "x"},
+        "cert_san": ["DNS:a", "URI:spiffe://b"], "cert_spki": "sha256:" + "0a" * 32, "description": "x",
+        "container_name": "x", "container_label": ["a=b", "c"], "container_image": "x:1",
+        "compose_project": "p", "compose_service": "s"},
                                        "expect_role": "default"}, None),
 ]
 
@@ -201,7 +206,7 @@ WRONG = [
     ("two bodies", [{**CREATE, "body_text": "{}"}], {}, ["one body"]),
     ("header of two lines", [{**LIST, "headers": {"A": "b\r\nC: d"}}], {}, ["text of one line"]),
     ("no expectation", [{"name": "x", "request": "GET /info"}], {}, ['a case needs "expect"']),
-    ("wrong expectation", [{**LIST, "expect": "denied"}], {}, ['"allow" or "deny"']),
+    ("wrong expectation", [{**LIST, "expect": "denied"}], {}, ['"expect" is "allow", "deny"']),
     ("field of an allow", [{**LIST, "field": "Image"}], {}, ['"field" is of a refusal']),
     ("status out of range", [{**DENIED, "status": 200}], {}, ["400 to 599"]),
     ("unknown operation", [{**LIST, "operation": "ContainerLists"}], {}, ['did you mean "ContainerList"?']),
@@ -293,6 +298,12 @@ IDENTITIES = [  # options, decision, role, client
     (("--uid", "2000"), "deny", "default", None),
     (("--uid", "7", "--gid", "2000"), "allow", "logs", "people"),
     (("--gid", "2000", "--listener", SOCKET), "deny", "ci", "ci"),
+    (("--compose-service", "shipper", "--container-label", "tier=a"), "allow", "logs", "shipper"),
+    (("--compose-service", "shipper", "--container-label", "tier=b"), "deny", "default", None),
+    (("--compose-service", "shipper"), "deny", "default", None),
+    (("--container-name", "box-1", "--container-image", "busybox:1", "--compose-project", "p"), "allow", "logs",
+     "boxes"),
+    (("--container-name", "box-1"), "deny", "default", None),
     (("--role", "default"), "deny", "default", None),
     (("--gid", "2000", "--role", "default"), "deny", "default", None),
     (("--cert-san", "DNS:a", "--cert-san", "IP:10.0.0.1", "--cert-cn", "a", "--cert-ou", "b",
@@ -303,7 +314,7 @@ IDENTITIES = [  # options, decision, role, client
 @suite.test
 def explain_identity():
     """explain: who asks chooses the role as in `clients`; --role wins"""
-    with folder(LIST) as path:
+    with folder(LIST, content=WITH_CONTAINERS) as path:
         policy = os.path.join(os.path.dirname(path), "..", "policies", "p.json")
         for options, *expected in IDENTITIES:
             result = run_bin("explain", "--policy", policy, *options, stdin=ASK)
@@ -314,15 +325,162 @@ def explain_identity():
 
 @suite.test
 def explain_wrong_identity():
-    """explain: values that nobody can have, and facts, which no decision asks: status 1, no answer"""
+    """explain: values that nobody can have, and facts that cannot be read: status 1, no answer"""
     for options in (("--uid", "x"), ("--uid", "-1"), ("--gid", "4294967295"), ("--address", "a.example"),
                     ("--cert-san", "a.example"), ("--cert-spki", "sha256:00"), ("--cert-cn", ""),
-                    ("--facts", "facts.json"), ("--role", "none")):
+                    ("--container-name", "/x"), ("--container-label", "=x"),
+                    ("--compose-service", "a", "--compose-service", "b"),
+                    ("--facts", "/nowhere/facts.json"), ("--role", "none")):
         result = run_bin("explain", *options, stdin=ASK)
         equal((result.returncode, result.stdout), (1, b""), f"explain {options}")
-        check(options[0].encode() in result.stderr or b"no role" in result.stderr, shown(result.stderr))
+        check(any(word in result.stderr for word in (options[0].encode(), b"no role", b"/nowhere/facts.json")),
+              shown(result.stderr))
     for options in (("--uid",), ("--cert_cn", "a"), ("a", "b")):
         equal(run_bin("explain", *options, stdin=ASK).returncode, 2, f"status of explain {options}")
+
+
+WEB = {"Id": "ab" * 32, "Name": "/web", "Image": "sha256:" + "cd" * 32, "Config": {"Image": "busybox"},
+       "HostConfig": {"NetworkMode": "default"}, "Mounts": [], "NetworkSettings": {"Networks": {"bridge": {}}}}
+HOST = {**WEB, "Id": "12" * 32, "Name": "/host", "HostConfig": {"Binds": ["/:/h"]}}
+VOLUME = {"Name": "v", "Driver": "local", "Mountpoint": "/x", "Options": {"type": "none", "o": "bind", "device": "/"}}
+FOUND = {"fact": "container", "name": "web", "found": WEB}
+
+
+def start(name):
+    return f"POST /containers/{name}/start HTTP/1.1\r\nHost: d\r\nContent-Length: 0\r\n\r\n".encode()
+
+
+def post(path, body):
+    data = json.dumps(body).encode()
+    return (f"POST {path} HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(data)}\r\n\r\n").encode() + data
+
+
+def explain(ask, *files, role="default"):
+    """(exit status, answer, standard error) with these documents, or texts, as --facts."""
+    with tempfile.TemporaryDirectory() as top:
+        options = []
+        for number, document in enumerate(files):
+            path = os.path.join(top, f"{number}.json")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(document if isinstance(document, str) else json.dumps(document))
+            options += ["--facts", path]
+        result = run_bin("explain", "--role", role, *options, stdin=ask)
+        errors = result.stderr.decode().replace(top + "/", "")
+    return result.returncode, json.loads(result.stdout) if result.stdout else {}, errors
+
+
+JOIN = post("/containers/create", {"Image": "busybox", "HostConfig": {"Binds": ["v:/h"], "VolumesFrom": []}})
+# name, request, files of facts, what the answer holds
+FACTS = [
+    ("nothing is known", start("web"), (), {"decision": "need", "needs": [{"fact": "container", "name": "web"}]}),
+    ("another is known", start("web"), ([{**FOUND, "name": "other", "found": HOST}],),
+     {"decision": "need", "needs": [{"fact": "container", "name": "web"}]}),
+    ("found", start("web"), ([FOUND],), {"decision": "allow", "pinned": WEB["Id"]}),
+    ("one object alone", start("web"), (FOUND,), {"decision": "allow", "pinned": WEB["Id"]}),
+    ("found bad", start("host"), ([{**FOUND, "name": "host", "found": HOST}],),
+     {"decision": "deny", "status": 403, "rule": "containers.binds", "field": "HostConfig.Binds[0]"}),
+    ("missing", start("web"), ([{"fact": "container", "name": "web", "missing": "No such container: web"}],),
+     {"decision": "deny", "status": 404, "reason": "No such container: web"}),
+    ("failed", start("web"), ([{"fact": "container", "name": "web", "failed": "it is away"}],),
+     {"decision": "deny", "status": 403}),
+    ("docker inspect", start("web"), ([WEB, HOST],), {"decision": "allow", "pinned": WEB["Id"]}),
+    ("its ID", start(WEB["Id"]), ([WEB],), {"decision": "allow"}),
+    ("its short ID", start(WEB["Id"][:12]), ([WEB],), {"decision": "allow"}),
+    ("a shorter one is none", start(WEB["Id"][:11]), ([WEB],), {"decision": "need"}),
+    ("a given name wins", start("web"), ([WEB, {**FOUND, "found": HOST}],), {"decision": "deny"}),
+    ("the first file wins", start("web"), ([FOUND], [{**FOUND, "found": HOST}]), {"decision": "allow"}),
+    ("the second file counts, too", start("web"), ([], [FOUND]), {"decision": "allow"}),
+    ("a volume of docker volume inspect", JOIN, ([VOLUME],), {"decision": "deny", "rule": "containers.binds"}),
+    ("a volume that is not there", JOIN, ([{"fact": "volume", "name": "v", "missing": ""}],), {"decision": "allow"}),
+    ("an exec is one's own", post("/exec/e/start", {}),
+     ([{"fact": "exec", "name": "e", "found": {"ID": "e", "ContainerID": WEB["Id"],
+                                               "ProcessConfig": {"entrypoint": "sh", "privileged": False}}}],),
+     {"decision": "allow"}),
+    ("unless somebody says that it is not", post("/exec/e/start", {}),
+     ([{"fact": "exec", "name": "e", "found": {"ID": "e", "ContainerID": WEB["Id"],
+                                               "ProcessConfig": {"entrypoint": "sh", "privileged": False}}},
+       {"fact": "own_exec", "name": "e", "found": {"Own": False}}],),
+     {"decision": "deny", "rule": "existing"}),
+    ("info of docker info", start("web"),
+     ([{**WEB, "HostConfig": {"CgroupnsMode": "host"}}],
+      {"ID": "A", "ServerVersion": "20.10", "DefaultRuntime": "runc", "CgroupVersion": "1"}),
+     {"decision": "allow"}),
+    ("info that is not known", start("web"), ([{**WEB, "HostConfig": {"CgroupnsMode": "host"}}],),
+     {"decision": "need", "needs": [{"fact": "info"}]}),
+]
+
+
+@suite.test
+def explain_facts():
+    """explain --facts: what is known decides, what is not is named; docker's own output is taken"""
+    for name, ask, files, wanted in FACTS:
+        status, answer, errors = explain(ask, *files)
+        got = {key: answer.get(key) for key in wanted}
+        equal((got, errors), (wanted, ""), f"{name}: {answer}")
+        equal(status, 0 if wanted["decision"] == "allow" else 3, f"{name}: status")
+        check(("pinned" in answer) == (answer["decision"] == "allow" and b"/containers/" in ask
+                                       and ask is not JOIN), f"{name}: {answer}")
+
+
+# what stands in the file, and what is said of it
+WRONG_FACTS = [
+    ("7", "0.json:1:1: facts are a list of objects"),
+    ("[7]", "0.json:1:2: \"a fact\" wants an object, and this is a number"),
+    ("[{}]", "0.json:1:2: this is neither a fact"),
+    ("[{\"Id\": \"x\"}]", "this is neither a fact"),
+    ("[\n {\"fact\": \"contianer\"}]", "no kind of fact \"contianer\", did you mean \"container\"; there are: container, exec"),
+    ("[{\"fact\": 1}]", "\"fact\" wants text, and this is a number"),
+    ("[{\"fact\": \"info\", \"founds\": {}}]", "0.json:1:19: unknown key \"founds\" in a fact, which has \"fact\", "
+     "\"name\" and one of \"found\", \"missing\" and \"failed\"; did you mean \"found\"?"),
+    ("[{\"fact\": \"container\", \"name\": \"x\"}]", "a fact has one answer"),
+    ("[{\"fact\": \"container\", \"name\": \"x\", \"missing\": \"\", \"failed\": \"\"}]", "a fact has one answer"),
+    ("[{\"fact\": \"container\", \"found\": []}]", "\"found\" wants an object, and this is a list"),
+    ("[{\"fact\": \"container\", \"missing\": \"\"}]", "a fact needs a \"name\""),
+    ("[{\"fact\": \"host_path\", \"found\": {}}]", "a fact needs a \"name\""),
+    ("[{\"fact\": \"info\", \"name\": \"x\", \"found\": {}}]", "\"info\" is of the whole daemon"),
+    ("[{\"fact\": \"volume\", \"name\": \"x\", \"missing\": \"\"},\n{\"fact\": \"volume\", \"name\": \"x\", \"missing\": \"\"}]",
+     "0.json:2:1: volume \"x\" is told twice"),
+    ("[", "0.json:1:2: "),
+    ("", "0.json:1:1: "),
+]
+
+
+@suite.test
+def explain_wrong_facts():
+    """explain --facts: a slip is told with its place, and nothing is decided"""
+    for text, words in WRONG_FACTS:
+        status, answer, errors = explain(start("web"), text)
+        equal((status, answer), (1, {}), f"{text}: {errors}")
+        check(words in errors, f"{text}: {words!r} is not in {errors!r}")
+
+
+@suite.test
+def case_facts():
+    """facts of a case, of the file, of a file that it names; what is missing is named"""
+    ask = {"name": "start", "request": "POST /containers/web/start", "expect": "allow"}
+    other = {"version": 1, "roles": {"default": {"extends": "builtin:default"}}}
+    with folder(ask, content=other) as path:
+        lines, _ = run(path, closing="0 passed, 1 failed", status=1)
+        check('expected allow, got need of container "web": give it in "facts"' in lines[0], f"{lines}")
+    for cases, facts in (([{**ask, "facts": [FOUND]}], []), ([ask], [FOUND]), ([ask], [WEB]),
+                         ([{**ask, "facts": FOUND}], [{**FOUND, "found": HOST}]),
+                         ([{**ask, "expect": "need"}], []), ([{**ask, "expect": "need"}], [HOST]),
+                         ([{**ask, "expect": "deny", "facts": {**FOUND, "found": HOST}, "rule": "containers.binds"}],
+                          [FOUND])):
+        with folder(*cases, content=other, facts=facts) as path:
+            run(path, closing="1 passed, 0 failed")
+    with folder(ask, {**ask, "name": "other", "facts": "none.json"}, content=other, facts="../web.json") as path:
+        with open(os.path.join(os.path.dirname(path), "..", "web.json"), "w", encoding="utf-8") as file:
+            json.dump([WEB], file)
+        wrong(path, "cannot read", "none.json cannot be used")
+        with open(os.path.join(os.path.dirname(path), "none.json"), "w", encoding="utf-8") as file:
+            json.dump([], file)
+        run(path, closing="2 passed, 0 failed")
+    with folder({**ask, "expect": "need", "rule": "allow"}, content=other) as path:
+        wrong(path, '"rule" is of a refusal, and this case expects "need"')
+    with folder({**ask, "facts": [{"fact": "container"}]}, content=other) as path:
+        wrong(path, "a fact has one answer")
 
 
 @suite.test

@@ -283,9 +283,10 @@ class Env:
         os.chmod(path, 0o644)
         return path
 
-    def start(self, ready=True):
+    def start(self, ready=True, wrapper=()):
+        """wrapper: a command that runs the program in its own place."""
         with open(self.stderr_path, "ab") as stderr:
-            self.process = subprocess.Popen([settings["bin"], "serve"] + self.args,
+            self.process = subprocess.Popen([*wrapper, settings["bin"], "serve"] + self.args,
                                             stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr)
         if ready:
             wait_for(self.is_ready, "the proxy listens", 10)

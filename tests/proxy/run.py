@@ -12,6 +12,7 @@ import behaviour_build
 import behaviour_clients
 import behaviour_facts
 import behaviour_health
+import behaviour_hostpath
 import behaviour_http
 import behaviour_limits
 import behaviour_process
@@ -25,14 +26,15 @@ import behaviour_tls
 import behaviour_tls_files
 import behaviour_tunnel
 import behaviour_upstream
+import behaviour_who
 import cases
 from harness import settings
 
 SUITES = [behaviour_http, behaviour_stream, behaviour_upstream, behaviour_tunnel, behaviour_limits,
           behaviour_admin, behaviour_audit, behaviour_build, behaviour_clients, behaviour_facts,
-          behaviour_health, behaviour_process, behaviour_reload, behaviour_reload_load,
-          behaviour_sandbox, behaviour_systemd, behaviour_test_command, behaviour_tls,
-          behaviour_tls_files]
+          behaviour_health, behaviour_hostpath, behaviour_process, behaviour_reload,
+          behaviour_reload_load, behaviour_sandbox, behaviour_systemd, behaviour_test_command, behaviour_tls,
+          behaviour_tls_files, behaviour_who]
 
 
 class Report:

@@ -3,6 +3,7 @@
 #ifndef TESTS_CASE_HELPER_H
 #define TESTS_CASE_HELPER_H
 
+#include "fact_helper.h"
 #include "json.h"
 #include "policy.h"
 
@@ -207,7 +208,8 @@ static inline void case_decide(const struct case_row *row, struct arena *arena,
         return;
     if (request->route->body != BODY_OPAQUE && row->body.n > 0)
         request->body = row->body;
-    policy_decide(row->role, request, NULL, arena, decision);
+    decide_known(row->role, request, row->doc, json_get(row->doc, row->row, STR("facts")), arena,
+                 decision);
 }
 
 /* Calls run for each line of a file. */

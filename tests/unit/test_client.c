@@ -28,6 +28,17 @@
 #define CN(s)       .cert_cn = {s, sizeof(s) - 1}
 #define OU(s)       .cert_ou = {s, sizeof(s) - 1}
 #define SPKI(s)     .cert_spki = {s, sizeof(s) - 1}
+#define NAME(s)     .container_name = {s, sizeof(s) - 1}
+#define IMAGE(s)    .container_image = {s, sizeof(s) - 1}
+#define IMAGE_ID(s) .container_image_id = {s, sizeof(s) - 1}
+#define LABELS(...)                                                 \
+    .container_labels = (const struct client_label[]){__VA_ARGS__}, \
+    .container_label_count =                                        \
+        sizeof((const struct client_label[]){__VA_ARGS__}) / sizeof(struct client_label)
+#define L(key, value)     \
+    {                     \
+        S(key), S(value), \
+    }
 #define SANS(...)                                   \
     .cert_sans = (const struct str[]){__VA_ARGS__}, \
     .cert_san_count = sizeof((const struct str[]){__VA_ARGS__}) / sizeof(struct str)
@@ -197,6 +208,91 @@ static const struct {
      "",
      "default"},
 
+    /* the peer's container */
+    {"container name", MATCH("{\"container_name\":\"ci-*\"}"), {NAME("ci-7")}, "a", "r"},
+    {"another container", MATCH("{\"container_name\":\"ci-*\"}"), {NAME("xci-7")}, "", "default"},
+    {"no container", MATCH("{\"container_name\":\"**\"}"), {UNIX(0, 0)}, "", "default"},
+    {"image", MATCH("{\"container_image\":\"reg/ci:*\"}"), {IMAGE("reg/ci:1")}, "a", "r"},
+    {"image by its ID",
+     MATCH("{\"container_image\":[\"x\",\"sha256:" HEX64 "\"]}"),
+     {IMAGE("reg/ci:1"), IMAGE_ID("sha256:" HEX64)},
+     "a",
+     "r"},
+    {"another image", MATCH("{\"container_image\":\"ci\"}"), {IMAGE("reg/ci")}, "", "default"},
+    {"no image", MATCH("{\"container_image\":\"**\"}"), {NAME("ci")}, "", "default"},
+    {"label",
+     MATCH("{\"container_label\":\"a.b=c*\"}"),
+     {LABELS(L("x", "c"), L("a.b", "cd"))},
+     "a",
+     "r"},
+    {"label with another value",
+     MATCH("{\"container_label\":\"a.b=c\"}"),
+     {LABELS(L("a.b", "cd"), L("x", "c"))},
+     "",
+     "default"},
+    {"label that is there", MATCH("{\"container_label\":\"a\"}"), {LABELS(L("a", ""))}, "a", "r"},
+    {"label that is not there",
+     MATCH("{\"container_label\":\"a\"}"),
+     {LABELS(L("ab", "a"))},
+     "",
+     "default"},
+    {"label in another case",
+     MATCH("{\"container_label\":\"a\"}"),
+     {LABELS(L("A", ""))},
+     "",
+     "default"},
+    {"label without a value",
+     MATCH("{\"container_label\":\"a=\"}"),
+     {LABELS(L("a", ""))},
+     "a",
+     "r"},
+    {"label with a value",
+     MATCH("{\"container_label\":\"a=\"}"),
+     {LABELS(L("a", "b"))},
+     "",
+     "default"},
+    {"label whose value has an equals sign",
+     MATCH("{\"container_label\":\"a=b=c\"}"),
+     {LABELS(L("a", "b=c"))},
+     "a",
+     "r"},
+    {"no globs in the key of a label",
+     MATCH("{\"container_label\":\"*=b\"}"),
+     {LABELS(L("a", "b"))},
+     "",
+     "default"},
+    {"no labels", MATCH("{\"container_label\":\"a=**\"}"), {NAME("ci")}, "", "default"},
+    {"compose",
+     MATCH("{\"compose_project\":\"p\",\"compose_service\":[\"x\",\"s*\"]}"),
+     {LABELS(L("com.docker.compose.project", "p"), L("com.docker.compose.service", "s1"))},
+     "a",
+     "r"},
+    {"compose service of another project",
+     MATCH("{\"compose_project\":\"p\",\"compose_service\":\"s\"}"),
+     {LABELS(L("com.docker.compose.project", "q"), L("com.docker.compose.service", "s"))},
+     "",
+     "default"},
+    {"compose project is not the service",
+     MATCH("{\"compose_service\":\"s\"}"),
+     {LABELS(L("com.docker.compose.project", "s"))},
+     "",
+     "default"},
+    {"uid and service",
+     MATCH("{\"uid\":1,\"compose_service\":\"s\"}"),
+     {UNIX(1, 1), LABELS(L("com.docker.compose.service", "s"))},
+     "a",
+     "r"},
+    {"uid without the service",
+     MATCH("{\"uid\":1,\"compose_service\":\"s\"}"),
+     {UNIX(1, 1)},
+     "",
+     "default"},
+    {"service with another uid",
+     MATCH("{\"uid\":1,\"compose_service\":\"s\"}"),
+     {UNIX(2, 1), LABELS(L("com.docker.compose.service", "s"))},
+     "",
+     "default"},
+
     /* several keys and entries */
     {"both keys", MATCH("{\"uid\":1,\"listener\":\"x\"}"), {UNIX(1, 1), LISTENER("x")}, "a", "r"},
     {"one of two keys",
@@ -273,6 +369,45 @@ static void test_builtin(void **state)
     policy_free(policy);
 }
 
+/* Who has to be looked up: only those for whom the answer depends on it. */
+static void test_needs_container(void **state)
+{
+    (void)state;
+#define ENTRY(name, match) "{\"name\":\"" name "\",\"match\":" match ",\"role\":\"r\"}"
+#define ENTRIES(text)      "{\"version\":1,\"clients\":[" text "],\"roles\":{\"default\":{},\"r\":{}}}"
+#define ROOT               ENTRY("root", "{\"uid\":0}")
+#define SERVICE            ENTRY("service", "{\"compose_service\":\"x\"}")
+#define MIXED              ENTRY("mixed", "{\"container_label\":\"x\",\"uid\":0}")
+    static const struct {
+        const char *policy;
+        bool somebody, root, other; /* needs it for anybody, for uid 0, for uid 1 */
+    } needs[] = {
+        {ENTRIES(""), false, false, false},
+        {ENTRIES(ROOT), false, false, false},
+        {ENTRIES(SERVICE), true, true, true},
+        {ENTRIES(ROOT "," SERVICE), true, false, true},
+        {ENTRIES(SERVICE "," ROOT), true, true, true},
+        {ENTRIES(MIXED), true, true, false},
+        {ENTRIES(MIXED "," ROOT), true, true, false},
+        {ENTRIES(ROOT "," MIXED), true, false, false},
+        {MATCH("{\"container_name\":\"x\"}"), true, true, true},
+        {MATCH("{\"container_image\":\"x\"}"), true, true, true},
+        {MATCH("{\"compose_project\":\"x\"}"), true, true, true},
+    };
+    static const struct client_identity root = {UNIX(0, 0)}, other = {UNIX(1, 0)};
+    for (size_t i = 0; i < ARRAY_LEN(needs); i++) {
+        struct err_list errors = {0};
+        struct policy *policy = policy_load(str_of(needs[i].policy), &errors);
+        assert_non_null(policy);
+        if (policy_needs_container(policy, NULL) != needs[i].somebody ||
+            policy_needs_container(policy, &root) != needs[i].root ||
+            policy_needs_container(policy, &other) != needs[i].other)
+            fail_msg("%s", needs[i].policy);
+        policy_free(policy);
+        err_list_free(&errors);
+    }
+}
+
 /* Entries whose listener nobody has. */
 static void test_unheard(void **state)
 {
@@ -309,9 +444,8 @@ static void test_unheard(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_long_name),
-        cmocka_unit_test(test_builtin),
+        cmocka_unit_test(test_rows),    cmocka_unit_test(test_long_name),
+        cmocka_unit_test(test_builtin), cmocka_unit_test(test_needs_container),
         cmocka_unit_test(test_unheard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -149,7 +149,7 @@ static const struct edge_row mount_rows[] = {
     {ALL_BUT("\"containers\":{\"binds\":[\"/a\"]}"), CREATE, HOST("\"Binds\":[\"/b:/b\"]"), "not in containers.binds"},
     {GROUP("\"binds\":[\"/a/**\"]"), CREATE, HOST("\"Binds\":[\"/a/b/c:/b\"],\"RestartPolicy\":{\"Name\":\"always\"}"), "restart policy"},
     {GROUP("\"binds\":[\"/a/**\"]"), CREATE, HOST("\"Binds\":[\"/a/b:/b\"],\"RestartPolicy\":{\"Name\":\"no\"}"), NULL},
-    {GROUP("\"binds\":[\"/a\",\"/a/b\"]"), CREATE, HOST("\"Binds\":[\"vol:/b\"],\"RestartPolicy\":{\"Name\":\"always\"}"), "could have bound"},
+    {ROLE("\"existing\":\"any\",\"containers\":{\"binds\":[\"/a\",\"/a/b\"]}"), CREATE, HOST("\"Binds\":[\"vol:/b\"],\"RestartPolicy\":{\"Name\":\"always\"}"), "could have bound"},
     {GROUP("\"binds\":[\"/a\",\"/b\"]"), CREATE, HOST("\"Binds\":[\"vol:/b\"],\"RestartPolicy\":{\"Name\":\"always\"}"), NULL},
     {GROUP("\"binds\":[\"/a\",{\"source\":\"/a/**\",\"read_only\":true}]"), CREATE, HOST("\"Binds\":[\"vol:/b\"],\"RestartPolicy\":{\"Name\":\"always\"}"), NULL},
     {ALL, CREATE, HOST("\"Mounts\":[{\"Type\":\"odd\",\"Target\":\"/x\"}]"), NULL},

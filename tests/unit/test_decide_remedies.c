@@ -29,7 +29,7 @@ static const struct remedy_row rows[] = {
     {GROUP("\"shm_size\":{\"require\":true}"), CREATE, BARE, "requires it; docker: --shm-size SIZE"},
     {GROUP("\"shm_size\":{\"require\":true}"), SERVICE, TASK, "so no service can be made"},
     {GROUP("\"read_only\":{\"require\":true}"), CREATE, BARE, "requires it; docker: --read-only"},
-    {GROUP("\"user\":{\"deny\":[\"root\"]}"), CREATE, BARE, "shows that it is not; docker: --user UID"},
+    {GROUP("\"user\":{\"deny\":[\"root\"]}"), CREATE, "{\"Image\":\"img\",\"User\":\"app\"}", "shows that it is not; docker: --user UID"},
     {GROUP("\"labels\":{\"require\":{\"team\":\"*\"}}"), CREATE, BARE, "requires; docker: --label team=VALUE"},
     {GROUP("\"labels\":{\"require\":{\"team\":\"*\"}}"), SERVICE, TASK, "requires; docker: --container-label team=VALUE"},
     {ROLE("\"networks\":{\"internal\":{\"require\":true}}"), NETWORK, "{\"Name\":\"n\"}", "requires it; docker: --internal"},

@@ -107,7 +107,7 @@ static const struct row confinement[] = {
     H(R("\"network_mode\":[\"h*\"]"), "\"NetworkMode\":\"host\"", NO, NULL), H(R("\"network_mode\":[\"ci\"]"), "\"NetworkMode\":\"\"", NO, NULL),
     H(R("\"network_mode\":[\"bridge\"]"), "\"NetworkMode\":\"default\"", YES, NULL), H(R("\"network_mode\":[]"), "\"NetworkMode\":\"default\"", YES, NULL),
     H(R("\"network_mode\":[]"), "\"NetworkMode\":\"x\"", NO, NULL), H(OPEN_ROLE, "\"NetworkMode\":\"container:x\"", NO, NULL),
-    H(R("\"network_mode\":[\"container:ci-*\"]"), "\"NetworkMode\":\"container:ci-a\"", YES, NULL), H(R("\"network_mode\":[\"**\"]"), "\"NetworkMode\":\"container:ci-a\"", NO, NULL),
+    H(R("\"network_mode\":[\"container:ci-*\",\"default\"]"), "\"NetworkMode\":\"container:ci-a\"", YES, NULL), H(R("\"network_mode\":[\"**\"]"), "\"NetworkMode\":\"container:ci-a\"", NO, NULL),
     H(R("\"network_mode\":[\"container:**\"]"), "\"NetworkMode\":\"container:a/b\"", NO, NULL), H(OPEN_ROLE, "\"NetworkMode\":\"ns:/proc/1/ns/net\"", NO, NULL),
     T(OPEN_ROLE, "\"NetworkingConfig\":{\"EndpointsConfig\":{\"host\":{}}}", NO, NULL), T(OPEN_ROLE, "\"NetworkingConfig\":{\"EndpointsConfig\":{\"a\":null}}", NO, NULL),
     H(OPEN_ROLE, "\"IpcMode\":\"private\"", YES, NULL), H(OPEN_ROLE, "\"IpcMode\":\"shareable\"", NO, NULL), H(R("\"pid_mode\":true"), "\"PidMode\":\"host\"", NO, NULL),
@@ -147,7 +147,7 @@ static const struct row resources[] = {
 #define DIGEST "sha256:" ID64
 static const struct row images[] = {
     RUN(OPEN_ROLE, "nginx", YES, NULL), RUN(OPEN_ROLE, "localhost:5000/x", NO, "images.allow"), RUN(OPEN_ROLE, "10.0.0.1/x", NO, NULL), RUN(IMG("\"allow\":[\"localhost:5000/**\"]"), "localhost:5000/x", YES, NULL),
-    RUN(OPEN_ROLE, "abc123", YES, NULL), RUN(GOOD, "abc123", NO, NULL), RUN(IMG("\"deny\":[\"nginx\"]"), "abc123", NO, "images.allow"), RUN(IMG("\"deny\":[\"nginx\"]"), "sha256:1", NO, "images.allow"), RUN(GOOD, DIGEST, NO, NULL), RUN(GOOD, "good.example/a:1", YES, NULL), RUN(GOOD, "good.example.evil/a:1", NO, NULL), RUN(GOOD, "", NO, NULL),
+    RUN(OPEN_ROLE, "abc123", YES, NULL), RUN(GOOD, "abc123", NO, NULL), RUN(IMG("\"deny\":[\"nginx\"]"), "abc123", NO, NULL), RUN(IMG("\"deny\":[\"nginx\"]"), "sha256:1", NO, NULL), RUN(GOOD, DIGEST, NO, NULL), RUN(GOOD, "good.example/a:1", YES, NULL), RUN(GOOD, "good.example.evil/a:1", NO, NULL), RUN(GOOD, "", NO, NULL),
     RUN(ALL, "localhost:5000/x", YES, NULL), RUN(IMG("\"deny\":[\"nginx\"]"), "docker.io/library/nginx:1", NO, "images.deny"), RUN(IMG("\"deny\":[\"nginx\"]"), "redis", YES, NULL),
     RUN(IMG("\"require_digest\":true"), "nginx:1", NO, "images.require_digest"), RUN(IMG("\"require_digest\":true"), "nginx@" DIGEST, YES, NULL), RUN(IMG("\"deny_tags\":[\"latest\"]"), "nginx", NO, "images.deny_tags"),
     RUN(IMG("\"deny_tags\":[\"latest\"]"), "nginx:1", YES, NULL), RUN(OPEN_ROLE, "UPPER", NO, NULL),
@@ -190,7 +190,7 @@ static const struct row requests[] = {
     T(OPEN_ROLE, "\"hostconfig\":null", NO, NULL), T(OPEN_ROLE, "\"privileged\":null", NO, NULL), T(ROLE("\"open\":[\"ContainerCreate:Memory\"]"), "\"Memory\":5", YES, NULL), T(ROLE("\"open\":[\"ContainerCreate:Privileged\"]"), "\"Privileged\":true", NO, "containers.privileged"),
     {OPEN_ROLE, "POST", "/containers/x/exec", "{\"Cmd\":[\"a\"],\"detachKeys\":\"\",\"Container\":\"x\",\"Detach\":false}", YES, NULL}, {OPEN_ROLE, "POST", "/containers/x/exec", "{\"Cmd\":[\"a\"],\"detachKeys\":\"a\",\"DetachKeys\":\"b\"}", NO, NULL},
     {ROLE("\"exec\":{\"users\":[\"\"]}"), "POST", "/containers/x/exec", "{\"Cmd\":[\"a\"]}", YES, NULL}, {ROLE("\"exec\":{\"users\":[\"a\"]}"), "POST", "/containers/x/exec", "{\"Cmd\":[\"a\"]}", NO, "exec.users"}, {ROLE("\"exec\":{\"commands\":[\"a\"]}"), "POST", "/containers/x/exec", "{}", NO, "exec.commands"},
-    {R("\"user\":{\"deny\":[\"root\"]}"), "POST", "/containers/x/exec", "{\"Cmd\":[\"a\"],\"User\":\"1000\"}", YES, NULL}, {R("\"user\":{\"deny\":[\"root\"]}"), "POST", "/containers/x/exec", "{\"Cmd\":[\"a\"]}", NO, "containers.user"},
+    {ROLE("\"existing\":\"any\",\"containers\":{\"user\":{\"deny\":[\"root\"]}}"), "POST", "/containers/x/exec", "{\"Cmd\":[\"a\"],\"User\":\"1000\"}", YES, NULL}, {R("\"user\":{\"deny\":[\"root\"]}"), "POST", "/containers/x/exec", "{\"Cmd\":[\"a\"]}", NO, "containers.user"},
     {OPEN_ROLE, "POST", "/exec/x/start", "{\"Detach\":false,\"Tty\":false,\"hijack\":true,\"stdin\":true}", YES, NULL},
     {OPEN_ROLE, "POST", "/networks/host/connect", "{\"Container\":\"x\"}", NO, "containers.network_mode"}, {ROLE("\"networks\":{\"names\":[\"ci\"]}"), "POST", "/networks/x/connect", "{\"Container\":\"x\"}", NO, "networks.names"},
     {ROLE("\"networks\":{\"internal\":{\"require\":true}}"), "POST", "/networks/create", "{\"Name\":\"x\"}", NO, "networks.internal"}, {ROLE("\"networks\":{\"internal\":{\"require\":true}}"), "POST", "/networks/create", "{\"Name\":\"x\",\"Internal\":true}", YES, NULL},

@@ -15,10 +15,7 @@
     "],\n\"roles\":{\"default\":{},\"ci\":{\"allow\":[\"@ping\"]}}}"
 /* The match begins in column 45, its first key in 46. */
 #define MATCH(text) CLIENTS("{\"name\":\"a\",\"match\":" text ",\"role\":\"ci\"}")
-#define LATER(name)                                                                         \
-    "1:46: \"" name "\" is not enforced by this version yet, so it is refused rather than " \
-    "ignored; give each container a listener of its own and match by \"listener\"\n"
-#define HEX32 "0123456789abcdef0123456789ABCDEF"
+#define HEX32       "0123456789abcdef0123456789ABCDEF"
 
 static const struct {
     const char *name;
@@ -105,10 +102,24 @@ static const struct {
      "1:46: unknown key \"cert_nc\" in the match of a client; did you mean \"cert_cn\"?\n"},
     {"match key by another spelling", MATCH("{\"cert-spki\":\"x\"}"),
      "1:46: unknown key \"cert-spki\" in the match of a client; did you mean \"cert_spki\"?\n"},
-    {"container_name", MATCH("{\"container_name\":\"x\"}"), LATER("container_name")},
-    {"container_label", MATCH("{\"container_label\":\"x\"}"), LATER("container_label")},
-    {"compose_project", MATCH("{\"compose_project\":\"x\"}"), LATER("compose_project")},
-    {"compose_service", MATCH("{\"compose_service\":\"x\"}"), LATER("compose_service")},
+    {"keys of the container",
+     MATCH(
+         "{\"container_name\":\"x\",\"container_label\":[\"x\",\"y=z\"],\"container_image\":\"x\","
+         "\"compose_project\":\"x\",\"compose_service\":[\"x\"]}"),
+     ""},
+    {"container", MATCH("{\"container\":\"x\"}"),
+     "1:46: unknown key \"container\" in the match of a client; did you mean "
+     "\"container_name\"?\n"},
+    {"service", MATCH("{\"service\":\"x\"}"),
+     "1:46: unknown key \"service\" in the match of a client; did you mean \"compose_service\"?\n"},
+    {"label without its key", MATCH("{\"container_label\":[\"=x\"]}"),
+     "1:65: container_label: \"=x\" names no label: write \"key\" or \"key=value\"\n"},
+    {"label as an object", MATCH("{\"container_label\":{\"a\":\"b\"}}"),
+     "1:64: container_label expects text or a list of texts, got an object\n"},
+    {"name of a container with its slash", MATCH("{\"container_name\":\"/x\"}"),
+     "1:63: container_name: \"/x\" can match nothing: names have no slash in front\n"},
+    {"empty service", MATCH("{\"compose_service\":\"\"}"),
+     "1:64: compose_service: \"\" matches nobody\n"},
 
     /* values */
     {"empty list", MATCH("{\"uid\":[]}"), "1:52: uid: the empty list matches nobody\n"},

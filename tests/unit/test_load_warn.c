@@ -28,6 +28,9 @@
     "\" before it matches\n"
 #define NETWORK \
     "address is as good as the network is: on plain TCP, who can take the address gets the role\n"
+#define ANY_USER(key)                                                                              \
+    key " also matches containers that have the socket and run as it, which is theirs to choose; " \
+        "add \"listener\", and give containers another one\n"
 #define DENIED(entry)                                                                            \
     "allow: \"" entry "\" has no effect: the role, or one that it extends, denies it, and deny " \
     "wins\n"
@@ -190,6 +193,23 @@ static const struct {
              "{\"name\":\"b\",\"match\":{\"cert_san\":\"email:a\"},\"role\":\"ci\"}",
              "\"ci\":{}"),
      ""},
+
+    {"a user beside containers",
+     CLIENTS(CI ",\n{\"name\":\"b\",\"match\":{\"compose_service\":\"b\"},\"role\":\"ci\"},\n"
+                "{\"name\":\"c\",\"match\":{\"gid\":1},\"role\":\"ci\"}",
+             "\"ci\":{}"),
+     "W1:46: " ANY_USER("uid") "W3:22: " ANY_USER("gid")},
+    {"users told apart from containers",
+     CLIENTS("{\"name\":\"a\",\"match\":{\"uid\":1,\"listener\":\"x\"},\"role\":\"ci\"},\n"
+             "{\"name\":\"b\",\"match\":{\"uid\":1,\"compose_service\":\"b\"},\"role\":\"ci\"}",
+             "\"ci\":{}"),
+     ""},
+    {"labels of one key",
+     CLIENTS("{\"name\":\"a\",\"match\":{\"container_label\":\"x=1\"},\"role\":\"ci\"},\n"
+             "{\"name\":\"b\",\"match\":{\"container_label\":\"x\"},\"role\":\"ci\"},\n"
+             "{\"name\":\"c\",\"match\":{\"container_label\":\"x=1\"},\"role\":\"ci\"}",
+             "\"ci\":{}"),
+     "W3:1: " NEVER("c", "a")},
 
     /* no warnings beside an error */
     {"error alone", ROLES("\"ci\":{\"extends\":\"x\",\"exec\":{\"users\":[\"1\",\"1\"]}}"),

@@ -59,6 +59,7 @@ static void test_defaults(void **state)
     assert_false(config.audit_continue);
     assert_int_equal(config.log_level, LOG_LEVEL_INFO);
     assert_in_range(config.workers, 1, 4);
+    assert_string_equal(config.host_root, "/");
     assert_int_equal(config.max_connections, 4096);
     assert_int_equal(config.max_body, 1 << 20);
     assert_int_equal(config.max_head, 64 << 10);

@@ -2,6 +2,7 @@
    fail fails with this error or ends the process; what serving needs still works. */
 #include "sandbox.h"
 
+#include "host_path.h"
 #include "log.h"
 
 #include <errno.h>
@@ -35,6 +36,7 @@
 #include <cmocka.h>
 
 static char folder[] = "/tmp/sockwarden-sandbox-XXXXXX";
+static struct host_root host_root;
 static int daemon_fd, inet_fd, own_fd, audit_fd, epoll_fd; /* open before the sandbox is entered */
 
 /* A path in the folder; good until the next call. */
@@ -72,7 +74,7 @@ static int listen_on(const char *name)
 static int set_up(void **state)
 {
     (void)state;
-    static const char *const folders[] = {"policy", "audit", "run", "other"};
+    static const char *const folders[] = {"policy", "audit", "run", "other", "etc"};
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
     if (!mkdtemp(folder))
         return -1;
@@ -84,8 +86,12 @@ static int set_up(void **state)
     write_file("other/secret");
     write_file("other/target.json");
     assert_int_equal(symlink("../other/target.json", in("policy/link.json")), 0);
+    write_file("etc/passwd");
+    assert_int_equal(symlink("../other/target.json", in("etc/link.json")), 0);
     daemon_fd = listen_on("other/daemon.sock");
     own_fd = listen_on("run/own.sock");
+    struct err err = {.set = false};
+    assert_true(host_root_open(folder, NULL, &host_root, &err));
     inet_fd = socket(AF_INET, SOCK_STREAM, 0);
     epoll_fd = epoll_create1(0);
     audit_fd = open(in("audit/log"), O_WRONLY | O_APPEND);
@@ -385,6 +391,12 @@ static int talk(void)
     return result(shutdown(client, SHUT_WR)) || result(close(client)) ? errno : 0;
 }
 
+/* The peer of a Unix socket. */
+static int hold_process(void)
+{
+    return result(syscall(SYS_pidfd_open, getpid(), 0));
+}
+
 static void *in_thread(void *arg)
 {
     free(malloc(1 << 20));
@@ -408,6 +420,25 @@ static int memory(void)
     p = p ? realloc(p, 128 << 20) : NULL;
     free(p);
     return p ? result(getrandom(&p, sizeof(p), 0)) : ENOMEM;
+}
+/* Bind sources are looked at where nothing may be read. */
+static int look_at_host(void)
+{
+    static const struct {
+        const char *path;
+        enum host_state state;
+    } looks[] = {{"/etc/passwd", HOST_EXISTS},
+                 {"/etc/link.json", HOST_EXISTS},
+                 {"/other/daemon.sock", HOST_EXISTS},
+                 {"/other/new/file", HOST_PARTLY},
+                 {"/policy/link.json", HOST_LINK}};
+    struct host_path look;
+    for (size_t i = 0; i < ARRAY_LEN(looks); i++) {
+        host_path_look(&host_root, str_of(looks[i].path), &look);
+        if (look.state != looks[i].state)
+            return EINVAL;
+    }
+    return 0;
 }
 static int say(void)
 {
@@ -489,8 +520,10 @@ static const struct row {
     ROW(0, rotate_audit),
     ROW(0, remove_own_socket),
     ROW(0, talk),
+    ROW(0, hold_process),
     ROW(0, thread),
     ROW(0, memory),
+    ROW(0, look_at_host),
     ROW(0, say),
 };
 
