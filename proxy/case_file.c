@@ -305,14 +305,22 @@ static bool take_asker(struct reader *reader, struct policy_case *one)
 {
     const struct json *doc = &reader->document->json;
     const struct json_node *client = one->given[CASE_CLIENT], *role = one->given[CASE_ROLE];
-    if (role || (reader->role && !client))
-        return take_role(reader, role ? role : reader->role, &one->by);
+    if (role || (reader->role && !client)) {
+        static const struct client_identity nobody;
+        bool named = take_role(reader, role ? role : reader->role, &one->by);
+        one->owner = policy_owner(one->by.role, NULL, &nobody, &reader->file->arena);
+        return named;
+    }
     struct asker *asker = arena_alloc(&reader->file->arena, 1, sizeof(*asker));
     bool good = asker != NULL;
     for (const struct json_node *m = client ? json_child(doc, client) : NULL; good && m;
          m = json_next(doc, m))
         good = take_trait(reader, asker, m);
-    return good && asker_role(asker, reader->file->policy, (struct str){NULL, 0}, &one->by);
+    good = good && asker_role(asker, reader->file->policy, (struct str){NULL, 0}, &one->by);
+    if (good)
+        one->owner =
+            policy_owner(one->by.role, one->by.client, &asker->identity, &reader->file->arena);
+    return good;
 }
 
 /* An expectation that nothing can meet is a slip. next(): the names that there are, until NULL. */

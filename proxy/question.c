@@ -248,7 +248,7 @@ static bool take_body(char *bytes, size_t n, const struct http_request *http, st
 static void decide_with(const struct known *known, const struct request *request,
                         struct arena *arena, struct answer *answer)
 {
-    answer->facts = (struct facts){.arena = arena};
+    answer->facts = (struct facts){.arena = arena, .owner = answer->owner};
     for (int round = 0; round <= FACT_ROUNDS_MAX; round++) {
         policy_decide(answer->by.role, request, &answer->facts, arena, &answer->decision);
         if (answer->decision.verdict != VERDICT_NEED || !known_answer(known, &answer->facts))
@@ -331,8 +331,8 @@ static size_t judge(const struct known *known, char *bytes, size_t n, struct req
     return last ? n : length + used;
 }
 
-void question_judge(const struct client_role *by, const struct known *known, char *bytes, size_t n,
-                    struct arena *arena, struct answer *out)
+void question_judge(const struct client_role *by, struct str owner, const struct known *known,
+                    char *bytes, size_t n, struct arena *arena, struct answer *out)
 {
     size_t at = 0;
     do {
@@ -340,6 +340,7 @@ void question_judge(const struct client_role *by, const struct known *known, cha
         struct request *request = arena_alloc(arena, 1, sizeof(*request));
         memset(out, 0, sizeof(*out));
         out->by = *by;
+        out->owner = owner;
         if (!request) {
             malformed(out, 503, "out of memory");
             return;
