@@ -312,6 +312,8 @@ char client_san_kind(struct str san, struct str *rest);
 struct client_role {
     const char *client;      /* name of the entry that matched; NULL: none did */
     const struct role *role; /* its role, else `default`; NULL: nobody is served */
+    /* Who that is, for an owner's label, where somebody keeps it as long as this; else NULL. */
+    const struct client_identity *who;
 };
 
 /* The first entry of `clients` whose every match key holds; without one the role `default`. */

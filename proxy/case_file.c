@@ -294,7 +294,7 @@ static bool take_role(struct reader *reader, const struct json_node *node, struc
     struct str name = arena_copy(&reader->file->arena, node->text);
     if (!name.p)
         return document_fault(reader->document, node->offset, "out of memory");
-    *out = (struct client_role){NULL, policy_role(reader->file->policy, name)};
+    *out = (struct client_role){.role = policy_role(reader->file->policy, name)};
     if (out->role)
         return true;
     role_missing(reader->file->policy, name.p, why, sizeof(why));
@@ -305,22 +305,14 @@ static bool take_asker(struct reader *reader, struct policy_case *one)
 {
     const struct json *doc = &reader->document->json;
     const struct json_node *client = one->given[CASE_CLIENT], *role = one->given[CASE_ROLE];
-    if (role || (reader->role && !client)) {
-        static const struct client_identity nobody;
-        bool named = take_role(reader, role ? role : reader->role, &one->by);
-        one->owner = policy_owner(one->by.role, NULL, &nobody, &reader->file->arena);
-        return named;
-    }
+    if (role || (reader->role && !client))
+        return take_role(reader, role ? role : reader->role, &one->by);
     struct asker *asker = arena_alloc(&reader->file->arena, 1, sizeof(*asker));
     bool good = asker != NULL;
     for (const struct json_node *m = client ? json_child(doc, client) : NULL; good && m;
          m = json_next(doc, m))
         good = take_trait(reader, asker, m);
-    good = good && asker_role(asker, reader->file->policy, (struct str){NULL, 0}, &one->by);
-    if (good)
-        one->owner =
-            policy_owner(one->by.role, one->by.client, &asker->identity, &reader->file->arena);
-    return good;
+    return good && asker_role(asker, reader->file->policy, (struct str){NULL, 0}, &one->by);
 }
 
 /* An expectation that nothing can meet is a slip. next(): the names that there are, until NULL. */

@@ -29,7 +29,6 @@ enum case_key {
 /* Checked: what is given has the right kind, and all of it makes sense together. */
 struct policy_case {
     const struct json_node *given[CASE_KEYS]; /* NULL: absent */
-    struct str owner;                         /* of policy_owner() */
     struct client_role by;                    /* who asks, and the role that decides */
     const struct known *known;                /* facts, its own before those of the file */
     int line;                                 /* of the file, where the case begins */

@@ -153,7 +153,7 @@ static void print_answer(const struct answer *answer)
     free(pretty);
 }
 
-static int judge(const struct options *options, const struct client_role *by, struct str owner,
+static int judge(const struct options *options, const struct client_role *by,
                  const struct known *known)
 {
     struct err err = {.set = false};
@@ -163,7 +163,7 @@ static int judge(const struct options *options, const struct client_role *by, st
         return cmd_fail(EXIT_FAILED, "%s", err.text);
     struct arena arena = {NULL, 0, 0};
     struct answer answer;
-    question_judge(by, owner, known, bytes, n, &arena, &answer);
+    question_judge(by, known, bytes, n, &arena, &answer);
     print_answer(&answer);
     if (question_ends_in_lf((struct str){bytes, n}))
         cmd_fail(0, "to end the lines of the head in CR LF: "
@@ -191,8 +191,7 @@ static int explain(const struct options *options, const struct policy *policy)
         good &= known_read_file(options->facts[i], &arena, &documents[i], &known[i]);
         known[i].next = i + 1 < options->facts_count ? &known[i + 1] : NULL;
     }
-    struct str owner = policy_owner(by.role, by.client, &options->asker.identity, &arena);
-    int status = good ? judge(options, &by, owner, known) : EXIT_FAILED;
+    int status = good ? judge(options, &by, known) : EXIT_FAILED;
     for (size_t i = 0; i < options->facts_count; i++)
         document_free(&documents[i]);
     arena_free(&arena);

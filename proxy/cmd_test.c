@@ -170,7 +170,7 @@ static bool run_case(const struct case_file *file, const struct policy_case *one
     char *bytes = case_bytes(file, one, &n);
     if (!bytes)
         return differ(why, "out of memory");
-    question_judge(&one->by, one->owner, one->known, bytes, n, arena, &answer);
+    question_judge(&one->by, one->known, bytes, n, arena, &answer);
     bool good = compare(one, &answer, why);
     free(bytes);
     return good;

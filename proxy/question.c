@@ -188,8 +188,9 @@ const char *asker_set(struct asker *asker, struct str name, struct str value)
 bool asker_role(const struct asker *asker, const struct policy *policy, struct str role,
                 struct client_role *out)
 {
-    *out = role.p ? (struct client_role){NULL, policy_role(policy, role)}
+    *out = role.p ? (struct client_role){.role = policy_role(policy, role)}
                   : policy_client(policy, &asker->identity);
+    out->who = &asker->identity;
     return out->role || !role.p;
 }
 
@@ -248,7 +249,10 @@ static bool take_body(char *bytes, size_t n, const struct http_request *http, st
 static void decide_with(const struct known *known, const struct request *request,
                         struct arena *arena, struct answer *answer)
 {
-    answer->facts = (struct facts){.arena = arena, .owner = answer->owner};
+    const struct client_role *by = &answer->by;
+    answer->facts = (struct facts){.arena = arena};
+    if (by->who)
+        answer->facts.owner = policy_owner(by->role, by->client, by->who, arena);
     for (int round = 0; round <= FACT_ROUNDS_MAX; round++) {
         policy_decide(answer->by.role, request, &answer->facts, arena, &answer->decision);
         if (answer->decision.verdict != VERDICT_NEED || !known_answer(known, &answer->facts))
@@ -331,8 +335,8 @@ static size_t judge(const struct known *known, char *bytes, size_t n, struct req
     return last ? n : length + used;
 }
 
-void question_judge(const struct client_role *by, struct str owner, const struct known *known,
-                    char *bytes, size_t n, struct arena *arena, struct answer *out)
+void question_judge(const struct client_role *by, const struct known *known, char *bytes, size_t n,
+                    struct arena *arena, struct answer *out)
 {
     size_t at = 0;
     do {
@@ -340,7 +344,6 @@ void question_judge(const struct client_role *by, struct str owner, const struct
         struct request *request = arena_alloc(arena, 1, sizeof(*request));
         memset(out, 0, sizeof(*out));
         out->by = *by;
-        out->owner = owner;
         if (!request) {
             malformed(out, 503, "out of memory");
             return;

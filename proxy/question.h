@@ -35,17 +35,16 @@ bool asker_role(const struct asker *asker, const struct policy *policy, struct s
 struct answer {
     struct decision decision;
     const struct request *request; /* in the arena; NULL: it has no operation */
-    struct client_role by;         /* who asked, and the role that decided */
-    struct str owner;              /* as it was given */
+    struct client_role by;         /* the client, and the role that decided */
     struct facts facts;            /* that it was decided on; in the arena. Those that are wanted
                                       are not known: the decision is VERDICT_NEED */
 };
 
 /* Judges the requests that follow on one connection in turn; the first that is not allowed is the
-   answer. Chunked bodies are put together in place. The arena is reset before each request. owner:
-   of policy_owner(), in another one. known may be NULL. */
-void question_judge(const struct client_role *by, struct str owner, const struct known *known,
-                    char *bytes, size_t n, struct arena *arena, struct answer *out);
+   answer. Chunked bodies are put together in place. The arena is reset before each request. known
+   may be NULL. */
+void question_judge(const struct client_role *by, const struct known *known, char *bytes, size_t n,
+                    struct arena *arena, struct answer *out);
 
 /* Does the first line end in LF alone, as editors write it? Such a request is refused. */
 bool question_ends_in_lf(struct str bytes);

@@ -10,13 +10,13 @@ void exchange_choose_role(struct exchange *exchange)
     struct snapshot *snapshot = snapshot_ref(exchange->context->snapshot);
     exchange->snapshot = snapshot;
     if (snapshot->role) {
-        exchange->served = (struct client_role){NULL, snapshot->role};
+        exchange->served = (struct client_role){.role = snapshot->role};
         exchange->nameless = false;
     } else {
         struct client_identity identity = identity_client(exchange->peer);
         exchange->nameless = who_is_open(exchange, &identity);
         exchange->peer->fresh = false;
-        exchange->served = exchange->nameless ? (struct client_role){NULL, NULL}
+        exchange->served = exchange->nameless ? (struct client_role){.role = NULL}
                                               : policy_client(snapshot->policy, &identity);
     }
     snapshot_unref(old);

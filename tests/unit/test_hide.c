@@ -158,7 +158,7 @@ static const struct body_row {
     {"usage, list no list", &owner, "-", "{\"Containers\":{}}", NULL},
     {"usage, totals no object", &owner, "-", "{\"ContainerUsage\":[]}", NULL},
     {"usage, list malformed", &owner, "-", "{\"Containers\":[{},]}", NULL},
-    {"usage, element malformed", &owner, "-", "{\"Containers\":[{\"a\":}]}", NULL},
+    {"usage, element malformed", &owner, "-", "{\"Containers\":[{\"a\":}]}", "{\"Containers\":[]}"},
     {"usage, totals malformed", &owner, "-", "{\"ContainerUsage\":{\"TotalCount\":1,}}", NULL},
     {"usage, cache malformed", &own, "-", "{\"BuildCache\":[{]}", NULL},
     {"usage, name escaped", &owner, "-", "{\"Contain\\u0065rs\":[{}]}", NULL},
