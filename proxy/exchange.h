@@ -124,8 +124,8 @@ bool exchange_client_gone(struct exchange *exchange);
    with which it is pending. False: more is to be awaited. */
 bool exchange_note_exec(struct exchange *exchange, const struct http_response *http,
                         size_t head_length);
-/* What is known from the answer's head: sets up the relay of its body, and whether either connection
-   goes on after it. */
+/* What is known from the answer's head: sets up the relay of its body, and whether either
+   connection goes on after it. */
 void exchange_plan_answer(struct exchange *exchange, const struct http_response *http);
 /* Sends the client the head, with http's framing, and rest behind it. False: it cannot be. */
 bool exchange_send_head(struct exchange *exchange, const struct http_response *http,
