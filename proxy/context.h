@@ -52,9 +52,9 @@ struct conn;
 /* What the daemon has last said of itself, which costs it some 10 ms (it starts programs to find
    their versions), where an object's inspect costs 0.1. */
 struct kept {
-    char *text; /* owned; NULL: nothing is kept */
-    size_t length;
-    uint64_t until_ms; /* monotonic: when it is asked again */
+    struct arena arena; /* holds the text */
+    struct str text;    /* p NULL: nothing is kept */
+    uint64_t until_ms;  /* monotonic: when it is asked again */
 };
 
 struct context {

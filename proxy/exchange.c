@@ -4,6 +4,7 @@
 
 #include "deny.h"
 #include "lookup.h"
+#include "respond_filter.h"
 #include "upstream.h"
 #include "who.h"
 
@@ -508,6 +509,7 @@ void exchange_finish(struct exchange *exchange)
         record_end(exchange);
     metrics_close(exchange->context->metrics, &exchange->span);
     inquiry_release(exchange);
+    respond_filter_drop(exchange);
     exchange->route = NULL;
     exchange->role = NULL;
     exchange->scan = (struct head_scan){0, 0, 0};

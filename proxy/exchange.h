@@ -8,6 +8,8 @@
 #include "identity.h"
 #include "relay.h"
 
+struct respond_filter;
+
 /* Where a connection stands. The last two are no phases: they mean "stay". */
 enum phase {
     PHASE_TLS,     /* the handshake */
@@ -57,6 +59,7 @@ struct exchange {
     bool allowed;                   /* decided and recorded as such */
     bool end_passed;                /* the client's end has been passed on */
     bool record_end;                /* an `end` line is due when it is over */
+    struct respond_filter *filter;  /* what the answer is filtered by; NULL: it passes as it is */
     size_t held_head;               /* bytes of a response's head whose body is awaited; 0: none */
     enum metrics_span span;         /* what it counts as while it is open */
     const char *cut;                /* static: why we ended it; NULL: we did not */
@@ -140,6 +143,16 @@ enum phase exchange_begin_verify(struct exchange *exchange, const struct http_re
 /* The look took too long, or the removal did. */
 enum phase exchange_verify_late(struct exchange *exchange);
 enum phase exchange_remove_late(struct exchange *exchange);
+/* What is known from the answer's head: sets up the relay of its body, and whether either
+   connection goes on after it. */
+void exchange_plan_answer(struct exchange *exchange, const struct http_response *http);
+/* Sends the client the head, with http's framing, and rest behind it. False: it cannot be. */
+bool exchange_send_head(struct exchange *exchange, const struct http_response *http,
+                        struct str rest);
+/* The answer is relayed to its end. */
+enum phase exchange_end_answer(struct exchange *exchange);
+/* It cannot be passed on: 502, or the end of the connection when its head has been. */
+enum phase exchange_bad_answer(struct exchange *exchange, const char *why);
 /* Gives the request its number and its begin. head_length: bytes of it that were taken. */
 void exchange_begin(struct exchange *exchange, size_t head_length);
 

@@ -5,6 +5,7 @@
 #include "exec_table.h"
 #include "host_facts.h"
 #include "lookup.h"
+#include "respond_filter.h"
 #include "upstream.h"
 #include "who.h"
 
@@ -70,6 +71,8 @@ static enum phase allow(struct exchange *exchange)
                            "the request cannot be made to name what was judged in a way that "
                            "means the same to every reader");
     }
+    if (!respond_filter_keep(exchange, rewrites ? &sent : &inquiry->request))
+        return deny_as(exchange, 503, "out of memory");
     exchange->allowed = true;
     record_request(exchange);
     arena_reset(&exchange->context->scratch);

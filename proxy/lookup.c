@@ -127,8 +127,8 @@ static struct kept *kept_of(struct context *context, enum fact_kind kind)
 
 static void forget(struct kept *kept)
 {
-    free(kept->text);
-    *kept = (struct kept){NULL, 0, 0};
+    arena_free(&kept->arena);
+    kept->text = (struct str){NULL, 0};
 }
 
 void lookup_forget(struct context *context)
@@ -142,12 +142,8 @@ static void keep(struct context *context, enum fact_kind kind, struct str text)
     struct kept *kept = kept_of(context, kind);
     if (!kept || !str_starts(text, STR("{")) || text.n > LOOKUP_KEPT_MAX)
         return;
-    forget(kept);
-    kept->text = malloc(text.n);
-    if (!kept->text)
-        return;
-    memcpy(kept->text, text.p, text.n);
-    kept->length = text.n;
+    arena_reset(&kept->arena);
+    kept->text = arena_copy(&kept->arena, text);
     kept->until_ms = context->loop.now_ms + 1000 * (uint64_t)LOOKUP_KEPT_S;
 }
 
@@ -155,9 +151,9 @@ static bool answer_kept(const struct lookup *lookup, struct fact *fact)
 {
     struct context *context = lookup->plan.context;
     const struct kept *kept = kept_of(context, fact->kind);
-    if (!kept || !kept->text || context->loop.now_ms >= kept->until_ms)
+    if (!kept || !kept->text.p || context->loop.now_ms >= kept->until_ms)
         return false;
-    fact->text = arena_copy(lookup->facts->arena, (struct str){kept->text, kept->length});
+    fact->text = arena_copy(lookup->facts->arena, kept->text);
     fact->state = fact->text.p ? FACT_FOUND : FACT_WANTED;
     return fact->text.p != NULL;
 }
