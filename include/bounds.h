@@ -24,11 +24,11 @@ enum {
     ARCHIVE_MARK_MAX = 16, /* bytes by which the daemon tells a compressed upload; 10 in dockerd */
 
     /* Facts */
-    FACTS_MAX = 32,            /* that one decision may ask for */
-    FACT_TEXT_MAX = 4 << 20,   /* bytes of one answer */
-    FACT_ROUNDS_MAX = 6,       /* times that a decision may ask: containers lead to others */
-    FACT_NAME_MAX = 4096,      /* bytes; a path's limit */
-    PARAM_CHANGES_MAX = 4,     /* parameters that a decision sets */
+    FACTS_MAX = 32,          /* that one decision may ask for */
+    FACT_TEXT_MAX = 4 << 20, /* bytes of one answer */
+    FACT_ROUNDS_MAX = 6,     /* times that a decision may ask: containers lead to others */
+    FACT_NAME_MAX = 4096,    /* bytes; a path's limit */
+    PARAM_CHANGES_MAX = 4,   /* parameters that a decision sets */
 
     /* Memory */
     ARENA_CHUNK_BYTES = 16 << 10, /* first chunk; grows with what is asked */

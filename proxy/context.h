@@ -42,6 +42,7 @@ struct inquiry {
     struct facts facts;    /* what the daemon has said about the objects of the request */
     struct lookup *lookup; /* how it is asked; owns the answers. NULL: nothing was asked */
     int rounds;            /* times that the decision has asked */
+    struct str made;       /* ID of the container that was made, in the arena; p NULL: not known */
     struct arena arena;
     struct body body; /* when it must be whole before the decision */
 };
@@ -51,9 +52,9 @@ struct conn;
 /* What the daemon has last said of itself, which costs it some 10 ms (it starts programs to find
    their versions), where an object's inspect costs 0.1. */
 struct kept {
-    char *text; /* owned; NULL: nothing is kept */
-    size_t length;
-    uint64_t until_ms; /* monotonic: when it is asked again */
+    struct arena arena; /* holds the text */
+    struct str text;    /* p NULL: nothing is kept */
+    uint64_t until_ms;  /* monotonic: when it is asked again */
 };
 
 struct context {

@@ -36,6 +36,7 @@ static struct inquiry *inquiry_take(struct context *context)
     inquiry->facts.count = 0;
     inquiry->facts.arena = &inquiry->arena;
     inquiry->rounds = 0;
+    inquiry->made = (struct str){NULL, 0};
     body_reset(&inquiry->body);
     return inquiry;
 }
@@ -457,7 +458,10 @@ static enum phase sent(struct exchange *exchange, const struct body_plan *plan)
     } else {
         exchange->up.done = true;
     }
-    inquiry_release(exchange);
+    if (exchange_needs_verify(exchange))
+        lookup_go_apart(inquiry->lookup);
+    else
+        inquiry_release(exchange);
     return PHASE_RESPOND;
 }
 

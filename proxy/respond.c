@@ -61,6 +61,8 @@ bool exchange_client_gone(struct exchange *exchange)
 static enum phase watch_client(struct exchange *exchange)
 {
     struct stream *client = exchange->client;
+    if (exchange->inquiry) /* what is being made is looked at, whoever has left meanwhile */
+        return PHASE_WAIT;
     if (exchange_client_gone(exchange))
         return PHASE_CLOSED;
     if (client->eof && stream_pending(client).n == 0 && !exchange->end_passed &&
@@ -218,6 +220,11 @@ static enum phase take_response_head(struct exchange *exchange, size_t length)
         exchange->held_head = length;
         return PHASE_WAIT;
     }
+    if (exchange->inquiry && status == 201) {
+        exchange->held_head = length;
+        return exchange_begin_verify(exchange, &http, length);
+    }
+    inquiry_release(exchange);
     exchange->status = (uint16_t)status;
     if (wants_tunnel(exchange, &http))
         return start_tunnel(exchange, &http, length);
@@ -397,6 +404,10 @@ enum phase exchange_timeout(struct exchange *exchange, enum phase phase)
         return exchange_refuse(exchange, 408, "the request's body did not come in time");
     case PHASE_LOOKUP:
         return exchange_look_up_late(exchange);
+    case PHASE_VERIFY:
+        return exchange_verify_late(exchange);
+    case PHASE_REMOVE:
+        return exchange_remove_late(exchange);
     case PHASE_CONNECT:
         metrics_count_upstream_error(exchange->context->metrics, METRICS_UPSTREAM_BUSY);
         exchange->record_end = true;

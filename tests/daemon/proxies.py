@@ -42,6 +42,11 @@ FILE_ROLES = {
         "existing": "conforming",
         "containers": {"binds": ["@WORK@/**"]},
     },
+    "race": {
+        "extends": "builtin:default",
+        "existing": "conforming",
+        "containers": {"volumes_from": True, "network_mode": ["default", "container:*"]},
+    },
     "builder": {
         "extends": "builtin:default",
         "allow": ["@build", "ImageCommit", "SystemAuth"],
@@ -71,6 +76,30 @@ TENANT = {
     "owner": {"label": "com.example.owner", "value": "${client}"},
 }
 TENANTS = ("red", "blue")
+
+with open(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "cases",
+                       "reference.json"), encoding="utf-8") as reference:
+    # For test_threats.py: the reference policy of the cases, and roles that open or close more.
+    FILE_ROLES["threats"] = json.loads(reference.read().replace("/srv/ci", "@WORK@/threats/srv/ci")
+                                       )["roles"]["default"]
+FILE_ROLES.update({
+    "threats-wide": {
+        "extends": "threats",
+        "allow": ["ContainerRename", "ImageTag", "ImageCommit", "ContainerAttachWebsocket"],
+        "containers": {"volumes_from": True, "network_mode": ["**", "container:*"]},
+        "images": {"import": ["registry.example.com/mine/**"]},
+    },
+    "threats-fixed": {"extends": "threats", "archive": "fixed"},
+    "threats-images": {"extends": "builtin:default", "allow": ["DistributionInspect"]},
+    "threats-tight": {
+        "extends": "threats", "allow": ["ImageBuild"],
+        "containers": {
+            "user": {"deny": ["root"]}, "labels": {"deny": ["traefik.*"]},
+            "mem_limit": {"max": "128m"}, "pids_limit": {"max": 100, "require": True},
+            "binds": [{"source": "@WORK@/threats/srv/ci/ro", "read_only": True}],
+        },
+    },
+})
 
 
 class ProxyError(Exception):
