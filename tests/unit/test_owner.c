@@ -214,6 +214,7 @@ static const struct row {
     {OP_ImageCommit, OWN, "POST", "/commit?container=@&repo=new", NONE},
     {OP_ImageCommit, LABELLED, "POST", "/commit?container=mine&repo=new", NONE},
     {OP_ImageCommit, LABELLED, "POST", "/commit?container=mine&repo=new", "{\"Labels\":" THEIRS "}"},
+    {OP_ImageCommit, LABELLED, "POST", "/commit?container=mine&repo=new", " null\n"},
     {OP_ImageCommit, NAMES, "POST", "/commit?container=mine&repo=@", NONE},
     {OP_ImageCommit, IMPORT, "POST", "/commit?container=mine&changes=LABEL%20com.example.owner%3Dyou", NONE},
     {OP_ImageBuild, LABELLED, "POST", "/build?t=new", NONE},
