@@ -72,6 +72,16 @@ bool decision_rewrites(const struct decision *decision, const struct request *re
            decision->change_count > 0 || decision->edits.count > 0 || decision->edits.failed;
 }
 
+/* A body that is null, or blank, is none, as the decision took it. */
+static bool body_is_none(struct str body)
+{
+    while (body.n > 0 && memchr(" \t\r\n", body.p[0], 4))
+        body = str_skip(body, 1);
+    while (body.n > 0 && memchr(" \t\r\n", body.p[body.n - 1], 4))
+        body.n--;
+    return body.n == 0 || str_is(body, "null");
+}
+
 bool request_rewrite(struct request *request, const struct decision *decision, struct arena *arena)
 {
     if (decision->verdict != VERDICT_ALLOW)
@@ -86,6 +96,8 @@ bool request_rewrite(struct request *request, const struct decision *decision, s
             return false;
     if (decision->edits.count == 0 && !decision->edits.failed)
         return true;
+    if (body_is_none(request->body))
+        request->body = STR("");
     request->body = edits_apply(&decision->edits, request->body, arena);
     return request->body.p != NULL;
 }
