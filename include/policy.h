@@ -346,6 +346,12 @@ const char *policy_rule(size_t index);
 /* Does the role allow the operation as such? */
 bool role_allows(const struct role *role, enum operation op);
 
+struct hide; /* see hide.h */
+/* What the role's clients may not see in the daemon's answers: objects without the owner's label,
+   where it has one, and the proxy's own container, where that is known. owner: of policy_owner();
+   borrowed, as is what *out gets of the role. False: nothing is hidden. */
+bool role_hides(const struct role *role, struct str owner, struct hide *out);
+
 /* May the role build by BuildKit, whose tunnels are not inspected? */
 bool role_buildkit(const struct role *role);
 

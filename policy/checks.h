@@ -210,9 +210,9 @@ WHOLE(whole_volume);
 // clang-format on
 /* A mount of type tmpfs. */
 enum finding mount_tmpfs(struct check *check, const struct json_node *mount);
-/* driver: its name; options: a map of strings or NULL. */
-enum finding judge_volume(struct check *check, struct str name, struct str driver,
-                          const struct json_node *options, bool inside_container);
+struct named_volume;
+enum finding judge_volume(struct check *check, const struct named_volume *volume,
+                          bool inside_container);
 
 // clang-format off
 /* ---- networks and ports (checks_network.c) --------------------------------------------------- */
@@ -250,7 +250,7 @@ enum finding judge_reference(struct check *check, enum key key, struct str refer
 /* ---- parameters (checks_param.c) ------------------------------------------------------------- */
 
 PARAM(param_container_name); PARAM(param_stop_timeout); PARAM(param_from_image);
-PARAM(param_from_src); PARAM(param_tag_repo); PARAM(param_search_term);
+PARAM(param_from_src); PARAM(param_tag_repo); PARAM(param_image_names); PARAM(param_search_term);
 /* What an operation demands of its name and parameters together, also of absent ones. */
 WHOLE(judge_operation);
 

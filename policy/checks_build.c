@@ -3,6 +3,8 @@
  */
 #include "checks.h"
 
+#include "existing.h"
+
 /* ---- what constrains containers -------------------------------------------------------------- */
 
 /* A rule that holds for containers and that no build would obey, or KEY_COUNT. */
@@ -88,9 +90,17 @@ static bool default_network_passes(const struct check *check)
 enum finding param_build_network(struct check *check, struct str value)
 {
     bool plain = str_is(value, "default") || str_is(value, "bridge");
+    bool fixed = str_is(value, "none") || str_is(value, "host") || str_find(value, ':') < value.n;
+    struct str id = {NULL, 0};
     if (plain && default_network_passes(check))
         return FINDING_PASS;
-    return judge_mode(check, KEY_BUILDS_NETWORK_MODE, value);
+    if (judge_mode(check, KEY_BUILDS_NETWORK_MODE, value) != FINDING_PASS)
+        return FINDING_REFUSE;
+    if (plain || fixed)
+        return FINDING_PASS;
+    if (judge_there(check, FACT_NETWORK, value, &id) != FINDING_PASS)
+        return FINDING_REFUSE;
+    return pin_param(check, "networkmode", id);
 }
 
 static enum finding judge_absent_network(struct check *check)
@@ -252,7 +262,9 @@ enum finding param_build_tag(struct check *check, struct str value)
 {
     if (judge_import(check, value) != FINDING_PASS)
         return FINDING_REFUSE;
-    return judge_image(check, value, IMAGE_NAME);
+    if (judge_image(check, value, IMAGE_NAME) != FINDING_PASS)
+        return FINDING_REFUSE;
+    return judge_image_name_free(check, value, false);
 }
 
 enum finding judge_build(struct check *check)

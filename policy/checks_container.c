@@ -245,6 +245,20 @@ enum finding check_cgroup_parent(struct check *check, const struct json_node *va
     return judge_cgroup_parent(check, KEY_CGROUP_PARENT, value->text);
 }
 
+/* "NAME[:ALIAS]": its environment and address. Without an alias the name is one. */
+static enum finding judge_link(struct check *check, struct str text)
+{
+    struct str name = str_head(text, str_find(text, ':'));
+    struct str id;
+    const struct str behind[] = {STR(":"), name};
+    if (judge_container_name(check, name) != FINDING_PASS ||
+        judge_container(check, name, false, &id) != FINDING_PASS)
+        return FINDING_REFUSE;
+    struct str alias = name.n < text.n ? str_skip(text, name.n)
+                                       : arena_join(check->arena, behind, ARRAY_LEN(behind));
+    return alias.p ? pin_text(check, STR(""), id, alias) : FINDING_UNSURE;
+}
+
 /* An inspect shows "/db:/web/alias" for what was asked for as "db:alias". */
 static struct str link_as_asked(const struct check *check, struct str link)
 {
@@ -261,7 +275,8 @@ enum finding check_links(struct check *check, const struct json_node *value)
     for (const struct json_node *item = json_child(check->body, value); item;
          item = json_next(check->body, item)) {
         check->at = item;
-        if (judge(check, KEY_LINKS, link_as_asked(check, item->text)) != FINDING_PASS)
+        if (judge(check, KEY_LINKS, link_as_asked(check, item->text)) != FINDING_PASS ||
+            (!check_is_existing(check) && judge_link(check, item->text) != FINDING_PASS))
             return FINDING_REFUSE;
     }
     return FINDING_PASS;

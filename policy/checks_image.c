@@ -203,7 +203,7 @@ enum finding judge_image(struct check *check, struct str reference, enum image_u
 }
 
 /* An image that is not there yet is the daemon's to refuse. */
-static enum finding judge_image_there(struct check *check, struct str reference)
+enum finding judge_image_there(struct check *check, struct str reference)
 {
     struct found found;
     if (sees_all(check, FACT_IMAGE) || check_is_existing(check))

@@ -136,7 +136,8 @@ static enum finding judge_mounted_volume(struct check *check, struct str name, b
         return refuse(check, KEY_VOLUMES, name,
                       "is the volume \"%s\", which containers.volumes does not allow", shown);
     }
-    return judge_stored_volume(check, name, STR(""), restarts);
+    struct named_volume volume = {.name = name};
+    return judge_stored_volume(check, &volume, restarts);
 }
 
 static enum finding judge_mounted(struct check *check, const struct json_node *mount, bool restarts)

@@ -320,12 +320,14 @@ void policy_decide(const struct role *role, const struct request *request, struc
     struct check check = check_for(role, request, arena, decision, &work);
     check.facts = facts;
     bool passes = precheck(&check) && body_passes(&check) && !work.spent && decision->status == 0;
-    if (!passes)
+    if (!passes) {
         refused(&check);
-    else if (check.waits)
+    } else if (check.waits) {
+        facts_make_last(facts);
         decision->verdict = VERDICT_NEED;
-    else
+    } else {
         decision->verdict = VERDICT_ALLOW;
+    }
 }
 
 /* ---- the image ------------------------------------------------------------------------------- */

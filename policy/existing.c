@@ -194,8 +194,9 @@ static enum finding judge_exec(struct check *check, bool start)
     case LOOK_REFUSED:
         return FINDING_REFUSE;
     }
-    return start && check->role->existing == EXISTING_CONFORMING ? judge_own_exec(check, id)
-                                                                 : FINDING_PASS;
+    if (!start || check->role->existing == EXISTING_ANY || (look && check->waits))
+        return FINDING_PASS; /* of a command that is not there for the client nothing is told */
+    return judge_own_exec(check, id);
 }
 
 /* ---- the operation --------------------------------------------------------------------------- */
@@ -205,6 +206,7 @@ static enum finding judge_path(struct check *check, enum operation op)
 {
     bool into = targets[op].reach == REACH_INTO;
     struct str id;
+    check->field = "the path";
     if (targets[op].reach == REACH_NONE)
         return FINDING_PASS;
     if (targets[op].kind == FACT_EXEC)
@@ -222,7 +224,7 @@ bool existing_passes(struct check *check)
 {
     check->at = NULL;
     check->field = "the path";
-    return judge_owner_known(check) == FINDING_PASS &&
+    return judge_owner_known(check) == FINDING_PASS && judge_shared(check) == FINDING_PASS &&
            judge_path(check, check->request->route->op) == FINDING_PASS &&
            judge_owned(check) == FINDING_PASS;
 }

@@ -135,6 +135,19 @@ enum look check_make(struct check *check, enum fact_kind kind, struct str name, 
     return look_at(check, kind, name, body, found);
 }
 
+void facts_make_last(struct facts *facts)
+{
+    bool others = false;
+    size_t kept = 0;
+    for (size_t i = 0; facts && i < facts->count; i++)
+        others = others || (facts->items[i].state == FACT_WANTED && !facts->items[i].body.p);
+    for (size_t i = 0; others && i < facts->count; i++)
+        if (facts->items[i].state != FACT_WANTED || !facts->items[i].body.p)
+            facts->items[kept++] = facts->items[i];
+    if (others)
+        facts->count = kept;
+}
+
 const struct json_node *fact_at(const struct found *found, const char *path)
 {
     const struct json_node *node = found->doc.nodes;
@@ -181,7 +194,10 @@ enum finding refuse_missing(struct check *check, enum fact_kind kind, struct str
     const struct fact *fact = check->facts ? find(check->facts, kind, name) : NULL;
     const char *before = missing_words[kind].before;
     decision->verdict = VERDICT_DENY;
-    decision->status = 404;
+    /* To a create docker takes 404 for a missing image, and pulls it; the daemon itself tells of a
+       missing network only at the start. */
+    bool create = check->request->route->op == OP_ContainerCreate && kind == FACT_NETWORK;
+    decision->status = create ? 409 : 404;
     text_shorten(decision->value, sizeof(decision->value), name);
     if (fact && fact->state == FACT_MISSING && fact->text.n > 0) {
         text_shorten(decision->reason, sizeof(decision->reason), fact->text);

@@ -25,10 +25,13 @@ struct found {
 enum look check_look(struct check *check, enum fact_kind kind, struct str name,
                      struct found *found);
 
-/* The same for what is made by asking: body is POSTed, in the arena of the facts. Asked for only
-   when all else is known. */
+/* The same for what is made by asking: body is POSTed, in the arena of the facts. */
 enum look check_make(struct check *check, enum fact_kind kind, struct str name, struct str body,
                      struct found *found);
+
+/* What is made by asking is asked for only when all else is known: while other facts are wanted,
+   takes it off the list. */
+void facts_make_last(struct facts *facts);
 
 /* The node at a dotted path of exact names in a fact's document, or NULL; its text, or empty. */
 const struct json_node *fact_at(const struct found *found, const char *path);

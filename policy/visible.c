@@ -4,6 +4,7 @@
 #include "existing.h"
 
 #include "checks.h"
+#include "hide.h"
 #include "load.h"
 
 /* ---- the owner's label ----------------------------------------------------------------------- */
@@ -83,6 +84,21 @@ struct str policy_owner(const struct role *role, const char *client,
     return out.n > 0 ? out : (struct str){NULL, 0};
 }
 
+bool role_hides(const struct role *role, struct str owner, struct hide *out)
+{
+    *out = (struct hide){.images = false};
+    if (!role)
+        return false;
+    if (role->own)
+        out->own_container = role->own->container;
+    if (role->owner.label.p) {
+        out->label = role->owner.label;
+        out->value = owner;
+        out->images = role->owner.images;
+    }
+    return out->own_container.p || out->label.p;
+}
+
 /* ---- what an object is ----------------------------------------------------------------------- */
 
 static const struct {
@@ -148,6 +164,11 @@ bool owner_has(const struct check *check, const struct found *found)
            str_eq(label_of(found, role->owner.label), check->facts->owner);
 }
 
+bool owner_any(const struct check *check, const struct found *found)
+{
+    return check->role->owner.label.p && label_of(found, check->role->owner.label).p;
+}
+
 static enum finding judge_owner(struct check *check, const struct found *found, struct str name)
 {
     if (owner_has(check, found))
@@ -196,11 +217,26 @@ static bool is_labelled(struct check *check, const struct object_rule *rule,
     return true;
 }
 
+static const char *const rules[OBJECT_COUNT] = {
+    "objects.containers", "objects.volumes", "objects.networks", "objects.images",
+    "objects.services",   "objects.secrets", "objects.configs"};
+
+enum finding judge_new_object(struct check *check, enum fact_kind kind, struct str name)
+{
+    enum object object = shapes[kind].object;
+    const struct object_rule *rule = &check->role->objects[object];
+    bool named = !rule->named || entries_match(&rule->names, name, false, check->work);
+    if (named && rule->labels.count == 0)
+        return FINDING_PASS;
+    SHOWN(shown, name);
+    return refuse_plain(check, name, rules[object], NULL,
+                        "would make the %s \"%s\", %s %s has them", fact_kind_name(kind), shown,
+                        named ? "which would not bear the labels as" : "whose name is not as",
+                        rules[object]);
+}
+
 static enum finding judge_object(struct check *check, const struct found *found, struct str name)
 {
-    static const char *const rules[OBJECT_COUNT] = {
-        "objects.containers", "objects.volumes", "objects.networks", "objects.images",
-        "objects.services",   "objects.secrets", "objects.configs"};
     enum object object = shapes[found->fact->kind].object;
     const struct object_rule *rule = &check->role->objects[object];
     if (!rule->set || is_predefined(found))

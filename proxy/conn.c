@@ -75,7 +75,12 @@ static const struct {
     [PHASE_LOOKUP] = {"lookup", BIT(PHASE_LOOKUP) | BIT(PHASE_HELD) | ANSWERED, exchange_look_up},
     [PHASE_HELD] = {"held", BIT(PHASE_CONNECT) | BIT(PHASE_RESPOND) | ANSWERED, step_held},
     [PHASE_CONNECT] = {"connect", BIT(PHASE_CONNECT) | BIT(PHASE_RESPOND) | ANSWERED, step_held},
-    [PHASE_RESPOND] = {"respond", BIT(PHASE_TUNNEL) | ANSWERED, exchange_respond},
+    [PHASE_RESPOND] = {"respond", BIT(PHASE_VERIFY) | BIT(PHASE_TUNNEL) | ANSWERED,
+                       exchange_respond},
+    [PHASE_VERIFY] = {"verify",
+                      BIT(PHASE_VERIFY) | BIT(PHASE_RESPOND) | BIT(PHASE_REMOVE) | ANSWERED,
+                      exchange_verify},
+    [PHASE_REMOVE] = {"remove", ANSWERED, exchange_remove},
     [PHASE_TUNNEL] = {"tunnel", BIT(PHASE_LINGER) | BIT(PHASE_CLOSED), exchange_tunnel},
     [PHASE_DROP] = {"drop", BIT(PHASE_HEAD) | BIT(PHASE_LINGER) | BIT(PHASE_CLOSED), exchange_drop},
     [PHASE_LINGER] = {"linger", BIT(PHASE_CLOSED), step_linger},
@@ -87,6 +92,7 @@ enum {
     LINGER_S = 5,
     LINGER_STOPPING_S = 1,
     DROP_S = 30,
+    REMOVE_S = 30,
     CONNECT_S = 30,
     TLS_S = 30
 };
@@ -150,9 +156,15 @@ static void conn_clock(struct conn *conn, bool entered)
         break;
     case PHASE_WHO:
     case PHASE_LOOKUP: /* one deadline for all rounds */
+    case PHASE_VERIFY:
         if (!entered)
             return;
         seconds = lookup_timeout(config);
+        break;
+    case PHASE_REMOVE:
+        if (!entered)
+            return;
+        seconds = REMOVE_S;
         break;
     case PHASE_CONNECT:
     case PHASE_DROP:

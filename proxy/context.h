@@ -42,6 +42,7 @@ struct inquiry {
     struct facts facts;    /* what the daemon has said about the objects of the request */
     struct lookup *lookup; /* how it is asked; owns the answers. NULL: nothing was asked */
     int rounds;            /* times that the decision has asked */
+    struct str made;       /* ID of the container that was made, in the arena; p NULL: not known */
     struct arena arena;
     struct body body; /* when it must be whole before the decision */
 };

@@ -4,6 +4,7 @@
 
 #include "deny.h"
 #include "lookup.h"
+#include "respond_filter.h"
 #include "upstream.h"
 #include "who.h"
 
@@ -35,6 +36,7 @@ static struct inquiry *inquiry_take(struct context *context)
     inquiry->facts.count = 0;
     inquiry->facts.arena = &inquiry->arena;
     inquiry->rounds = 0;
+    inquiry->made = (struct str){NULL, 0};
     body_reset(&inquiry->body);
     return inquiry;
 }
@@ -456,7 +458,10 @@ static enum phase sent(struct exchange *exchange, const struct body_plan *plan)
     } else {
         exchange->up.done = true;
     }
-    inquiry_release(exchange);
+    if (exchange_needs_verify(exchange))
+        lookup_go_apart(inquiry->lookup);
+    else
+        inquiry_release(exchange);
     return PHASE_RESPOND;
 }
 
@@ -504,6 +509,7 @@ void exchange_finish(struct exchange *exchange)
         record_end(exchange);
     metrics_close(exchange->context->metrics, &exchange->span);
     inquiry_release(exchange);
+    respond_filter_drop(exchange);
     exchange->route = NULL;
     exchange->role = NULL;
     exchange->scan = (struct head_scan){0, 0, 0};

@@ -5,6 +5,7 @@
 #include "exec_table.h"
 #include "host_facts.h"
 #include "lookup.h"
+#include "respond_filter.h"
 #include "upstream.h"
 #include "who.h"
 
@@ -70,6 +71,8 @@ static enum phase allow(struct exchange *exchange)
                            "the request cannot be made to name what was judged in a way that "
                            "means the same to every reader");
     }
+    if (!respond_filter_keep(exchange, rewrites ? &sent : &inquiry->request))
+        return deny_as(exchange, 503, "out of memory");
     exchange->allowed = true;
     record_request(exchange);
     arena_reset(&exchange->context->scratch);
@@ -80,8 +83,7 @@ static enum phase allow(struct exchange *exchange)
 
 /* ---- looking up ------------------------------------------------------------------------------ */
 
-/* Bind sources are looked at here. True: something else is wanted, too. */
-static bool answer_here(struct exchange *exchange)
+bool exchange_answer_here(struct exchange *exchange)
 {
     struct facts *facts = &exchange->inquiry->facts;
     bool others = false;
@@ -107,7 +109,7 @@ static enum phase ask(struct exchange *exchange)
         return deny_as(exchange, 403,
                        "what this request names leads to other objects too many times to be "
                        "judged: containers that join containers, one upon the other");
-    if (!answer_here(exchange))
+    if (!exchange_answer_here(exchange))
         return exchange_decide(exchange);
     if (!inquiry->lookup)
         inquiry->lookup = lookup_new(&plan, &inquiry->facts);

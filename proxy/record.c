@@ -199,6 +199,23 @@ bool record_refused(struct exchange *exchange, int status, const char *why)
     return finish(exchange, &out);
 }
 
+bool record_verify(struct exchange *exchange, int status, bool removed)
+{
+    struct json_out out;
+    if (!open_line(exchange, &out))
+        return false;
+    begin(exchange, "verify", &out);
+    write_request(exchange, &out);
+    write_decision(exchange, &out);
+    json_out_key(&out, "status");
+    json_out_int(&out, status);
+    json_out_member(&out, "container", exchange->inquiry->made);
+    json_out_key(&out, "removed");
+    json_out_raw(&out, removed ? STR("true") : STR("false"));
+    write_facts(exchange->inquiry, &out);
+    return finish(exchange, &out);
+}
+
 void record_end(struct exchange *exchange)
 {
     struct json_out out;

@@ -26,6 +26,7 @@ import behaviour_tls
 import behaviour_tls_files
 import behaviour_tunnel
 import behaviour_upstream
+import behaviour_verify
 import behaviour_who
 import cases
 from harness import settings
@@ -34,7 +35,7 @@ SUITES = [behaviour_http, behaviour_stream, behaviour_upstream, behaviour_tunnel
           behaviour_admin, behaviour_audit, behaviour_build, behaviour_clients, behaviour_facts,
           behaviour_health, behaviour_hostpath, behaviour_process, behaviour_reload,
           behaviour_reload_load, behaviour_sandbox, behaviour_systemd, behaviour_test_command, behaviour_tls,
-          behaviour_tls_files, behaviour_who]
+          behaviour_tls_files, behaviour_verify, behaviour_who]
 
 
 class Report:

@@ -84,9 +84,15 @@ static const struct {
     {"owner, empty", ROLE("{\"owner\":{}}"),
      "1:42: owner has no \"label\", such as \"com.example.owner\"\n"
      "1:42: owner has no \"value\", such as \"${client}\"\n"},
-    {"owner, variable", ROLE("{\"owner\":{\"label\":\"o\",\"value\":\"${name}\"}}"),
-     "1:63: owner.value: \"${name}\" holds a '$' that begins none of ${client}, ${cert_cn}, "
+    {"owner, variable", ROLE("{\"owner\":{\"label\":\"o.o\",\"value\":\"${name}\"}}"),
+     "1:65: owner.value: \"${name}\" holds a '$' that begins none of ${client}, ${cert_cn}, "
      "${uid}, ${address}, ${container_name}, ${compose_project} and ${compose_service}\n"},
+    {"owner, no dot", ROLE("{\"owner\":{\"label\":\"image\",\"value\":\"a\"}}"),
+     "1:42: owner.label holds no '.', as in \"com.example.owner\": names without one are the "
+     "daemon's own in events\n"},
+    {"owner, equals", ROLE("{\"owner\":{\"label\":\"a.b=c\",\"value\":\"a\"}}"),
+     "1:42: owner.label holds a '=', which ends a label's name\n"},
+    {"owner", ROLE("{\"owner\":{\"label\":\"a.b\",\"value\":\"x-${uid}\",\"images\":true}}"), ""},
     {"responses", ROLE("{\"responses\":{}}"), "1:34: " LATER("responses")},
     {"limits", ROLE("{\"limits\":{}}"), "1:34: " LATER("limits")},
     {"signed", ROLE("{\"images\":{\"signed\":[]}}"), "1:44: " LATER("images.signed")},

@@ -272,7 +272,7 @@ static const struct operation_row {
     {OP_VolumeList, "application/json", "{\"Volumes\":[{\"Name\":\"a\",\"Labels\":null},{\"Labels\":" MINE "}],\"Warnings\":null}",
      "{\"Volumes\":[{\"Labels\":" MINE "}],\"Warnings\":null}"},
     {OP_NetworkList, "application/json", "[{\"Name\":\"bridge\",\"Containers\":{" OWN ":{},\"1\":{}}},{\"Name\":\"x\"}]",
-     "[{\"Name\":\"bridge\",\"Containers\":{\"1\":{}}}]"},
+     "[{\"Name\":\"bridge\",\"Containers\":{}}]"},
     {OP_NetworkList, "application/json", "[{\"Name\":\"none\"}]", "[{\"Name\":\"none\"}]"},
     {OP_NetworkList, "application/json", "[{\"Name\":\"none\",\"Containers\":{\"\\u0061\":{}}}]", NULL},
     {OP_NetworkInspect, "application/json", "{\"Containers\":{" OWN ":{\"a\":1}},\"Id\":\"x\"}\n", "{\"Containers\":{},\"Id\":\"x\"}\n"},
