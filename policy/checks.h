@@ -153,7 +153,7 @@ WHOLE(whole_connect);
 struct joined {
     struct str id; /* full; p NULL: it was not looked up */
     struct str
-        name; /* as the daemon has it; as asked where no look is needed; p NULL: not known yet */
+        name; /* as the daemon has it, or as asked where no look is needed; p NULL: not known */
 };
 enum finding judge_network(struct check *check, struct str name, struct joined *joined);
 // clang-format off
