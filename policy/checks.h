@@ -151,8 +151,9 @@ WHOLE(whole_connect);
 /* A network that is joined, by name or ID, a network mode included: which one it is and by which
    driver the daemon says. */
 struct joined {
-    struct str id;   /* full; p NULL: it was not looked up */
-    struct str name; /* as the daemon has it; as asked when it was not looked up */
+    struct str id; /* full; p NULL: it was not looked up */
+    struct str
+        name; /* as the daemon has it, or as asked where no look is needed; p NULL: not known */
 };
 enum finding judge_network(struct check *check, struct str name, struct joined *joined);
 // clang-format off

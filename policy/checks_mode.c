@@ -61,6 +61,7 @@ enum finding judge_network(struct check *check, struct str name, struct joined *
     *joined = (struct joined){.name = name};
     if (needs_no_look(name) || check_is_existing(check) || joins_all(check))
         return judge_named_network(check, name);
+    *joined = (struct joined){.name = {NULL, 0}};
     switch (check_look(check, FACT_NETWORK, name, &found)) {
     case LOOK_WAIT:
         return FINDING_PASS;
@@ -130,7 +131,7 @@ enum finding whole_connect(struct check *check)
     if (judge_network(check, check->request->name, &joined) != FINDING_PASS)
         return FINDING_REFUSE;
     check->decision->pinned = joined.id;
-    return judge(check, KEY_NETWORKS_NAMES, joined.name);
+    return joined.name.p ? judge(check, KEY_NETWORKS_NAMES, joined.name) : FINDING_PASS;
 }
 
 /* ---- namespaces ------------------------------------------------------------------------------ */

@@ -139,7 +139,8 @@ static inline struct str fact_expand(struct str text, struct str name, bool json
     return (struct str){out.p, out.len};
 }
 
-/* False: these facts have no such object. */
+/* False: these facts have no such object. A text says that it is missing, a list with a text that
+   it cannot be had. */
 static inline bool fact_from(const struct json *doc, const struct json_node *facts,
                              struct fact *fact, struct arena *arena)
 {
@@ -149,9 +150,13 @@ static inline bool fact_from(const struct json *doc, const struct json_node *fac
         found = json_get(doc, kind, STR("*"));
     if (!found)
         return false;
-    bool there = found->kind == JSON_OBJECT;
-    fact->state = there ? FACT_FOUND : FACT_MISSING;
-    fact->text = fact_expand(there ? json_raw(doc, found) : found->text, fact->name, there, arena);
+    const struct json_node *why = found->kind == JSON_ARRAY ? json_child(doc, found) : NULL;
+    bool there = found->kind != JSON_STRING && !why;
+    fact->state = there ? FACT_FOUND : why ? FACT_FAILED : FACT_MISSING;
+    fact->text = fact_expand(there ? json_raw(doc, found)
+                             : why ? why->text
+                                   : found->text,
+                             fact->name, there, arena);
     return true;
 }
 
