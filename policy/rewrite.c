@@ -18,8 +18,10 @@ enum finding pin_text(struct check *check, struct str before, struct str id, str
 {
     const struct str parts[] = {before, id, behind};
     const struct json_node *node = check->at;
-    if (id.n == 0 || check_is_existing(check) || !node || node->kind != JSON_STRING)
+    if (id.n == 0 || check_is_existing(check))
         return FINDING_PASS;
+    if (!node || node->kind != JSON_STRING)
+        return noted(check, false);
     struct str text = arena_join(check->arena, parts, ARRAY_LEN(parts));
     if (text.p && str_eq(text, node->text))
         return FINDING_PASS;
