@@ -188,8 +188,10 @@ const char *asker_set(struct asker *asker, struct str name, struct str value)
 bool asker_role(const struct asker *asker, const struct policy *policy, struct str role,
                 struct client_role *out)
 {
-    *out = role.p ? (struct client_role){.role = policy_role(policy, role)}
-                  : policy_client(policy, &asker->identity);
+    if (role.p)
+        *out = (struct client_role){.role = policy_role(policy, role)};
+    else
+        *out = policy_client(policy, &asker->identity);
     out->who = &asker->identity;
     return out->role || !role.p;
 }

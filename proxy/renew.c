@@ -16,8 +16,9 @@ void exchange_choose_role(struct exchange *exchange)
         struct client_identity identity = identity_client(exchange->peer);
         exchange->nameless = who_is_open(exchange, &identity);
         exchange->peer->fresh = false;
-        exchange->served = exchange->nameless ? (struct client_role){.role = NULL}
-                                              : policy_client(snapshot->policy, &identity);
+        exchange->served = policy_client(snapshot->policy, &identity);
+        if (exchange->nameless)
+            exchange->served = (struct client_role){.role = NULL};
     }
     snapshot_unref(old);
 }

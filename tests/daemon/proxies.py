@@ -65,7 +65,6 @@ FILE_ROLES = {
                        "mem_limit": {"max": "128m", "require": True}},
     },
     "swarm": SWARM,
-    "swarm-host": {"extends": "swarm", "containers": {"network_mode": ["**", "host"]}},
 }
 # Two clients of one proxy, each with what it makes itself and nothing else.
 TENANT = {
