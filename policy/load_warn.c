@@ -167,6 +167,7 @@ static void warn_of_role(const struct warner *warner, size_t at)
     warn_of_denied(warner, draft);
     warn_of_groups(warner, draft, view);
     load_warn_values(warner->loader, draft);
+    load_warn_limits(warner->loader, draft);
 }
 
 /* ---- parents and heirs ----------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 #include "exec_table.h"
 #include "host_facts.h"
 #include "lookup.h"
+#include "throttle.h"
 #include "upstream.h"
 #include "who.h"
 
@@ -69,6 +70,10 @@ static enum phase allow(struct exchange *exchange)
             return deny_as(exchange, 403,
                            "the request cannot be made to name what was judged in a way that "
                            "means the same to every reader");
+    }
+    if (!throttle_admits_stream(exchange)) {
+        arena_reset(&exchange->context->scratch);
+        return throttle_refuse(exchange, LIMIT_STREAMS, 429);
     }
     exchange->allowed = true;
     record_request(exchange);
