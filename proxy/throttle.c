@@ -72,20 +72,24 @@ static struct str identity_part(const struct identity *peer, char dst[16], char 
     return address_part(peer->address, dst);
 }
 
+/* All that is added is shorter than there is room: a role's name, and a digest. */
+static size_t add(char key[USAGE_KEY_MAX], size_t at, struct str text)
+{
+    text = str_head(text, USAGE_KEY_MAX - 1 - at);
+    if (text.n > 0)
+        memcpy(key + at, text.p, text.n);
+    return at + text.n;
+}
+
 /* Of a role: what uid 0 uses as one role takes nothing from it as another. */
 static struct str key_of(const struct exchange *exchange, char key[USAGE_KEY_MAX])
 {
     char part[16];
     struct str role = exchange->served.role ? str_of(role_name(exchange->served.role)) : STR("");
     struct str who = identity_part(exchange->peer, part, key);
-    size_t n = 1;
-    role = str_head(role, USAGE_KEY_MAX / 2);
-    memcpy(key + n, role.p, role.n);
-    n += role.n;
+    size_t n = add(key, 1, role);
     key[n++] = '\0';
-    who = str_head(who, USAGE_KEY_MAX - n);
-    memcpy(key + n, who.p, who.n);
-    return (struct str){key, n + who.n};
+    return (struct str){key, add(key, n, who)};
 }
 
 /* ---- refusals -------------------------------------------------------------------------------- */
@@ -189,7 +193,9 @@ void throttle_join(struct exchange *exchange)
     exchange->usage =
         usage_join(table, key, stays ? UINT64_MAX : limit_of(exchange, LIMIT_CONNECTIONS), now_ns(),
                    &exchange->place);
-    if (exchange->place != USAGE_WELCOME)
+    if (!exchange->usage)
+        exchange->place = USAGE_TURNED_AWAY; /* nobody goes uncounted */
+    else if (exchange->place != USAGE_WELCOME)
         note_crowd(exchange);
 }
 
@@ -207,6 +213,8 @@ void throttle_leave(struct exchange *exchange)
 enum phase throttle_turn_away(struct exchange *exchange)
 {
     char why[400], message[sizeof(why) + 16];
+    if (!exchange->usage)
+        return exchange_answer(exchange, 503, "sockwarden: out of memory", true), PHASE_CLOSED;
     explain(exchange, LIMIT_CONNECTIONS, 429, why, sizeof(why));
     snprintf(message, sizeof(message), "sockwarden: %s", why);
     enum phase next = exchange_answer(exchange, 429, message, true);

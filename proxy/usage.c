@@ -60,10 +60,15 @@ static void forget_oldest(struct usage_table *table)
 {
     struct usage *usage = table->oldest;
     struct usage **link = &table->chains[usage->chain];
-    idle_remove(table, usage);
     while (*link != usage)
         link = &(*link)->next;
     *link = usage->next;
+    table->oldest = usage->newer;
+    if (table->oldest)
+        table->oldest->older = NULL;
+    else
+        table->newest = NULL;
+    table->idle--;
     table->count--;
     free(usage);
 }
