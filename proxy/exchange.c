@@ -235,15 +235,14 @@ static enum phase take_head(struct exchange *exchange, size_t length)
     struct http_refusal refusal = {0, NULL};
     bool ok = http_request_read(bytes, &inquiry->http, &refusal);
     exchange->http10 = inquiry->http.head.minor == 0;
-    if (exchange->place != USAGE_WELCOME)
-        return throttle_turn_away(exchange);
     if (!ok)
         return throttle_admits(exchange, false)
                    ? exchange_refuse(exchange, refusal.status, refusal.why)
                    : throttle_refuse(exchange, LIMIT_REQUESTS_PER_SECOND, 429);
     if (exchange->nameless)
-        return refuse_nameless(exchange);
-    exchange->keep_alive = inquiry->http.keep_alive;
+        return exchange->place == USAGE_WELCOME ? refuse_nameless(exchange)
+                                                : throttle_turn_away(exchange);
+    exchange->keep_alive = inquiry->http.keep_alive && exchange->place == USAGE_WELCOME;
     exchange->to_head = str_is(inquiry->http.head.method, "HEAD");
     exchange->up = relay_new(exchange->client, NULL, inquiry->http.framing, inquiry->http.length);
     const char *distrust = exchange_distrust(exchange);

@@ -161,6 +161,8 @@ static void tell_the_rest(struct exchange *exchange, uint64_t now_s)
 enum phase throttle_refuse(struct exchange *exchange, enum limit limit, int status)
 {
     char why[400], message[sizeof(why) + 16];
+    if (exchange->place != USAGE_WELCOME)
+        return throttle_turn_away(exchange);
     explain(exchange, limit, status, why, sizeof(why));
     note(exchange, limit, status, why);
     snprintf(message, sizeof(message), "sockwarden: %s", why);
@@ -227,6 +229,8 @@ bool throttle_admits(struct exchange *exchange, bool ping)
 {
     struct usage *usage = exchange->usage;
     uint64_t rate = limit_of(exchange, LIMIT_REQUESTS_PER_SECOND);
+    if (exchange->place != USAGE_WELCOME)
+        return exchange->place == USAGE_CROWDED && ping && usage_take_ping(usage, clock_now_ns());
     if (rate == 0 || !usage)
         return true;
     uint64_t now = clock_now_ns();

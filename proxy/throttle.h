@@ -13,7 +13,8 @@ void throttle_leave(struct exchange *exchange);
 /* Answers a connection that is one too many; it has been recorded when it joined. */
 enum phase throttle_turn_away(struct exchange *exchange);
 
-/* May the peer send one more request just now? ping: it is one that asks only for life. */
+/* May the peer send one more request just now? On a connection that is one too many only a ping,
+   which asks no more than whether we live; it is closed after it. */
 bool throttle_admits(struct exchange *exchange, bool ping);
 /* The same for a request that is allowed, should it be a stream: it counts until
    throttle_end_stream(), which is safe without one. */
@@ -23,7 +24,7 @@ void throttle_end_stream(struct exchange *exchange);
 void throttle_body(const struct exchange *exchange, struct body *body);
 
 /* Records, at most once a second, and answers a request beyond this limit: 429, or 413 for a body
-   that alone is too large. */
+   that alone is too large. Or turns it away where its connection is one too many. */
 enum phase throttle_refuse(struct exchange *exchange, enum limit limit, int status);
 
 #endif

@@ -170,10 +170,12 @@ def connections():
         check(away.at_end(), "it stays open")
         refused(crowd[0].ask("GET", "/info"), "connections")
         check(crowd[0].at_end(), "it stays open, too")
+        equal(crowd[1].ask("GET", "/_ping").get("Connection"), "close", "a health check")
+        check(crowd[1].at_end(), "it stays open after a ping")
         equal(env.guest().ask("GET", "/_ping").status, 200, "another peer")
         for client in crowd + clients[:1]:
             client.close()
-        wait_for(lambda: env.ask("GET", "/_ping").status == 200, "there is room")
+        wait_for(lambda: env.ask("GET", "/info").status == 200, "there is room")
         for client in clients[1:]:
             equal(client.ask("GET", "/_ping").status, 200, "the others")
         line = env.wait_audit(record="refused", rule="limits.connections")[0]
@@ -200,7 +202,7 @@ def share():
         held = [env.client() for _ in range(100)]
         for client in held:
             equal(client.ask("GET", "/_ping").status, 200, "status")
-        answer = env.ask("GET", "/_ping")
+        answer = env.ask("GET", "/info")
         refused(answer, "connections")
         check("by default" in answer.message(), answer.message())
         for source in ("127.0.0.1", "127.0.0.2"):
@@ -226,7 +228,7 @@ def tls_connections():
         for client in held:
             equal(client.ask("GET", "/_ping").status, 200, "status")
         third = env.tls("alice")
-        refused(third.ask("GET", "/_ping"), "connections")
+        refused(third.ask("GET", "/info"), "connections")
         check(third.at_end(), "it stays open")
         certs.client("bob")
         equal(env.tls("bob").ask("GET", "/_ping").status, 200, "another certificate, the same address")
@@ -246,7 +248,7 @@ def reload():
         wait_for(lambda: env.metrics().get("sockwarden_reloads_total", result="success") == 1, "the reload")
         for client in clients:
             equal(client.ask("GET", "/info").status, 200, "an old connection")
-        refused(env.ask("GET", "/_ping"), "connections")
+        refused(env.ask("GET", "/info"), "connections")
         statuses = [clients[0].ask("GET", "/info").status for _ in range(5)]
         check(429 in statuses, f"statuses {statuses}")
 
