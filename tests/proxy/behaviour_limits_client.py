@@ -404,7 +404,7 @@ def fair(limits, line, what):
         text = f"{what}: median and p99 of {quiet[0]:.2f} and {quiet[1]:.2f} ms alone, " \
                f"{beside[0]:.2f} and {beside[1]:.2f} ms beside it"
         print(f"     {text}", flush=True)
-        bound = (20 * quiet[1] + 100) * (5 if settings["sanitized"] else 1)
+        bound = (20 * quiet[1] + 250) * (5 if settings["sanitized"] else 1)
         if beside[1] > bound:
             raise Failure(f"{text}; more than {bound:.0f} ms")
 
