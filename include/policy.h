@@ -351,6 +351,22 @@ struct hide; /* see hide.h */
    where it has one, and the proxy's own container, where that is known. owner: of policy_owner();
    borrowed, as is what *out gets of the role. False: nothing is hidden. */
 bool role_hides(const struct role *role, struct str owner, struct hide *out);
+/* `limits` of a role: what one client may use at a time. The last one belongs to the first. */
+enum limit {
+    LIMIT_REQUESTS_PER_SECOND,
+    LIMIT_CONNECTIONS,
+    LIMIT_STREAMS,
+    LIMIT_BODY_BYTES,
+    LIMIT_BURST,
+    LIMIT_COUNT
+};
+const char *limit_name(enum limit limit); /* "connections" */
+const char *limit_rule(enum limit limit); /* "limits.connections" */
+/* False: the role, which may be NULL, does not say; *out is as before. */
+bool role_limit(const struct role *role, enum limit limit, uint64_t *out);
+/* Does the answer last until somebody ends it: events, followed logs and statistics, what becomes
+   a tunnel? The route is known. */
+bool request_streams(const struct request *request);
 
 /* May the role build by BuildKit, whose tunnels are not inspected? */
 bool role_buildkit(const struct role *role);

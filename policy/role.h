@@ -127,6 +127,12 @@ struct owner {
     bool images;      /* images must carry it, too */
 };
 
+/* One of `limits`; enum limit is in policy.h. */
+struct limit_value {
+    bool set; /* else the proxy's default */
+    uint64_t value;
+};
+
 struct role {
     const char *name;      /* "ci", "builtin:default" */
     const struct own *own; /* of the policy, one for all roles */
@@ -141,6 +147,7 @@ struct role {
     size_t open_count;
     struct object_rule objects[OBJECT_COUNT];
     struct owner owner;
+    struct limit_value limits[LIMIT_COUNT];
     struct constraint keys[KEY_COUNT];
 };
 

@@ -10,6 +10,7 @@
 #include "peer_container.h"
 #include "reload.h"
 #include "upstream.h"
+#include "usage.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -188,7 +189,8 @@ static bool open_workers(struct daemon *daemon)
     daemon->workers = calloc(count, sizeof(*daemon->workers));
     daemon->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     daemon->shared.execs = exec_table_new();
-    if (!daemon->workers || !daemon->sha256 || !daemon->shared.execs) {
+    daemon->shared.usages = usage_table_new();
+    if (!daemon->workers || !daemon->sha256 || !daemon->shared.execs || !daemon->shared.usages) {
         log_error("out of memory");
         return false;
     }
@@ -367,6 +369,7 @@ static void take_down(struct daemon *daemon)
     free(daemon->workers);
     EVP_MD_free(daemon->sha256);
     exec_table_free(daemon->shared.execs);
+    usage_table_free(daemon->shared.usages);
     audit_close(daemon->sink);
     host_root_close(&daemon->host_root);
     systemd_close_notifier(&daemon->notifier);

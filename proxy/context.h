@@ -18,6 +18,7 @@
 
 struct exec_table;
 struct lookup;
+struct usage_table;
 
 /* What all loops count together. */
 struct shared {
@@ -26,6 +27,7 @@ struct shared {
     atomic_size_t fact_bytes;          /* room held for what the daemon has said of objects */
     atomic_uint lookup_lines;          /* connections of look-ups beside the clients' own */
     struct exec_table *execs;          /* commands made through the proxy */
+    struct usage_table *usages;        /* what each client uses; NULL: nobody is limited */
     const struct host_root *host_root; /* where bind sources are looked at; NULL: by name only */
     atomic_ullong paused_ms;           /* monotonic: when clients last had to wait; 0: never */
 };

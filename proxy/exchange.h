@@ -7,6 +7,7 @@
 #include "http_response.h"
 #include "identity.h"
 #include "relay.h"
+#include "usage.h"
 
 struct respond_filter;
 
@@ -39,6 +40,8 @@ struct exchange {
     struct snapshot *snapshot; /* that chose `served`; a reference. NULL: nobody is known yet */
     struct client_role served; /* what the policy says of the peer; of the connection */
     struct tls_trust trust;    /* in the peer's certificate */
+    struct usage *usage;       /* of the peer, of whom the connection is one; NULL: not counted */
+    enum usage_place place;    /* of the connection among the peer's */
     struct inquiry *inquiry;   /* from the head until the request has been sent on, or verified */
     const struct route *route; /* NULL until known */
     const struct role *role;   /* that judged it */
@@ -49,6 +52,8 @@ struct exchange {
     uint64_t client_in, client_out; /* the client's counters when the request began */
     uint16_t status;                /* of the response; 0: none yet */
     bool nameless;                  /* the role depends on the peer's container, not known yet */
+    bool known;                     /* it was, when the connection was counted as the peer's */
+    bool streaming;                 /* counts as one of the peer's streams */
     bool http10;                    /* the client speaks HTTP/1.0 */
     bool to_head;                   /* a HEAD: the response has no body */
     bool keep_alive;                /* the client may send another request after this one */
@@ -110,6 +115,9 @@ void exchange_pool_free(struct context *context);
    ("end"). status 0: none was sent. False: no memory for it. */
 bool record_request(struct exchange *exchange);
 bool record_refused(struct exchange *exchange, int status, const char *why);
+/* The same for a limit of the peer, by its rule; the line stands for count refusals. */
+bool record_limited(struct exchange *exchange, const char *rule, const char *why, int status,
+                    uint64_t count);
 void record_end(struct exchange *exchange);
 /* The line of a container that was made and did not pass when it was looked at again ("verify"). */
 bool record_verify(struct exchange *exchange, int status, bool removed);

@@ -6,6 +6,7 @@
 #include "host_facts.h"
 #include "lookup.h"
 #include "respond_filter.h"
+#include "throttle.h"
 #include "upstream.h"
 #include "who.h"
 
@@ -70,6 +71,10 @@ static enum phase allow(struct exchange *exchange)
             return deny_as(exchange, 403,
                            "the request cannot be made to name what was judged in a way that "
                            "means the same to every reader");
+    }
+    if (!throttle_admits_stream(exchange)) {
+        arena_reset(&exchange->context->scratch);
+        return throttle_refuse(exchange, LIMIT_STREAMS, 429);
     }
     if (!respond_filter_keep(exchange, rewrites ? &sent : &inquiry->request))
         return deny_as(exchange, 503, "out of memory");

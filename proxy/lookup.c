@@ -362,6 +362,7 @@ static void take_body(struct lookup *lookup, struct line *line)
     case BODY_LARGE:
         fail(lookup, line, "the daemon's answer is larger than this proxy reads");
         return;
+    case BODY_CROWDED: /* of clients' bodies only */
     case BODY_NO_MEMORY:
         fail(lookup, line, "too many answers are being read just now");
         return;

@@ -2,6 +2,7 @@
    certificate. What has been let through keeps the role that it was judged by. */
 #include "exchange.h"
 #include "stream_tls.h"
+#include "throttle.h"
 #include "who.h"
 
 void exchange_choose_role(struct exchange *exchange)
@@ -21,6 +22,7 @@ void exchange_choose_role(struct exchange *exchange)
             exchange->served = (struct client_role){.role = NULL};
     }
     snapshot_unref(old);
+    throttle_join(exchange);
 }
 
 const char *exchange_distrust(struct exchange *exchange)

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 
 enum {
-    FILLS_PER_STEP = 16,        /* reads of a body that is collected, in one turn */
-    BODIES_HELD_MAX = 64 << 20, /* bytes of answers that all connections together collect */
+    FILLS_PER_STEP = 16,         /* reads of a body that is collected, in one turn */
+    ANSWERS_HELD_MAX = 64 << 20, /* bytes of answers that all connections together collect */
 };
 
 struct respond_filter {
@@ -159,7 +159,7 @@ static enum phase begin_whole(struct exchange *exchange, const struct http_respo
                                .announced = http->length,
                                .limit = FILTER_HELD_MAX,
                                .held = &exchange->context->shared->fact_bytes,
-                               .held_max = BODIES_HELD_MAX,
+                               .held_max = ANSWERS_HELD_MAX,
                                .chunked = {.trailers = true}};
     stream_consume(exchange->upstream, length);
     return PHASE_RESPOND;
@@ -206,6 +206,7 @@ static enum phase step_whole(struct exchange *exchange)
             return exchange_bad_answer(exchange, "its chunks are broken");
         case BODY_LARGE:
             return exchange_bad_answer(exchange, "it is larger than this proxy filters");
+        case BODY_CROWDED: /* of clients' bodies only */
         case BODY_NO_MEMORY:
             return exchange_bad_answer(exchange, "too many answers are being filtered just now");
         }

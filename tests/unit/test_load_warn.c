@@ -84,6 +84,15 @@ static const struct {
      CLIENTS(CI, "\"ci\":{},\"base\":{},\"dev\":{\"extends\":\"base\"}"),
      "W2:18: " NOBODY("base") "W2:28: " NOBODY("dev")},
 
+    /* limits without effect */
+    {"burst alone", ROLE("{\"limits\":{\"burst\":5}}"),
+     "W1:34: limits.burst has no effect without limits.requests_per_second\n"},
+    {"burst and rate", ROLE("{\"limits\":{\"burst\":5,\"requests_per_second\":1}}"), ""},
+    {"burst on a parent's rate",
+     ROLES("\"ci\":{\"extends\":\"a\",\"limits\":{\"burst\":5}},"
+           "\"a\":{\"limits\":{\"requests_per_second\":1}}"),
+     "W1:36: " LONELY("ci")},
+
     /* deny without effect */
     {"deny of an operation", ROLE("{\"allow\":[\"@read\"],\"deny\":[\"ContainerTop\"]}"), ""},
     {"deny of what is not allowed", ROLE("{\"allow\":[\"@read\"],\"deny\":[\"ContainerLogs\"]}"),
