@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -316,20 +317,34 @@ void audit_output_tell(struct audit_output *output, int error)
     output->error = error;
 }
 
-/* One that has failed may be mended although no line has been written since. A file gets room for
-   its next line, without its size or its lines being touched; of a device only a line can tell. */
+enum { ROOM = 4096 }; /* bytes of a next line */
+
+/* The limit of the process (ulimit -f), which fallocate() does not ask for. */
+static bool is_below_limit(off_t size)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||
+           (rlim_t)size + ROOM <= limit.rlim_cur;
+}
+
+/* A file gets room for its next line, without its size or its lines being touched. */
+static bool has_file_room(struct audit_output *output)
+{
+    struct stat st;
+    return audit_output_look(output) && fstat(output->fd, &st) == 0 && is_below_limit(st.st_size) &&
+           fallocate(output->fd, FALLOC_FL_KEEP_SIZE, st.st_size, ROOM) == 0;
+}
+
+/* One that has failed may be mended although no line has been written since; of a device only a
+   line can tell. */
 bool audit_output_can_write(struct audit_output *output)
 {
-    enum { ROOM = 4096 };
     struct pollfd poll_fd = {.fd = output->fd, .events = POLLOUT};
-    struct stat st;
     if (!output->failing)
         return true;
-    if (output->is_socket)
-        return audit_socket_connect(&output->socket, output->fd) && poll(&poll_fd, 1, 0) == 1 &&
-               poll_fd.revents == POLLOUT;
-    if (output->polls)
+    if (output->is_socket && !audit_socket_connect(&output->socket, output->fd))
+        return false;
+    if (output->polls || output->is_socket)
         return poll(&poll_fd, 1, 0) == 1 && poll_fd.revents == POLLOUT;
-    return output->regular && audit_output_look(output) && fstat(output->fd, &st) == 0 &&
-           fallocate(output->fd, FALLOC_FL_KEEP_SIZE, st.st_size, ROOM) == 0;
+    return output->regular && has_file_room(output);
 }
