@@ -207,7 +207,8 @@ bool audit_end_read(struct audit_hasher *hasher, int fd, off_t size, struct audi
     audit_hash_zero(out->last);
     if (size <= 0)
         return true;
-    off_t from = size > 2 * AUDIT_LINE_MAX ? size - 2 * AUDIT_LINE_MAX : 0;
+    const off_t most = (off_t)2 * AUDIT_LINE_MAX;
+    off_t from = size > most ? size - most : 0;
     size_t n = (size_t)(size - from);
     char *bytes = malloc(n);
     if (!bytes)

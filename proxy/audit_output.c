@@ -146,6 +146,8 @@ static size_t mend_half_line(struct audit_output *output, struct str lines, size
     struct str rest = str_skip(lines, written);
     rest = str_head(rest, str_find(rest, '\n') + 1);
     output->size += (off_t)written;
+    if (rest.n == 0)
+        return whole;
     output->rest = malloc(rest.n);
     if (!output->rest) {
         log_error("the audit log %s holds half a line", output->name);

@@ -65,7 +65,7 @@ static void read_host(char dst[65])
         if (*p <= ' ' || *p > '~')
             *p = '_';
     if (!dst[0])
-        strcpy(dst, "-");
+        memcpy(dst, "-", 2);
 }
 
 int audit_socket_open(struct audit_socket *audit, enum audit_protocol protocol, const char *path,
@@ -76,7 +76,7 @@ int audit_socket_open(struct audit_socket *audit, enum audit_protocol protocol, 
     *audit = (struct audit_socket){.protocol = protocol, .address.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof(audit->address.sun_path) || path[0] != '/')
         return err_set(err, 0, 0, "--audit-log %s: %s is no path of a socket", name, path), -1;
-    strcpy(audit->address.sun_path, path);
+    memcpy(audit->address.sun_path, path, strlen(path) + 1);
     read_host(audit->host);
     audit->text = malloc(DATAGRAM_MAX);
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -14,7 +14,8 @@ bool audit_verify_open(struct audit_verifier *verifier)
     *verifier = (struct audit_verifier){.lines = 0};
     audit_hash_zero(verifier->last);
     verifier->seen = calloc(AUDIT_SEEN_MAX, sizeof(*verifier->seen));
-    return audit_hasher_open(&verifier->hasher) && verifier->seen;
+    verifier->line = (struct audit_text){malloc(AUDIT_LINE_MAX), 0, AUDIT_LINE_MAX};
+    return audit_hasher_open(&verifier->hasher) && verifier->seen && verifier->line.p;
 }
 
 void audit_verify_close(struct audit_verifier *verifier)
@@ -53,7 +54,7 @@ static const char *why_no_link(struct str line)
     arena_free(&arena);
     if (json)
         return "it does not end in prev and hash, so it is no line of this chain";
-    if (line.n == 0)
+    if (line.n == 0 || !line.p)
         return "it is empty";
     if (line.p[0] == '{' && line.p[line.n - 1] != '}')
         return "it is torn: half a line, and no line behind it that explains it";
@@ -216,14 +217,10 @@ void audit_verify_file(struct audit_verifier *verifier, const char *name)
 static void keep(struct audit_verifier *verifier, struct str bytes)
 {
     struct audit_text *line = &verifier->line;
-    if (!line->p) {
-        line->p = malloc(AUDIT_LINE_MAX);
-        line->cap = line->p ? AUDIT_LINE_MAX : 0;
-    }
     size_t n = line->cap - line->len;
     verifier->too_long |= bytes.n > n;
     n = bytes.n < n ? bytes.n : n;
-    if (n)
+    if (n && line->p)
         memcpy(line->p + line->len, bytes.p, n);
     line->len += n;
 }
