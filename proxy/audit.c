@@ -88,6 +88,10 @@ static bool open_target(struct audit_sink *sink, const char *name, struct err *e
     if (!audit_output_open(&target->output, name, err))
         return false;
     sink->count++;
+    for (size_t i = 0; i + 1 < sink->count; i++)
+        if (audit_output_same_file(&sink->targets[i].output, &target->output))
+            return err_set(err, 0, 0, "--audit-log %s and %s are one file: name it once",
+                           sink->targets[i].output.name, target->output.name);
     return resume(sink, target, err);
 }
 
@@ -106,18 +110,6 @@ struct audit_sink *audit_open(const char *const *targets, size_t count, struct e
             return NULL;
         }
     return sink;
-}
-
-void audit_close(struct audit_sink *sink)
-{
-    if (!sink)
-        return;
-    for (size_t i = 0; i < sink->count; i++)
-        audit_output_close(&sink->targets[i].output);
-    audit_hasher_close(&sink->hasher);
-    free(sink->text.p);
-    pthread_mutex_destroy(&sink->lock);
-    free(sink);
 }
 
 void audit_give(struct audit_sink *sink, uid_t uid, gid_t gid)
@@ -271,6 +263,24 @@ bool audit_can_write(struct audit_sink *sink, char *why, size_t cap)
     return ok;
 }
 
+/* ---- closing ------------------------------------------------------------------------------- */
+
+void audit_close(struct audit_sink *sink)
+{
+    if (!sink)
+        return;
+    for (size_t i = 0; i < sink->count; i++) {
+        struct target *target = &sink->targets[i];
+        if (target->lost && audit_output_look(&target->output))
+            note_lost(sink, target); /* the last occasion */
+        audit_output_close(&target->output);
+    }
+    audit_hasher_close(&sink->hasher);
+    free(sink->text.p);
+    pthread_mutex_destroy(&sink->lock);
+    free(sink);
+}
+
 /* ---- opened again --------------------------------------------------------------------------- */
 
 bool audit_has_files(const struct audit_sink *sink)
@@ -297,8 +307,12 @@ static bool open_all_again(const struct audit_sink *sink, int fds[AUDIT_TARGETS_
 
 /* Whoever listens at a socket's path now gets the lines; if nobody does, the next line will tell.
  */
-static int take_again(struct audit_output *output, int fd)
+static int take_again(struct audit_sink *sink, struct target *target, int fd)
 {
+    struct audit_output *output = &target->output;
+    if (fd >= 0 && target->torn)
+        note_torn(sink, target); /* it belongs into the old file, if anywhere */
+    target->torn = fd >= 0 ? 0 : target->torn;
     if (fd >= 0)
         return audit_output_replace(output, fd);
     if (output->is_socket)
@@ -314,7 +328,7 @@ bool audit_reopen(struct audit_sink *sink, struct err *err)
     bool ok = open_all_again(sink, fds, err);
     pthread_mutex_lock(&sink->lock);
     for (size_t i = 0; i < sink->count && ok; i++)
-        fds[i] = take_again(&sink->targets[i].output, fds[i]);
+        fds[i] = take_again(sink, &sink->targets[i], fds[i]);
     pthread_mutex_unlock(&sink->lock);
     for (size_t i = 0; i < sink->count; i++)
         if (fds[i] >= 0)

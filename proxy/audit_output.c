@@ -245,12 +245,19 @@ static bool make_again(struct audit_output *output)
     return true;
 }
 
+/* A name such as /dev/stderr leads to the file even when it is removed. */
+static bool still_leads_there(const struct audit_output *output, const struct stat *own)
+{
+    struct stat st;
+    return stat(output->path, &st) == 0 && st.st_dev == own->st_dev && st.st_ino == own->st_ino;
+}
+
 bool audit_output_look(struct audit_output *output)
 {
     struct stat st;
     if (!output->regular || fstat(output->fd, &st) != 0)
         return true;
-    if (st.st_nlink == 0 && output->path)
+    if (st.st_nlink == 0 && output->path && !still_leads_there(output, &st))
         return make_again(output);
     if (st.st_size < output->size) {
         log_error("the audit log %s was cut by somebody from %lld to %lld bytes; what was written "
@@ -266,6 +273,13 @@ bool audit_output_look(struct audit_output *output)
     }
     output->size = st.st_size;
     return true;
+}
+
+bool audit_output_same_file(const struct audit_output *a, const struct audit_output *b)
+{
+    struct stat first, second;
+    return a->regular && b->regular && fstat(a->fd, &first) == 0 && fstat(b->fd, &second) == 0 &&
+           first.st_dev == second.st_dev && first.st_ino == second.st_ino;
 }
 
 bool audit_output_is_replaced(const struct audit_output *output)

@@ -45,6 +45,8 @@ const char *audit_output_why(int error);
 /* Could a line be written, as far as that can be told without writing one? */
 bool audit_output_can_write(struct audit_output *output);
 
+/* Are these one file? */
+bool audit_output_same_file(const struct audit_output *a, const struct audit_output *b);
 /* Is it a file with a name, which a reload opens again? */
 bool audit_output_is_replaced(const struct audit_output *output);
 /* The file of that name once more, or -1 with err set; nothing has changed yet. */

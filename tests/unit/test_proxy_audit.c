@@ -91,10 +91,13 @@ static void test_cannot_open(void **state)
     assert_non_null(strstr(err.text, folder));
     const char *many[AUDIT_TARGETS_MAX + 1];
     for (size_t i = 0; i < ARRAY_LEN(many); i++)
-        many[i] = path;
+        many[i] = "/dev/null";
     err.set = false;
     assert_null(audit_open(many, ARRAY_LEN(many), &err));
     assert_non_null(strstr(err.text, "more than 8"));
+    err.set = false;
+    assert_null(audit_open((const char *const[]){path, other, path}, 3, &err));
+    assert_non_null(strstr(err.text, "are one file"));
 }
 
 /* Writes lines while files may have so many bytes. */
@@ -156,9 +159,9 @@ static void test_other_target(void **state)
     audit_close(sink);
     sink = open_sink(path, other);
     assert_false(write_limited(sink, sizeof(LINE("old")) - 1 + AUDIT_LINK_BYTES, STR(LINE("new"))));
-    audit_close(sink);
     expect_file(path, LINE("old"));
     expect_file(other, LINE("new"));
+    audit_close(sink);
 }
 
 /* Reads a pipe slowly, to its end. */

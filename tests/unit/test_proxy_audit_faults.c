@@ -155,6 +155,38 @@ static void test_no_cut(void **state)
     }
 }
 
+/* What is lost is said at the end, at the latest; half a line of before belongs into its own file.
+ */
+static void test_last_occasions(void **state)
+{
+    (void)state;
+    struct err err = {.set = false};
+    char moved[80];
+    struct audit_sink *sink = open_sink(path, NULL);
+    fault.error = ENOSPC;
+    fault.errors = 1;
+    assert_false(audit_write(sink, STR(LINE("a"))));
+    audit_close(sink);
+    expect_file(path, LOST(1, "No space left on device"));
+    FILE *file = fopen(path, "a");
+    assert_non_null(file);
+    fputs("{\"half", file);
+    fclose(file);
+    sink = open_sink(path, NULL);
+    snprintf(moved, sizeof(moved), "%s.1", path);
+    assert_int_equal(rename(path, moved), 0);
+    assert_true(audit_reopen(sink, &err));
+    assert_true(audit_write(sink, STR(LINE("b"))));
+    audit_close(sink);
+    expect_file(path, LINE("b"));
+    size_t length;
+    char *text = file_text(moved, &length);
+    expect_chain((struct str){text, length}, NULL);
+    assert_non_null(strstr(text, "{\"half\n{\"time\":"));
+    free(text);
+    unlink(moved);
+}
+
 /* A turn's lines are one write. */
 static void test_one_write(void **state)
 {
@@ -552,10 +584,19 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, remove_files)
     const struct CMUnitTest tests[] = {
-        TEST(test_errors),    TEST(test_short_writes), TEST(test_no_cut),
-        TEST(test_one_write), TEST(test_removed),      TEST(test_cut),
-        TEST(test_threads),   TEST(test_syslog),       TEST(test_syslog_parts),
-        TEST(test_journald),  TEST(test_socket_names), TEST(test_socket_comes_and_goes),
+        TEST(test_errors),
+        TEST(test_short_writes),
+        TEST(test_no_cut),
+        TEST(test_last_occasions),
+        TEST(test_one_write),
+        TEST(test_removed),
+        TEST(test_cut),
+        TEST(test_threads),
+        TEST(test_syslog),
+        TEST(test_syslog_parts),
+        TEST(test_journald),
+        TEST(test_socket_names),
+        TEST(test_socket_comes_and_goes),
     };
     return cmocka_run_group_tests(tests, set_up, clean_up);
 }
