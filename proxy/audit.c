@@ -18,6 +18,7 @@
 struct target {
     struct audit_output output;
     char last[AUDIT_HASH_LEN]; /* hash of its last line */
+    bool resumed;              /* that was read from a file at start */
     uint64_t lost;             /* lines that it lacks since then */
     int lost_error;            /* errno of the first of them */
     uint64_t torn;             /* bytes of half a line that it ended in at start */
@@ -58,6 +59,7 @@ static bool resume(struct audit_sink *sink, struct target *target, struct err *e
     if (!audit_output_read_end(output, &sink->hasher, &end, err))
         return false;
     memcpy(target->last, end.last, sizeof(target->last));
+    target->resumed = end.kind == AUDIT_END_LINK;
     if (!output->path)
         return true;
     output->unended = end.unended;
@@ -95,6 +97,18 @@ static bool open_target(struct audit_sink *sink, const char *name, struct err *e
     return resume(sink, target, err);
 }
 
+/* What cannot be read back goes on with the first file that can: both then hold the same lines with
+   the same hashes, so that one vouches for the other. */
+static void share_chain(struct audit_sink *sink)
+{
+    size_t first = 0;
+    while (first < sink->count && !sink->targets[first].resumed)
+        first++;
+    for (size_t i = 0; i < sink->count && first < sink->count; i++)
+        if (!sink->targets[i].output.regular)
+            memcpy(sink->targets[i].last, sink->targets[first].last, AUDIT_HASH_LEN);
+}
+
 struct audit_sink *audit_open(const char *const *targets, size_t count, struct err *err)
 {
     struct audit_sink *sink = calloc(1, sizeof(*sink));
@@ -109,6 +123,7 @@ struct audit_sink *audit_open(const char *const *targets, size_t count, struct e
             audit_close(sink);
             return NULL;
         }
+    share_chain(sink);
     return sink;
 }
 

@@ -107,7 +107,7 @@ def tampering():
         path = env.audit_path
         lines = read(path).splitlines(True)
         rows = (
-            ([*lines[:2], lines[2].replace(b'"allow"', b'"deny"'), *lines[3:]], 3, "it was changed"),
+            (lines[:2] + [lines[2].replace(b'"allow"', b'"deny"')] + lines[3:], 3, "it was changed"),
             (lines[:2] + lines[3:], 3, "its prev is not the hash of the line before it: lines"),
             ([lines[0], lines[2], lines[1], *lines[3:]], 2, "it is in wrong order"),
             (lines[:3] + lines[2:], 4, "it stands here a second time"),
@@ -241,7 +241,7 @@ def losses(data):
 
 @suite.test
 def full_file_system():
-    """ENOSPC on a small tmpfs: 503, /readyz tells; with room again it goes on, and says what it lacks"""
+    """ENOSPC on a small tmpfs: 503, /readyz tells; with room again it goes on, and tells the loss"""
     if not root():
         return
     with AdminEnv(start=False, audit=False) as env:
@@ -339,14 +339,15 @@ def copytruncate():
         ask_all(env)                            # between copy and truncation: lost
         os.truncate(env.audit_path, 0)
         ask_all(env)
-        check("was cut by somebody" in env.stderr() and "copytruncate" in env.stderr(), env.stderr())
+        said = env.stderr()
+        check("was cut by somebody" in said and "copytruncate" in said, said)
         whole(env.audit_path)
         broken(f"{env.audit_path}:1: its prev is not", copy, env.audit_path)
 
 
 @suite.test
 def logrotate_recipe():
-    """the recipe of the manual, with logrotate itself where it is installed: one chain, none lost"""
+    """the manual's recipe, with logrotate itself where it is installed: one chain, none lost"""
     with Env("--workers", "2") as env:
         with open(os.path.join(os.path.dirname(__file__), "../../proxy/sockwarden.8"),
                   encoding="utf-8") as file:
@@ -437,7 +438,7 @@ def several_targets():
 
 @suite.test
 def socket_gone():
-    """syslog goes away: 503 and /readyz; it comes back: all goes on, without a restart, sandboxed"""
+    """syslog goes away: 503 and /readyz; it comes back: all goes on, no restart, sandboxed"""
     for kind in ("syslog", "journald"):
         with AdminEnv(audit=False, start=False) as env:
             with contextlib.closing(Receiver(env.dir + "/log")) as receiver:

@@ -428,6 +428,28 @@ static void test_syslog(void **state)
     close(fd);
 }
 
+/* Beside a file, a socket has the same lines with the same hashes. */
+static void test_shared_chain(void **state)
+{
+    (void)state;
+    char name[80];
+    struct audit_sink *sink = open_sink(other, NULL);
+    assert_true(audit_write(sink, STR(LINE("a"))));
+    audit_close(sink);
+    snprintf(name, sizeof(name), "syslog:%s", path);
+    int fd = receiver(path);
+    sink = open_sink(name, other);
+    assert_true(audit_write(sink, STR(LINE("b"))));
+    size_t length;
+    char *text = file_text(other, &length);
+    const char *last = text + sizeof(LINE("a")) - 1 + AUDIT_LINK_BYTES, *got = receive(fd);
+    text[length - 1] = '\0';
+    assert_string_equal(strstr(got, " - {") + 3, last);
+    free(text);
+    audit_close(sink);
+    close(fd);
+}
+
 /* A line that receivers would cut comes in parts, which put together are the line. */
 static void test_syslog_parts(void **state)
 {
@@ -584,19 +606,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, remove_files)
     const struct CMUnitTest tests[] = {
-        TEST(test_errors),
-        TEST(test_short_writes),
-        TEST(test_no_cut),
-        TEST(test_last_occasions),
-        TEST(test_one_write),
-        TEST(test_removed),
-        TEST(test_cut),
-        TEST(test_threads),
-        TEST(test_syslog),
-        TEST(test_syslog_parts),
-        TEST(test_journald),
-        TEST(test_socket_names),
-        TEST(test_socket_comes_and_goes),
+        TEST(test_errors),       TEST(test_short_writes),
+        TEST(test_no_cut),       TEST(test_last_occasions),
+        TEST(test_one_write),    TEST(test_removed),
+        TEST(test_cut),          TEST(test_threads),
+        TEST(test_shared_chain), TEST(test_syslog),
+        TEST(test_syslog_parts), TEST(test_journald),
+        TEST(test_socket_names), TEST(test_socket_comes_and_goes),
     };
     return cmocka_run_group_tests(tests, set_up, clean_up);
 }
