@@ -106,8 +106,9 @@ def tampering():
         env.stop()
         path = env.audit_path
         lines = read(path).splitlines(True)
+        deny = lines[2].replace(b'"allow"', b'"deny"')
         rows = (
-            (lines[:2] + [lines[2].replace(b'"allow"', b'"deny"')] + lines[3:], 3, "it was changed"),
+            (lines[:2] + [deny] + lines[3:], 3, "it was changed"),
             (lines[:2] + lines[3:], 3, "its prev is not the hash of the line before it: lines"),
             ([lines[0], lines[2], lines[1], *lines[3:]], 2, "it is in wrong order"),
             (lines[:3] + lines[2:], 4, "it stands here a second time"),
@@ -241,7 +242,7 @@ def losses(data):
 
 @suite.test
 def full_file_system():
-    """ENOSPC on a small tmpfs: 503, /readyz tells; with room again it goes on, and tells the loss"""
+    """ENOSPC on a small tmpfs: 503, /readyz tells; with room again it goes on and tells the loss"""
     if not root():
         return
     with AdminEnv(start=False, audit=False) as env:
