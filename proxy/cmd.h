@@ -14,6 +14,7 @@ int cmd_serve(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_test(int argc, char **argv);
+int cmd_audit(int argc, char **argv);
 int cmd_routes(int argc, char **argv);
 int cmd_roles(int argc, char **argv);
 int cmd_healthcheck(int argc, char **argv);

@@ -81,6 +81,7 @@ static bool watch_signals(struct daemon *daemon)
 {
     struct event_base *base = daemon->workers[0].context.loop.base;
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* an audit file at the limit of its size is a failed write */
     /* What libevent restores at the end, so that a late second signal cannot end us by itself. */
     signal(SIGTERM, SIG_IGN);
     signal(SIGINT, SIG_IGN);

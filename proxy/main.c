@@ -17,6 +17,7 @@ static const struct {
     {"explain", cmd_explain, "explain [options] [FILE]",
      "decide one raw HTTP request, from FILE or standard input"},
     {"test", cmd_test, "test [--verbose] CASEFILE...", "run your policy's cases, as in CI"},
+    {"audit", cmd_audit, "audit verify FILE...", "is the hash chain of these audit logs whole?"},
     {"routes", cmd_routes, "routes", "every operation of the Docker Engine API, tab-separated"},
     {"roles", cmd_roles, "roles [NAME]", "the built-in roles; with NAME its JSON"},
     {"healthcheck", cmd_healthcheck, "healthcheck [ADDRESS]",

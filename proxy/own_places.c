@@ -66,11 +66,6 @@ bool own_places_tell_socket(struct policy *policy, int fd, struct err *err)
     return policy_own_port(policy, ntohs(in->sin_port)) || err_set(err, 0, 0, "out of memory");
 }
 
-static bool is_file(const char *audit_log)
-{
-    return strcmp(audit_log, "-") != 0 && strcmp(audit_log, "none") != 0;
-}
-
 /* Read once: from within the sandbox it cannot be read again. Only the main thread asks. */
 static bool tell_container(struct policy *policy)
 {
@@ -93,7 +88,8 @@ bool own_places_tell(const struct config *config, struct policy *policy, struct 
         if (files[i] && !tell_path(policy, files[i], err))
             return false;
     for (size_t i = 0; i < config->audit_count; i++)
-        if (is_file(config->audit_logs[i]) && !tell_path(policy, config->audit_logs[i], err))
+        if (audit_target_is_file(config->audit_logs[i]) &&
+            !tell_path(policy, config->audit_logs[i], err))
             return false;
     return (!upstream || tell_path(policy, upstream, err)) &&
            (!config->policy || strcmp(config->policy, "-") == 0 ||
