@@ -136,6 +136,9 @@ FIELD(check_cap_add); FIELD(check_security_opt); FIELD(check_masked_paths);
 /* Part of whole_container. It also judges commands: a container's own user is not known here. */
 WHOLE(whole_user);
 WHOLE(whole_security); /* part of whole_container */
+/* Does a command that names no user run as the container's, which must conform and so is no root?
+ */
+bool user_is_containers(const struct check *check, struct str user);
 /* A user, "uid[:gid]" or a name, by containers.user. */
 enum finding judge_user_text(struct check *check, struct str user);
 /* One security option, "name=value", by the key's list. */

@@ -259,13 +259,17 @@ static enum finding judge_link(struct check *check, struct str text)
     return alias.p ? pin_text(check, STR(""), id, alias) : FINDING_UNSURE;
 }
 
-/* An inspect shows "/db:/web/alias" for what was asked for as "db:alias". */
+/* An inspect shows "/db:/web/alias" for what was asked for as "db:alias"; what is sent on has an ID
+   in place of the name. */
 static struct str link_as_asked(const struct check *check, struct str link)
 {
     struct str name = str_head(link, str_find(link, ':'));
     struct str alias = str_skip(link, name.n + 1);
     struct str parts[] = {str_skip(name, 1), STR(":"), str_skip(alias, str_rfind(alias, '/') + 1)};
-    if (!check_is_existing(check) || !str_starts(link, STR("/")) || !str_starts(alias, STR("/")))
+    const struct str asked[] = {name_as_asked(check, FACT_CONTAINER, name), str_skip(link, name.n)};
+    if (!check_is_existing(check))
+        return arena_join(check->arena, asked, ARRAY_LEN(asked));
+    if (!str_starts(link, STR("/")) || !str_starts(alias, STR("/")))
         return link;
     return arena_join(check->arena, parts, ARRAY_LEN(parts));
 }

@@ -297,6 +297,10 @@ static enum finding mount_volume(struct check *check, const struct json_node *mo
         if (!filled.p && !check->role->unrestricted)
             return FINDING_UNSURE;
         source = filled.p ? filled : STR("0");
+        if (!check->role->unrestricted && check_key(check, KEY_VOLUMES)->any)
+            return refuse_with(check, KEY_VOLUMES, source, NULL,
+                               "names a volume by a template, which may stand for any, also for "
+                               "one that this role could not have made; name it without");
     }
     struct named_volume volume = {.name = source,
                                   .driver = member_text(check, driver, "Name"),
@@ -397,7 +401,8 @@ enum finding check_volumes_from(struct check *check, const struct json_node *val
         check->at = item;
         struct str id;
         if (judge_container_name(check, name) != FINDING_PASS ||
-            judge(check, KEY_VOLUMES_FROM, name) != FINDING_PASS)
+            judge(check, KEY_VOLUMES_FROM, name_as_asked(check, FACT_CONTAINER, name)) !=
+                FINDING_PASS)
             return FINDING_REFUSE;
         /* What a container has got from others stands among its own mounts. */
         if (!check_is_existing(check) &&

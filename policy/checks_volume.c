@@ -243,14 +243,17 @@ static enum finding judge_named(struct check *check, struct str name)
                        shown, restart_phrase(check));
 }
 
-/* One that is there is looked at. Tasks of a service run on nodes that nobody can look at. */
+/* One that is there is looked at: of a service, too, whose tasks may run here. What there is on
+   other nodes nobody can tell. */
 static enum finding judge_used(struct check *check, const struct named_volume *volume)
 {
-    if (check_is_service(check) && judge_node_volume(check, volume->name) != FINDING_PASS)
+    bool service = check_is_service(check);
+    bool looks = stored_matters(check) || !sees_all(check, FACT_VOLUME);
+    if (service && judge_node_volume(check, volume->name) != FINDING_PASS)
         return FINDING_REFUSE;
-    return check_is_service(check) || (!stored_matters(check) && sees_all(check, FACT_VOLUME))
-               ? judge_named(check, volume->name)
-               : judge_stored_volume(check, volume, container_restarts(check));
+    if ((service || !looks) && judge_named(check, volume->name) != FINDING_PASS)
+        return FINDING_REFUSE;
+    return looks ? judge_stored_volume(check, volume, container_restarts(check)) : FINDING_PASS;
 }
 
 enum finding judge_volume(struct check *check, const struct named_volume *volume,

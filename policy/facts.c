@@ -166,6 +166,17 @@ struct str fact_text(const struct found *found, const char *path)
     return node && node->kind == JSON_STRING ? node->text : (struct str){NULL, 0};
 }
 
+struct str name_as_asked(const struct check *check, enum fact_kind kind, struct str value)
+{
+    const struct facts *facts = check->facts;
+    for (size_t i = 0; facts && i < facts->count; i++) {
+        const struct fact *fact = &facts->items[i];
+        if (fact->kind == kind && fact->id.n > 0 && str_eq(fact->id, value))
+            return fact->name;
+    }
+    return value;
+}
+
 /* ---- what is not there ----------------------------------------------------------------------- */
 
 /* dockerd's sentences; clients look for "No such" and "not found" in them. */

@@ -33,6 +33,10 @@ enum look check_make(struct check *check, enum fact_kind kind, struct str name, 
    takes it off the list. */
 void facts_make_last(struct facts *facts);
 
+/* What a full ID was asked by: the policy's lists hold names, and the request that is sent on has
+   IDs in their place. The value itself when it was asked by nothing else. */
+struct str name_as_asked(const struct check *check, enum fact_kind kind, struct str value);
+
 /* The node at a dotted path of exact names in a fact's document, or NULL; its text, or empty. */
 const struct json_node *fact_at(const struct found *found, const char *path);
 struct str fact_text(const struct found *found, const char *path);

@@ -8,12 +8,13 @@
 
 static const char swarm[] = "the swarm is everybody's: who changes it, or can join it, reaches "
                             "what others run in it";
+static const char buildkit[] = "what BuildKit is asked this way is not inspected: it lists and "
+                               "removes what the builds of others have left";
 static const char plugin[] = "plugins are everybody's: what others have may depend on them";
 
 static const char *const unowned[OP_COUNT] = {
     [OP_BuildPrune] = "the build cache has no owners, so nobody of this role may remove of it",
-    [OP_Grpc] = "what BuildKit is asked this way is not inspected: it lists and removes what the "
-                "builds of others have left",
+    [OP_Grpc] = buildkit,
     [OP_SwarmInit] = swarm,
     [OP_SwarmJoin] = swarm,
     [OP_SwarmLeave] = swarm,

@@ -58,7 +58,7 @@ def request(line, body=None):
     return head.encode() + b"\r\n" + data
 
 
-# name, what the daemon is asked in all (since the first version, and before), request
+# name, how often the daemon is asked in all, request
 ROWS = [
     ("`_ping`", 1, request("GET /_ping")),
     ("ContainerInspect, no fact", 1, request("GET /containers/web/json")),
@@ -99,7 +99,8 @@ class Daemon:
 
 
 class Proxy:
-    def __init__(self, binary, folder):
+    def __init__(self, binary):
+        self.folder = folder = tempfile.mkdtemp(prefix="sockwarden-bench-")
         self.path = folder + "/proxy.sock"
         self.daemon = Daemon(folder + "/daemon.sock")
         self.log = open(folder + "/log", "wb")
@@ -137,20 +138,17 @@ class Proxy:
                 total += int(file.read().split()[0])
         return total
 
-    def microseconds(self, data, times, rounds):
-        best = None
-        for _ in range(rounds):
-            before = self.cpu_ns()
-            self.ask(data, times)
-            spent = (self.cpu_ns() - before) / times / 1000
-            best = spent if best is None else min(best, spent)
-        return best
+    def microseconds(self, data, times):
+        """Of one request, in one round of so many."""
+        before = self.cpu_ns()
+        self.ask(data, times)
+        return (self.cpu_ns() - before) / times / 1000
 
-    def calls(self, data, times, folder):
+    def calls(self, data, times):
         """System calls of one request, or None."""
         if not shutil.which("strace"):
             return None
-        out = folder + "/strace"
+        out = self.folder + "/strace"
         tracer = subprocess.Popen(["strace", "-f", "-qq", "-p", str(self.popen.pid), "-o", out],
                                   stderr=subprocess.DEVNULL)
         end = time.monotonic() + 5
@@ -180,24 +178,21 @@ class Proxy:
         self.popen.terminate()
         self.popen.wait(10)
         self.log.close()
+        shutil.rmtree(self.folder)
 
 
-def measure(binary, options):
-    """[(microseconds, system calls or None, what the daemon was asked)] by row."""
-    folder = tempfile.mkdtemp(prefix="sockwarden-bench-")
-    proxy = Proxy(binary, folder)
-    out = []
-    try:
-        for _, _, data in ROWS:
-            proxy.ask(data, 20)
-            before = proxy.daemon.asked
-            spent = proxy.microseconds(data, options.times, options.rounds)
-            asked = (proxy.daemon.asked - before) / options.times / options.rounds
-            out.append((spent, proxy.calls(data, 200, folder), asked))
-    finally:
-        proxy.close()
-        shutil.rmtree(folder)
-    return out
+def measure(proxies, data, options):
+    """[(microseconds, system calls or None, what the daemon was asked)] of these proxies, which
+    take turns, so that they find the same machine."""
+    for proxy in proxies:
+        proxy.ask(data, 20)
+    asked = [proxy.daemon.asked for proxy in proxies]
+    rounds = [[proxy.microseconds(data, options.times) for proxy in proxies]
+              for _ in range(options.rounds)]
+    each = options.times * options.rounds
+    asked = [(proxy.daemon.asked - before) / each for proxy, before in zip(proxies, asked)]
+    return [(min(row[i] for row in rounds), proxy.calls(data, 200), asked[i])
+            for i, proxy in enumerate(proxies)]
 
 
 def shown(value, form):
@@ -211,19 +206,24 @@ def main():
     parser.add_argument("--times", type=int, default=300, help="requests of a round")
     parser.add_argument("--rounds", type=int, default=30)
     options = parser.parse_args()
-    columns = [measure(path, options) for path in (options.before, options.binary) if path]
     words = ["before: %s", "%s"] if options.before else ["%s"]
     names = [word % what for word in words for what in ("us", "system calls", "asked")]
     print("| request | " + " | ".join(names) + " |")
     print("|---|" + "---:|" * len(names))
     failed = False
-    for row, (name, asked, _) in enumerate(ROWS):
-        cells = [cell for column in columns for cell in (
-            "%.1f" % column[row][0], shown(column[row][1], "%.1f"), "%.0f" % column[row][2])]
-        print("| %s | %s |" % (name, " | ".join(cells)))
-        if abs(columns[-1][row][2] - asked) > 0.1:     # what is kept is asked again, now and then
-            print("%s: the daemon is asked %.2f times, not %d" % (name, columns[-1][row][2], asked))
-            failed = True
+    proxies = [Proxy(path) for path in (options.before, options.binary) if path]
+    try:
+        for name, asked, data in ROWS:
+            found = measure(proxies, data, options)
+            cells = [cell for spent, calls, times in found
+                     for cell in ("%.1f" % spent, shown(calls, "%.1f"), "%.0f" % times)]
+            print("| %s | %s |" % (name, " | ".join(cells)), flush=True)
+            if abs(found[-1][2] - asked) > 0.1:     # what is kept is asked again, now and then
+                print("%s: the daemon is asked %.2f times, not %d" % (name, found[-1][2], asked))
+                failed = True
+    finally:
+        for proxy in proxies:
+            proxy.close()
     return 1 if failed else 0
 
 

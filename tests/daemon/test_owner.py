@@ -4,6 +4,7 @@ import os
 
 import engine
 from harness import Proc, Skip, check, holds, same, scenario
+from test_who import SYSTEM, Shared
 
 IMAGE = "busybox:test"
 LABEL = "com.example.owner"
@@ -262,3 +263,41 @@ def owner_compose(t):
         found = t.engine("GET", "/" + kind, None, (200,))[1]
         found = found["Volumes"] if kind == "volumes" else found
         check(not any(one["Name"].startswith(shared) for one in found or []), "%s are left", kind)
+
+
+@scenario(cli=False, proxy=True, timeout=90)
+def owner_own_container(t):
+    """The container of the proxy is in no answer: lists, usage, networks and events."""
+    shared = Shared(t, start=False)
+    with open(shared.policy, "w") as file:
+        json.dump({"version": 1, "roles": {"default": {"allow": ["@ping", "@read", "@control"]}}}, file)
+    binds = SYSTEM + [shared.folder + ":/who", t.world.options.bin + ":/sockwarden:ro",
+                      t.world.daemon.socket + ":/docker.sock"]
+    own = t.made("/sockwarden", *shared.serve("/docker.sock", "/who"),
+                 HostConfig={"Binds": binds, "PidMode": "host"})
+    t.until("the proxy serves", shared.answers)
+    other = t.made("sleep", "1000")
+    ids = {name: t.inspect(name)["Id"] for name in (own, other)}
+
+    def ask(target, method="GET"):
+        status, body = engine.call(shared.socket, method, target)
+        same("status of %s (%r)" % (target, body[:200]), status, 200)
+        return body.decode()
+    for target in ("/v1.41/containers/json?all=1", "/v1.41/system/df", "/v1.41/networks/bridge",
+                   "/v1.24/networks"):
+        body = ask(target)
+        json.loads(body)
+        check(ids[other] in body, "%s lacks the other container", target)
+        check(ids[own] not in body, "%s shows the proxy's container", target)
+    raw = engine.Raw(shared.socket)
+    t.raws.append(raw)
+    raw.request("GET", "/v1.41/events")
+    same("status of events", raw.head().status, 200)
+    for name in (own, other):
+        t.engine("POST", "/containers/%s/rename?name=%s" % (name, t.name("renamed")), None, (204,))
+    event = json.loads(raw.chunk(20))
+    same("first event", (event["Action"], event["Actor"]["ID"]), ("rename", ids[other]))
+    for path in ("stop", "restart", "pause", "kill", "update"):
+        status, _ = engine.call(shared.socket, "POST", "/v1.41/containers/%s/%s" % (ids[own], path),
+                                {} if path == "update" else None)
+        same(path + " of the proxy's container", status, 404)

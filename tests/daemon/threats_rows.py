@@ -201,7 +201,7 @@ SECOND = [
     ("J13", TIGHT, DENY, command("tt-small", User="0"), "root in a command"),
     ("J13", TIGHT, ALLOW, create({"SecurityOpt": ["no-new-privileges"], "PidsLimit": 9}, User="1000"),
      "a number"),
-    ("J13", TIGHT, DENY, command("tt-small"), "no user in a command"),
+    ("J13", TIGHT, ALLOW, command("tt-small"), "the container's own user, a number"),
     ("J13", TIGHT, ALLOW, command("tt-small", User="1000"), "a number in a command"),
     ("J14", TIGHT, DENY, create({"SecurityOpt": ["no-new-privileges"], "PidsLimit": 9}, User="1000",
                                 Image="registry.example.com/ci/labelled:1"), "a label of the image"),

@@ -132,14 +132,14 @@ def one_of_many():
 
 
 OWNED = {"version": 1, "roles": {"ci": {
-    "extends": "builtin:default", "owner": {"label": "who", "value": "uid-${uid}"}}}}
+    "extends": "builtin:default", "owner": {"label": "com.example.who", "value": "uid-${uid}"}}}}
 
 
 @suite.test
 def made_for_owner():
     """a volume that was made for its owner must be his when the container has it"""
-    own = {**PLAIN, "Labels": {"who": f"uid-{os.getuid()}"}}
-    cases = (("his", own, 201), ("not his", {**PLAIN, "Labels": {"who": "eve"}}, 403),
+    own = {**PLAIN, "Labels": {"com.example.who": f"uid-{os.getuid()}"}}
+    cases = (("his", own, 201), ("not his", {**PLAIN, "Labels": {"com.example.who": "eve"}}, 403),
              ("nobody's", PLAIN, 403), ("gone", NONE, 403))
     for name, last, status in cases:
         with Env(start=False) as env:

@@ -180,6 +180,21 @@ static inline void facts_answer(const struct request *request, struct facts *fac
     }
 }
 
+/* What is sent on must pass as it stands, and stay as it is. */
+static inline void check_rewritten(const struct role *role, const struct request *request,
+                                   struct facts *facts, const struct decision *decision,
+                                   struct arena *arena)
+{
+    struct request sent = *request;
+    struct decision again;
+    assert_true(request_rewrite(&sent, decision, arena));
+    policy_decide(role, &sent, facts, arena, &again);
+    if (again.verdict != VERDICT_ALLOW || decision_rewrites(&again, &sent))
+        fail_msg("what is sent on is %s: %s\n%.*s",
+                 again.verdict == VERDICT_ALLOW ? "rewritten again" : "not allowed", again.reason,
+                 STR_ARG(sent.body));
+}
+
 /* policy_decide() as the proxy does it, with what the daemon says. Kept in the arena: what the
    decision holds slices of. */
 static inline void decide_known(const struct role *role, const struct request *request,
@@ -194,6 +209,8 @@ static inline void decide_known(const struct role *role, const struct request *r
         facts_answer(request, facts, doc, own, arena);
         policy_decide(role, request, facts, arena, decision);
     }
+    if (decision->verdict == VERDICT_ALLOW && decision_rewrites(decision, request))
+        check_rewritten(role, request, facts, decision, arena);
 }
 
 #endif

@@ -105,7 +105,7 @@ static const char *const policies[] = {
     "\"builds\":{\"unconstrained\":true,\"remote\":[\"https://git.example.com/**\"]},"
     "\"open\":[\"ContainerTop?ps_args\",\"ContainerCreate:HostConfig.Cgroup\"],"
     "\"api\":{\"min\":\"1.40\",\"max\":\"1.48\"},\"unknown_fields\":\"allow\",\"archive\":true,"
-    "\"containers\":{\"binds\":[\"/srv/a\",{\"source\":\"/srv/ci/**\",\"read_only\":true}],"
+    "\"containers\":{\"volumes\":[\"v-*\"],\"binds\":[\"/srv/a\",{\"source\":\"/srv/ci/**\",\"read_only\":true}],"
     "\"cap_add\":[\"net_admin\",\"CAP_SYS_TIME\"],\"cap_drop\":{\"require\":[\"ALL\"]},"
     "\"ports\":[\"127.0.0.1:8000-8080/tcp\",\"[::1]:53/udp\"],\"mem_limit\":{\"max\":\"2g\"},"
     "\"cpus\":{\"max\":1.5},\"pids_limit\":{\"max\":100},\"user\":{\"deny\":[\"root\"]},"
@@ -197,7 +197,7 @@ static const struct request_row {
              "{\"Name\":\"web\",\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"nginx\",\"Labels\":{\"team\":\"a\",\"app\":\"web-1\"},"
              "\"User\":\"1000\",\"CapabilityDrop\":[\"ALL\"],\"Privileges\":{\"NoNewPrivileges\":true,\"SELinuxContext\":{\"Level\":\"s0:c1\"}},"
              "\"Secrets\":[{\"SecretName\":\"a\",\"File\":{\"Name\":\"key\"}}],"
-             "\"Mounts\":[{\"Type\":\"volume\",\"Source\":\"v-{{.Task.Slot}}\",\"Target\":\"/v\"}]},"
+             "\"Mounts\":[{\"Type\":\"volume\",\"Source\":\"v-1\",\"Target\":\"/v\"}]},"
              "\"RestartPolicy\":{\"Condition\":\"none\"}}}"},
     {"POST", "/v1.41/plugins/vieux/sshfs/enable?timeout=%31", NULL},
     {"POST", "/v1.41/build?remote=https%3A%2F%2Fgit.example.com%2Fa.git", NULL},
