@@ -17,10 +17,10 @@ struct respond_filter {
     struct hide hide;
     struct filter_hide how;
     struct filter filter;
-    bool runs;     /* the answer's head has come */
-    bool unsent;   /* the client has gone */
-    char *head;    /* of an answer that is collected; owned */
-    size_t head_n; /* its bytes */
+    bool runs;          /* the answer's head has come */
+    bool unsent;        /* the client has gone */
+    struct arena arena; /* holds the head */
+    struct str head;    /* of an answer that is collected */
     struct body body;
     char owner[]; /* what hide.value is a slice of */
 };
@@ -51,7 +51,7 @@ void respond_filter_drop(struct exchange *exchange)
         return;
     filter_free(&kept->filter);
     body_free(&kept->body);
-    free(kept->head);
+    arena_free(&kept->arena);
     free(kept);
     exchange->filter = NULL;
 }
@@ -150,11 +150,9 @@ static enum phase begin_whole(struct exchange *exchange, const struct http_respo
                               size_t length)
 {
     struct respond_filter *kept = exchange->filter;
-    kept->head = malloc(length);
-    if (!kept->head)
+    kept->head = arena_copy(&kept->arena, str_head(stream_pending(exchange->upstream), length));
+    if (!kept->head.p)
         return exchange_bad_answer(exchange, "there is no memory for it");
-    memcpy(kept->head, stream_pending(exchange->upstream).p, length);
-    kept->head_n = length;
     kept->body = (struct body){.framing = http->framing,
                                .announced = http->length,
                                .limit = FILTER_HELD_MAX,
@@ -174,7 +172,7 @@ static enum phase send_whole(struct exchange *exchange)
     struct str out = {NULL, 0}, body = {kept->body.p, kept->body.length};
     enum phase next = PHASE_CLOSED;
     if (!kept->filter.rewrite(kept->filter.arg, body, scratch, &out) ||
-        !http_response_read((struct str){kept->head, kept->head_n}, false, &http, &refusal)) {
+        !http_response_read(kept->head, false, &http, &refusal)) {
         arena_reset(scratch);
         return exchange_bad_answer(exchange,
                                    "it cannot be told what in it is hidden from the client");
