@@ -120,7 +120,8 @@ FIELD(check_extra_hosts); FIELD(check_hosts); FIELD(check_group_add); FIELD(chec
 FIELD(check_isolation); FIELD(check_stop_timeout); FIELD(check_target);
 FIELD(check_container_name); FIELD(check_annotations); FIELD(check_sysctls);
 WHOLE(whole_container);
-/* A parent cgroup by the key's list; one that holds '..' only where the key is true. */
+/* A parent cgroup by the key's list; one that holds '..' only where the key is true, one that names
+   a container never. */
 enum finding judge_cgroup_parent(struct check *check, enum key key, struct str text);
 /* A restart policy in docker's words. */
 enum finding judge_restart_words(struct check *check, struct str words);
