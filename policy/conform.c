@@ -136,6 +136,8 @@ static enum finding judge_mounted_volume(struct check *check, struct str name, b
         return refuse(check, KEY_VOLUMES, name,
                       "is the volume \"%s\", which containers.volumes does not allow", shown);
     }
+    if (judge_own_volume(check, name) != FINDING_PASS)
+        return FINDING_REFUSE;
     struct named_volume volume = {.name = name};
     return judge_stored_volume(check, &volume, restarts);
 }
