@@ -255,10 +255,12 @@ const char *policy_syntax_remedy(struct str text, const struct err *err);
 
 /* Before the policy is used: what the proxy itself has on this host. A path (socket, policy, audit
    log) must be written out as a bind source, it and each folder that holds it; a TCP port is never
-   published; the container that the proxy runs in, by its full ID, does not exist for clients.
-   False: the path is not in normal form, or there is no memory. */
+   published; a volume, by its name, must be written out where a container mounts it; the container
+   that the proxy runs in, by its full ID, does not exist for clients. False: the path is not in
+   normal form, the volume has no name, or there is no memory. */
 bool policy_own_path(struct policy *policy, struct str path);
 bool policy_own_port(struct policy *policy, unsigned port);
+bool policy_own_volume(struct policy *policy, struct str name);
 bool policy_own_container(struct policy *policy, struct str id);
 
 /* A role of the file by its name, else the built-in one ("read-only" or "builtin:read-only");

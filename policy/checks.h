@@ -100,6 +100,10 @@ struct str path_parent(struct str path);
 bool path_is_vital(struct str path);
 /* Is or holds a socket, the policy or an audit log of the proxy itself (own.c). */
 bool path_is_own(const struct role *role, struct str path);
+/* Does this volume hold a socket, the policy or an audit log of the proxy itself? Could one that
+   begins like this template? */
+bool volume_is_own(const struct role *role, struct str name);
+bool volume_may_become_own(const struct role *role, struct str template);
 /* Does the proxy itself listen on one of these TCP ports? */
 bool port_is_own(const struct role *role, unsigned first, unsigned last);
 /* At or below /proc or /sys once cleaned, as the daemon cleans it. */
@@ -120,7 +124,8 @@ FIELD(check_extra_hosts); FIELD(check_hosts); FIELD(check_group_add); FIELD(chec
 FIELD(check_isolation); FIELD(check_stop_timeout); FIELD(check_target);
 FIELD(check_container_name); FIELD(check_annotations); FIELD(check_sysctls);
 WHOLE(whole_container);
-/* A parent cgroup by the key's list; one that holds '..' only where the key is true. */
+/* A parent cgroup by the key's list; one that holds '..' only where the key is true, one that names
+   a container never. */
 enum finding judge_cgroup_parent(struct check *check, enum key key, struct str text);
 /* A restart policy in docker's words. */
 enum finding judge_restart_words(struct check *check, struct str words);
@@ -214,6 +219,8 @@ WHOLE(whole_volume);
 /* A mount of type tmpfs. */
 enum finding mount_tmpfs(struct check *check, const struct json_node *mount);
 struct named_volume;
+/* A volume of the proxy itself must be written out in containers.volumes. */
+enum finding judge_own_volume(struct check *check, struct str name);
 enum finding judge_volume(struct check *check, const struct named_volume *volume,
                           bool inside_container);
 

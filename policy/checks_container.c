@@ -225,17 +225,39 @@ enum finding check_runtime(struct check *check, const struct json_node *value)
     return judge(check, KEY_RUNTIMES, value->text);
 }
 
-enum finding judge_cgroup_parent(struct check *check, enum key key, struct str text)
+/* Does the text hold as many hex digits in a row as a container's full ID has? */
+static bool holds_id(struct str text)
 {
-    char allow_with[ALLOW_WITH_MAX];
+    enum { ID_LENGTH = 64 };
+    size_t run = 0;
+    for (size_t i = 0; i < text.n && run < ID_LENGTH; i++) {
+        char c = ascii_lower(text.p[i]);
+        run = ascii_digit(c) || (c >= 'a' && c <= 'f') ? run + 1 : 0;
+    }
+    return run == ID_LENGTH;
+}
+
+static bool climbs_out(struct str text)
+{
     bool climbs = false;
     for (size_t i = 0; i + 1 < text.n; i++)
         climbs = climbs || (text.p[i] == '.' && text.p[i + 1] == '.');
-    if (!climbs || check_key(check, key)->any)
+    return climbs;
+}
+
+enum finding judge_cgroup_parent(struct check *check, enum key key, struct str text)
+{
+    char allow_with[ALLOW_WITH_MAX];
+    SHOWN(shown, text);
+    if (holds_id(text) && !check->role->unrestricted)
+        return refuse_with(check, key, text, NULL,
+                           "is \"%s\", which names a container: what runs below its cgroup could "
+                           "pass for it",
+                           shown);
+    if (!climbs_out(text) || check_key(check, key)->any)
         return judge(check, key, text);
     snprintf(allow_with, sizeof(allow_with), "\"%s\": {\"%s\": true}", key_rows[key].group,
              key_rows[key].name);
-    SHOWN(shown, text);
     return refuse_with(check, key, text, allow_with, "is \"%s\", which climbs out with '..'",
                        shown);
 }

@@ -243,6 +243,17 @@ static enum finding judge_named(struct check *check, struct str name)
                        shown, restart_phrase(check));
 }
 
+enum finding judge_own_volume(struct check *check, struct str name)
+{
+    if (!volume_is_own(check->role, name) || written_out(check, KEY_VOLUMES, name))
+        return FINDING_PASS;
+    SHOWN(shown, name);
+    return refuse(check, KEY_VOLUMES, name,
+                  "is the volume \"%s\", which holds a socket, the policy or an audit log of "
+                  "sockwarden itself and must be written out in containers.volumes",
+                  shown);
+}
+
 /* One that is there is looked at: of a service, too, whose tasks may run here. What there is on
    other nodes nobody can tell. */
 static enum finding judge_used(struct check *check, const struct named_volume *volume)
@@ -270,6 +281,8 @@ enum finding judge_volume(struct check *check, const struct named_volume *volume
         return refuse(check, KEY_VOLUMES, name,
                       "uses the volume \"%s\", which containers.volumes does not allow", shown);
     }
+    if (inside_container && judge_own_volume(check, name) != FINDING_PASS)
+        return FINDING_REFUSE;
     if (judge_driver(check, volume->driver) != FINDING_PASS ||
         (name.n > 0 && inside_container && judge_used(check, volume) != FINDING_PASS))
         return FINDING_REFUSE;

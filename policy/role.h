@@ -93,9 +93,14 @@ struct own_port {
     unsigned port;
     const struct own_port *next;
 };
+struct own_volume {
+    struct str name;
+    const struct own_volume *next;
+};
 struct own {
     const struct own_path *paths;
     const struct own_port *ports;
+    const struct own_volume *volumes;
     struct str container; /* full ID; p NULL: none that is known */
 };
 

@@ -288,10 +288,11 @@ static void test_own(void **state)
         plan_set(fail_at, false);
         bool path = policy_own_path(policy, STR("/srv/policy.json"));
         bool port = policy_own_port(policy, 2375);
+        bool volume = policy_own_volume(policy, STR("run"));
         bool reached = fail_at > 0 && plan.seen >= fail_at;
         plan_set(0, false);
-        assert_true((path && port) == !reached);
-        assert_true(path || port || !reached); /* only one of them met the failure */
+        assert_true((path && port && volume) == !reached);
+        assert_true(path + port + volume >= 2); /* only one of them met the failure */
         failed += reached;
         policy_free(policy);
     }
