@@ -51,6 +51,11 @@ static inline bool check_spend(const struct check *check, uint64_t units)
 {
     return work_take(check->work, units);
 }
+/* Units of work to pass one member or text of a document by, in search of this one. */
+static inline uint64_t member_cost(struct str text)
+{
+    return 8 + text.n / 8;
+}
 /* Does the key's list pass the value? */
 static inline bool key_passes(const struct check *check, enum key key, struct str value)
 {

@@ -54,7 +54,8 @@ bool image_brings_name(struct check *check, const char *path, struct str name)
     struct found found;
     enum look look = check_is_existing(check) ? look_at_image(check, &found) : LOOK_MISSING;
     const struct json_node *object = look == LOOK_FOUND ? fact_at(&found, path) : NULL;
-    return look == LOOK_WAIT || (object && json_get(&found.doc, object, name));
+    return look == LOOK_WAIT || (object && check_spend(check, object->count * member_cost(name)) &&
+                                 json_get(&found.doc, object, name));
 }
 
 /* Is this one of the image's own variables? */
@@ -63,8 +64,8 @@ static bool image_brings_env(struct check *check, struct str variable)
     struct found found;
     enum look look = check_is_existing(check) ? look_at_image(check, &found) : LOOK_MISSING;
     const struct json_node *list = look == LOOK_FOUND ? fact_at(&found, "Config.Env") : NULL;
-    for (const struct json_node *n = list ? json_child(&found.doc, list) : NULL; n;
-         n = json_next(&found.doc, n))
+    for (const struct json_node *n = list ? json_child(&found.doc, list) : NULL;
+         n && check_spend(check, member_cost(variable)); n = json_next(&found.doc, n))
         if (str_eq(n->text, variable))
             return true;
     return look == LOOK_WAIT;

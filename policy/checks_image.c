@@ -176,7 +176,8 @@ static enum finding judge_id(struct check *check, struct str id)
     case LOOK_FOUND:
         break;
     }
-    if (names_pass(check, &found))
+    found.looked->named = found.looked->named || names_pass(check, &found);
+    if (found.looked->named)
         return FINDING_PASS;
     SHOWN(shown, id);
     return refuse_with(check, KEY_IMAGES_ALLOW, id, NULL,

@@ -189,7 +189,7 @@ static enum finding judge_stored(struct check *check, const struct found *found,
 static enum finding judge_volume_mine(struct check *check, const struct found *found,
                                       struct str name)
 {
-    if (owner_has(check, found))
+    if (found->looked->visible || owner_has(check, found))
         return judge_visible(check, found, name);
     SHOWN(shown, name);
     return refuse_plain(check, name, "owner", NULL,
@@ -216,15 +216,21 @@ enum finding judge_stored_volume(struct check *check, const struct named_volume 
         return FINDING_REFUSE;
     if (!stored_matters(check))
         return FINDING_PASS;
+    struct passed *passed = &found.looked->stored[restarts];
+    if (passed_before(check, passed))
+        return FINDING_PASS;
     struct check inner = *check;
     inner.outer = check;
+    inner.waits = false;
     inner.body = &found.doc;
     inner.schema = NULL;
     inner.subject = volume->name;
     inner.subject_kind = FACT_VOLUME;
-    enum finding finding = judge_stored(&inner, &found, restarts);
+    if (judge_stored(&inner, &found, restarts) != FINDING_PASS)
+        return FINDING_REFUSE;
     check->waits |= inner.waits;
-    return finding;
+    passed_note(check, inner.waits, passed);
+    return FINDING_PASS;
 }
 
 /* A volume of this name may have been made as a bind below a path that containers can write. The

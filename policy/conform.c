@@ -238,17 +238,24 @@ static const struct role *without_requirements(const struct check *check)
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
+static bool read_body(struct check *check, const struct found *found, struct json *doc)
+{
+    struct str text = create_body(check, found);
+    return text.p && check_scan(check, text, doc);
+}
+
 enum finding judge_conforming(struct check *check, const struct found *found, struct str name)
 {
     struct request request = {.route = &as_create};
-    struct str text = create_body(check, found);
     struct json doc;
-    struct err err = {0};
-    if (!text.p || !json_scan(text, check->arena, &doc, &err))
+    if (passed_before(check, &found->looked->conforming))
+        return FINDING_PASS;
+    if (!read_body(check, found, &doc))
         return refuse_plain(check, name, NULL, NULL,
                             "names a container whose settings the daemon does not tell");
     struct check inner = *check;
     inner.outer = check;
+    inner.waits = false;
     inner.request = &request;
     inner.body = &doc;
     inner.update = NULL;
@@ -270,6 +277,8 @@ enum finding judge_conforming(struct check *check, const struct found *found, st
     if (finding == FINDING_PASS)
         finding = judge_mounts(&inner, found);
     check->waits |= inner.waits;
+    if (finding == FINDING_PASS)
+        passed_note(check, inner.waits, &found->looked->conforming);
     return finding;
 }
 

@@ -10,6 +10,7 @@ static struct check check_for(const struct role *role, const struct request *req
                               struct arena *arena, struct decision *decision, struct work *work)
 {
     *work = (struct work){.left = WORK_MAX};
+    arena->full = false;
     memset(decision, 0, sizeof(*decision));
     decision->edits.arena = arena;
     return (struct check){
@@ -310,16 +311,31 @@ bool policy_precheck(const struct role *role, const struct request *request, str
 {
     struct work work;
     struct check check = check_for(role, request, arena, decision, &work);
-    return (precheck(&check) && !work.spent) || refused(&check);
+    return (precheck(&check) && !work.spent && !arena->full) || refused(&check);
+}
+
+/* The arena within which one decision is taken, whatever is in it before. Gives its own limit. */
+static size_t arena_narrow(struct arena *arena)
+{
+    size_t limit = arena->limit;
+    size_t end = arena->used + DECISION_BYTES_MAX;
+    if (!limit || limit > end)
+        arena->limit = end;
+    return limit;
 }
 
 void policy_decide(const struct role *role, const struct request *request, struct facts *facts,
                    struct arena *arena, struct decision *decision)
 {
     struct work work;
+    struct looked looked[FACTS_MAX] = {0};
     struct check check = check_for(role, request, arena, decision, &work);
+    size_t limit = arena_narrow(arena);
     check.facts = facts;
-    bool passes = precheck(&check) && body_passes(&check) && !work.spent && decision->status == 0;
+    check.looked = looked;
+    bool passes = precheck(&check) && body_passes(&check) && !work.spent && !arena->full &&
+                  decision->status == 0;
+    arena->limit = limit;
     if (!passes) {
         refused(&check);
     } else if (check.waits) {

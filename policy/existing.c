@@ -98,14 +98,6 @@ static bool container_matters(const struct check *check, bool into)
            (role->own && role->own->container.p);
 }
 
-static size_t depth_of(const struct check *check)
-{
-    size_t depth = 0;
-    for (; check->outer; check = check->outer)
-        depth++;
-    return depth;
-}
-
 static enum finding judge_found(struct check *check, const struct found *found, struct str name,
                                 bool into)
 {
@@ -120,7 +112,7 @@ static enum finding judge_found(struct check *check, const struct found *found, 
         return FINDING_REFUSE;
     if (!into || role->existing == EXISTING_ANY)
         return FINDING_PASS;
-    if (depth_of(check) >= SHARED_DEPTH_MAX)
+    if (check_depth(check) >= SHARED_DEPTH_MAX)
         return refuse_plain(check, name, NULL, NULL,
                             "joins a container that joins others, one upon the other, too often "
                             "to be judged");

@@ -120,6 +120,8 @@ const struct body_schema *schema_find(enum operation op);
 
 /* ---- what a check sees --------------------------------------------------------------------- */
 
+struct looked;
+
 struct check {
     const struct role *role;
     const struct request *request;
@@ -127,6 +129,7 @@ struct check {
     struct arena *arena;
     struct decision *decision;
     struct facts *facts;       /* NULL: nothing can be asked */
+    struct looked *looked;     /* what this decision has made of each of them; see facts.h */
     bool waits;                /* a fact is wanted: what passes, passes for now */
     const struct check *outer; /* not NULL: an existing object is judged as if it were to be
                                   created, for the request of that check */

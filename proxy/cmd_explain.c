@@ -182,7 +182,7 @@ static int judge(const struct options *options, const struct client_role *by,
     char *bytes = file_read(options->file ? options->file : "-", QUESTION_MAX, &n, &err);
     if (!bytes)
         return cmd_fail(EXIT_FAILED, "%s", err.text);
-    struct arena arena = {NULL, 0, 0};
+    struct arena arena = {.head = NULL};
     struct answer answer;
     question_judge(by, known, bytes, n, &arena, &answer);
     print_answer(&answer);
@@ -206,7 +206,7 @@ static int explain(const struct options *options, const struct policy *policy)
     }
     static struct document documents[FACTS_MAX];
     struct known known[FACTS_MAX] = {{.count = 0}};
-    struct arena arena = {NULL, 0, 0};
+    struct arena arena = {.head = NULL};
     bool good = true;
     for (size_t i = 0; i < options->facts_count; i++) {
         good &= known_read_file(options->facts[i], &arena, &documents[i], &known[i]);
