@@ -33,7 +33,7 @@ enum {
     /* Memory */
     ARENA_CHUNK_BYTES = 16 << 10,  /* first chunk; grows with what is asked */
     ARENA_KEEP_BYTES = 256 << 10,  /* kept by arena_reset for the next request */
-    DECISION_BYTES_MAX = 64 << 20, /* that one decision takes: a body and some ten answers with
+    DECISION_BYTES_MAX = 32 << 20, /* that one decision takes: a body and some five answers with
                                       JSON_VALUES_MAX values each, far above what is honest */
 
     /* Texts of a decision */

@@ -167,7 +167,7 @@ static void variables_are_work(void **state)
     static const struct {
         int count;
         enum verdict verdict;
-    } rows[] = {{100, YES}, {10000, NO}};
+    } rows[] = {{400, YES}, {10000, NO}};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct cost image = {.answer_before = "{\"Id\":\"sha256:" ID "\",\"Config\":{\"Env\":[",
                              .answer_after = "]}}",
