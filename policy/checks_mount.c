@@ -297,7 +297,7 @@ static enum finding mount_volume(struct check *check, const struct json_node *mo
         if (!filled.p && !check->role->unrestricted)
             return FINDING_UNSURE;
         source = filled.p ? filled : STR("0");
-        if (!check->role->unrestricted && check_key(check, KEY_VOLUMES)->any)
+        if (check->role->existing == EXISTING_CONFORMING && !check->role->unrestricted)
             return refuse_with(check, KEY_VOLUMES, source, NULL,
                                "names a volume by a template, which may stand for any, also for "
                                "one that this role could not have made; name it without");

@@ -83,7 +83,7 @@ static const struct {
 static void test_streams(void **state)
 {
     (void)state;
-    struct arena arena = {NULL, 0, 0};
+    struct arena arena = {0};
     for (size_t i = 0; i < ARRAY_LEN(stream_rows); i++) {
         struct request request;
         struct decision decision;
