@@ -639,20 +639,20 @@ static void test_variables(void **state)
     const struct client_identity none = {.unix_peer = false};
     static const struct {
         const char *value, *expected;
-    } rows[] = {
+    } values[] = {
         {"${client}", "ci"},        {"${cert_cn}", "alice"},
         {"${uid}", "1007"},         {"${address}", "10.0.0.1"},
         {"a-${uid}-b", "a-1007-b"}, {"${container_name}", "shop-web-1"},
         {"fixed", "fixed"},         {"${compose_project}/${compose_service}", "shop/web"},
     };
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct role role = {.owner = {.label = STR("a.b"), .value = str_of(rows[i].value)}};
+    for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+        struct role role = {.owner = {.label = STR("a.b"), .value = str_of(values[i].value)}};
         struct arena arena = {0};
         assert_true(role_has_owner(&role));
         struct str known = policy_owner(&role, "ci", &all, &arena);
-        assert_true(str_is(known, rows[i].expected));
+        assert_true(str_is(known, values[i].expected));
         struct str unknown = policy_owner(&role, NULL, &none, &arena);
-        assert_true(strchr(rows[i].value, '$') ? unknown.p == NULL : str_is(unknown, "fixed"));
+        assert_true(strchr(values[i].value, '$') ? unknown.p == NULL : str_is(unknown, "fixed"));
         arena_free(&arena);
     }
     struct role plain = {.name = "plain"};
