@@ -606,19 +606,24 @@ static void test_malformed(void **state)
         world_decide(&world, OWNER, targets[i][0], targets[i][1], NONE, "mine");
         if (world.decision.verdict != VERDICT_DENY || world.decision.status != 400)
             fail_msg("%s: %d %s", targets[i][1], world.decision.status, world.decision.reason);
+        world_end(&world);
     }
     world_decide(&world, OWNER, "POST", "/build?labels=%5B%5D", NONE, "mine");
     assert_int_equal(world.decision.verdict, VERDICT_DENY);
     assert_string_equal(world.decision.rule, "owner");
+    world_end(&world);
     world_decide(&world, OWNER, "GET",
                  "/containers/json?filters=%7B%22label%22%3A%5B%22com.example.owner%3Dme%22%5D%7D",
                  NONE, "mine");
     assert_int_equal(world.decision.verdict, VERDICT_ALLOW);
+    world_end(&world);
     world_decide(&world, OWNER, "GET", "/containers/json?filters=%7B%7D", NONE, "mine");
     assert_int_equal(world.decision.verdict, VERDICT_ALLOW);
+    world_end(&world);
     world_decide(&world, OWNER, "POST", "/build?labels=%7B%22com.example.owner%22%3A%22me%22%7D",
                  NONE, "mine");
     assert_int_equal(world.decision.verdict, VERDICT_ALLOW);
+    world_end(&world);
 }
 
 /* What the variables of owner.value stand for; what is not known of a client makes no owner. */
