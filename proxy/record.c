@@ -12,6 +12,16 @@ enum {
     FACT_SHOWN_MAX = 256,
 };
 
+static void write_id(const struct exchange *exchange, struct json_out *out)
+{
+    char digits[DECIMAL_MAX], id[sizeof(exchange->context->id_prefix) + DECIMAL_MAX];
+    struct str number = decimal_text(digits, exchange->id);
+    struct str prefix = str_of(exchange->context->id_prefix);
+    memcpy(id, prefix.p, prefix.n);
+    memcpy(id + prefix.n, number.p, number.n);
+    json_out_member(out, "id", (struct str){id, prefix.n + number.n});
+}
+
 static void begin(const struct exchange *exchange, const char *record, struct json_out *out)
 {
     char when[TIME_TEXT_LEN + 1];
@@ -19,10 +29,7 @@ static void begin(const struct exchange *exchange, const char *record, struct js
     json_out_open(out, '{');
     json_out_member(out, "time", str_of(when));
     json_out_member(out, "record", str_of(record));
-    char id[64];
-    int n = snprintf(id, sizeof(id), "%s%llu", exchange->context->id_prefix,
-                     (unsigned long long)exchange->id);
-    json_out_member(out, "id", (struct str){id, (size_t)n});
+    write_id(exchange, out);
     if (exchange->served.client)
         json_out_member(out, "client", str_of(exchange->served.client));
     if (exchange->role)
