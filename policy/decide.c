@@ -348,13 +348,19 @@ void policy_decide(const struct role *role, const struct request *request, struc
 
 /* ---- the image ------------------------------------------------------------------------------- */
 
-/* Behind the string that begins at i, or source.n. */
+/* Behind the string that begins at i, or source.n: its end is the first quote with an even number of
+   backslashes before it. */
 static size_t string_end(struct str source, size_t i)
 {
-    for (i++; i < source.n && source.p[i] != '"'; i++)
-        if (source.p[i] == '\\')
-            i++;
-    return i < source.n ? i + 1 : source.n;
+    for (size_t end = i + 1; end < source.n; end++) {
+        end += str_find(str_skip(source, end), '"');
+        size_t slash = end;
+        while (slash > i + 1 && source.p[slash - 1] == '\\')
+            slash--;
+        if ((end - slash) % 2 == 0)
+            return end < source.n ? end + 1 : source.n;
+    }
+    return source.n;
 }
 
 /* What a string literal says; without escapes that is what it holds. */
