@@ -85,7 +85,7 @@ UNIT_BINS   := $(UNIT_SRCS:tests/unit/%.c=$(BUILD)/unit/%)
 FUZZ_SRCS   := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BINS   := $(FUZZ_SRCS:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 READING     := $(BUILD)/tests/reading
-C_FILES     := $(POLICY_SRCS) $(PROXY_SRCS) $(UNIT_SRCS) $(FUZZ_SRCS) $(wildcard tests/daemon/*.c tests/fuzz/*.h tests/unit/*.h tests/bench/*.c include/*.h policy/*.h proxy/*.h)
+C_FILES     := $(POLICY_SRCS) $(PROXY_SRCS) $(UNIT_SRCS) $(FUZZ_SRCS) $(wildcard tests/daemon/*.c tests/fuzz/*.h tests/unit/*.h tests/bench/*.c tests/bench/*.h include/*.h policy/*.h proxy/*.h)
 LIBPOLICY   := $(BUILD)/libpolicy.a
 LIBPROXY    := $(BUILD)/libproxy.a
 BIN         := $(BUILD)/sockwarden
@@ -149,6 +149,13 @@ $(BUILD)/bench/%: tests/bench/%.c $(LIBPOLICY) $(FLAGS_STAMP)
 $(BUILD)/bench/handshake: tests/bench/handshake.c $(FLAGS_STAMP)
 	@echo "  LD      $@"
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) $(PKG_CFLAGS) -MMD -MP -o $@ $< $(LDFLAGS_ALL) $(SSL_LIBS)
+
+# The programs that the requests go through: on the wire only, nothing of the policy's.
+BENCH_WIRE := $(BUILD)/bench/daemon $(BUILD)/bench/pump $(BUILD)/bench/load
+$(BUILD)/bench/load: tests/bench/load_conn.c
+$(BENCH_WIRE): $(BUILD)/bench/%: tests/bench/%.c tests/bench/wire.c tests/bench/wire.h tests/bench/load.h $(FLAGS_STAMP)
+	@echo "  LD      $@"
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) $(PKG_CFLAGS) -o $@ $(filter %.c,$^) $(LDFLAGS_ALL) $(SSL_LIBS)
 
 # What the policy engine reads, printed for the differential tests.
 $(READING): tests/daemon/reading.c $(LIBPOLICY) $(FLAGS_STAMP)
@@ -221,8 +228,10 @@ format: ## reformat the sources
 	$(Q)clang-format -i $(C_FILES)
 format-check: ## are the sources formatted?
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
-.PHONY: bench bench-decide bench-handshake bench-requests check-bench
-bench: bench-decide bench-handshake bench-requests ## what things cost
+.PHONY: bench bench-wire bench-decide bench-handshake bench-requests check-bench
+bench: $(BIN) bench-wire ## beside HAProxy, nginx and a byte pump (root; ARGS=--quick, --rows KEYS, --scale, --help)
+	$(Q)python3 -B tests/bench/bench.py $(BIN) --build $(BUILD) $(ARGS)
+bench-wire: $(BENCH_WIRE)
 bench-decide: $(BUILD)/bench/decide ## what a decision costs, against its targets
 	$(Q)$(BUILD)/bench/decide
 bench-handshake: $(BIN) $(BUILD)/bench/handshake ## what a TLS connection costs, beside OpenSSL alone
