@@ -17,7 +17,7 @@ SHELL := /bin/bash
 DEPS_BUILD := gcc libc6-dev make pkg-config libevent-dev libcjson-dev libssl-dev libseccomp-dev node-llhttp
 DEPS_TEST  := $(DEPS_BUILD) clang libclang-rt-14-dev clang-tidy clang-format cppcheck libcmocka-dev \
               python3 docker.io docker-compose docker-registry busybox-static iptables iproute2 util-linux \
-              ca-certificates procps openssl curl
+              ca-certificates procps openssl curl strace valgrind
 
 # Targets that must work before the libraries are there.
 NO_LIBS := deps deps-test help clean distclean run test format format-check cppcheck ensure-deps ensure-deps-test uninstall
@@ -157,6 +157,10 @@ $(BENCH_WIRE): $(BUILD)/bench/%: tests/bench/%.c tests/bench/wire.c tests/bench/
 	@echo "  LD      $@"
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) $(PKG_CFLAGS) -o $@ $(filter %.c,$^) $(LDFLAGS_ALL) $(SSL_LIBS)
 
+$(BUILD)/bench/allocations.so: tests/bench/allocations.c $(FLAGS_STAMP)
+	@echo "  LD      $@"
+	$(Q)mkdir -p $(@D) && $(CC) -std=c17 -D_GNU_SOURCE -O2 $(WARN) $(WERROR) -fPIC -shared -o $@ $<
+
 # What the policy engine reads, printed for the differential tests.
 $(READING): tests/daemon/reading.c $(LIBPOLICY) $(FLAGS_STAMP)
 	@echo "  LD      $@"
@@ -238,6 +242,10 @@ bench-handshake: $(BIN) $(BUILD)/bench/handshake ## what a TLS connection costs,
 	$(Q)$(BUILD)/bench/handshake $(BIN) certs-example/make-certs.sh
 bench-requests: $(BIN) ## what a request costs, with look-ups and without; BEFORE=PROGRAM for another beside it
 	$(Q)python3 -B tests/bench/requests.py $(BIN) $(if $(BEFORE),--before $(BEFORE))
+.PHONY: check-guard
+GUARD_NEEDS := $(BIN) $(BUILD)/bench/daemon $(BUILD)/bench/decide $(BUILD)/bench/allocations.so
+check-guard: $(GUARD_NEEDS) ## calls, allocations and instructions of a request, within tests/bench/budget.tsv
+	$(Q)python3 -B tests/bench/guard.py $(BIN) --build $(BUILD)
 check-bench: $(BIN) $(BUILD)/bench/decide $(BUILD)/bench/handshake ## the same, briefly, and only what is three times off counts
 	$(Q)$(BUILD)/bench/decide 100 3
 	$(Q)$(BUILD)/bench/handshake $(BIN) certs-example/make-certs.sh 3 3

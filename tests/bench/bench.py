@@ -26,6 +26,7 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 NEEDED = {"haproxy": "haproxy", "nginx": "nginx-light", "strace": "strace", "openssl": "openssl"}
 DOWNLOAD_MIB = 64
 DESCRIPTORS = 65536
+ROUNDS = {"calls": 1, "idle": 3, "rss": 3}     # at most, where it hardly moves
 
 
 def install():
@@ -122,7 +123,7 @@ class Bench:
         address = self.daemon.address_for(row.transport) if peer is self.daemon else peer.address
         pids = [self.daemon.popen.pid] if peer is self.daemon else peer.pids()
         argv = [self.place.build + "/bench/load", "to=" + address, "mode=" + row.mode,
-                "connections=%d" % row.connections, "seconds=%g" % seconds,
+                "connections=%d" % row.connections, "seconds=%g" % seconds, "warm=0.05",
                 "request=%s/%s.request" % (self.folder, row.ask)]
         if row.transport == "tls":
             client = self.place.certs + "/clients/bench/"
@@ -179,11 +180,7 @@ class Bench:
             got = self.load(row, peer, self.options.seconds)
             tracer.send_signal(signal.SIGINT)
             tracer.wait(10)
-        with open(out, encoding="utf-8") as file:
-            lines = [line.split() for line in file]
-        total = sum(int(words[3]) for words in lines
-                    if len(words) >= 5 and words[0].replace(".", "").isdigit() and words[-1] != "total")
-        return {"value": total / got["all"]} if got else None
+        return {"value": count_calls(out) / got["all"]} if got else None
 
     def measure(self, row, peer):
         if row.metric == "idle":
@@ -204,7 +201,7 @@ class Bench:
         running = {} if anew else {name: self.start(row, name) for name in names}
         found = {name: [] for name in names}
         try:
-            for number in range(1 if row.metric == "calls" else self.options.rounds):
+            for number in range(min(self.options.rounds, ROUNDS.get(row.metric, self.options.rounds))):
                 # Who comes after whom changes from round to round.
                 for name in names[number % len(names):] + names[:number % len(names)]:
                     peer = self.start(row, name) if anew else running[name]
@@ -215,6 +212,14 @@ class Bench:
             for peer in running.values():
                 self.stop(peer)
         return found
+
+
+def count_calls(path):
+    """All that strace -c has counted."""
+    with open(path, encoding="utf-8") as file:
+        lines = [line.split() for line in file]
+    return sum(int(words[3]) for words in lines
+               if len(words) >= 5 and words[0].replace(".", "").isdigit() and words[-1] != "total")
 
 
 def traced(pids):
@@ -271,18 +276,21 @@ def main():
     parser.add_argument("--build", default=TOP + "/build", help="where bench/load and the others are")
     parser.add_argument("--rows", help="keys, or what they begin with, by commas")
     parser.add_argument("--peers", help="only these, by commas, beside sockwarden")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=0.7, help="of one measurement")
-    parser.add_argument("--quick", action="store_true", help="three rounds of 0.2 s")
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--seconds", type=float, default=0.25, help="of one measurement")
+    parser.add_argument("--quick", action="store_true", help="three rounds of 0.15 s")
+    parser.add_argument("--nice", type=int, default=0, help="priority of all of it, where others work")
     parser.add_argument("--threads", type=int, default=2, help="of HAProxy and nginx, tuned")
     parser.add_argument("--before", help="another sockwarden to measure beside it")
+    parser.add_argument("--report", help="put the tables into this file, between its marks")
     parser.add_argument("--svg", help="draw the chart into this file")
     parser.add_argument("--json", help="keep the figures in this file")
     options = parser.parse_args()
     if options.quick:
-        options.rounds, options.seconds = 3, 0.2
+        options.rounds, options.seconds = 3, 0.15
     install()
     raise_limits()
+    os.nice(options.nice)
     bench, results = Bench(options), []
     try:
         for row in select(table.ROWS, options.rows):
@@ -294,6 +302,8 @@ def main():
     finally:
         bench.close()
     print(report.markdown(results))
+    if options.report:
+        report.insert(options.report, results)
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
             json.dump(results, file, indent=1)

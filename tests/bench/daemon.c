@@ -146,6 +146,7 @@ static void add_routes(uint64_t mebibytes)
     add("POST", "/images/load",
         "HTTP/1.1 200 OK\r\n" FIELDS
         "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}");
+    add("POST", "/containers/*/start", "HTTP/1.1 204 No Content\r\n" FIELDS "\r\n");
     add_stream("/containers/*/archive", ARCHIVE_CHUNK, "application/x-tar", mebibytes);
     add_stream("/containers/*/logs", LOG_CHUNK, "application/vnd.docker.multiplexed-stream",
                mebibytes);

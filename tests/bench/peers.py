@@ -247,7 +247,8 @@ def descendants(pid):
 class Peer:
     """One of KINDS, running."""
 
-    def __init__(self, place, name, transport, threads=2, policy=None, binary=None):
+    def __init__(self, place, name, transport, threads=2, policy=None, binary=None, wrap=(), more=(),
+                 env=None):
         self.name, self.transport, self.threads = name, transport, threads
         self.policy, self.binary = policy, binary
         self.port = free_port()
@@ -256,10 +257,11 @@ class Peer:
         self.log_path = "%s/%s.log" % (place.folder, name.replace(" ", "-"))
         if os.path.exists(self.path):
             os.unlink(self.path)
-        argv = KINDS[name](place, self)
+        argv = list(wrap) + KINDS[name](place, self) + list(more)
         with open(self.log_path, "ab") as log:
             self.started = time.perf_counter()
-            self.popen = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.popen = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                          env={**os.environ, **(env or {})})
         self.wait(argv)
 
     def connect(self):

@@ -74,6 +74,21 @@ def markdown(results):
     return "\n".join(costs(results) + ratios(results) + rates(results))
 
 
+BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
+
+
+def insert(path, results):
+    """The tables in place of those that stand between the marks."""
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    head, begin, rest = text.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not begin or not end:
+        sys.exit("bench: %s has no lines %s and %s" % (path, BEGIN, END))
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(head + begin + "\n" + markdown(results) + "\n" + end + tail)
+
+
 # ---- the chart ---------------------------------------------------------------------------------
 
 CHART = ("ping-c16", "ping-unix", "list-4k", "list-200k", "fresh", "denied", "archive", "load-chunked",
