@@ -33,11 +33,13 @@ static const struct answer_row {
     LIST(PluginList, NULL) WHOLE(PluginInspect)
     WHOLE(SystemInfo) WHOLE(SystemDataUsage)
     [OP_SystemEvents] = {REDACT_LINES, 0, NULL},
+    /* Its head comes before the container has ended, and clients wait for that. */
+    [OP_ContainerWait] = {REDACT_LINES, 0, NULL},
     /* Statements of any form: a provenance holds the build's arguments and labels. */
     [OP_ImageAttestations] = {REDACT_NOTHING, REDACT_ENV | REDACT_LABELS, NULL},
 
     NOTHING(SystemPing) NOTHING(SystemPingHead) NOTHING(SystemVersion) NOTHING(SystemAuth)
-    NOTHING(ContainerTop) NOTHING(ContainerChanges) NOTHING(ContainerStats) NOTHING(ContainerWait)
+    NOTHING(ContainerTop) NOTHING(ContainerChanges) NOTHING(ContainerStats)
     NOTHING(ExecInspect) NOTHING(CheckpointList)
     /* IDs, names, warnings and progress. */
     NOTHING(ContainerCreate) NOTHING(NetworkCreate) NOTHING(ServiceCreate) NOTHING(SecretCreate)
@@ -102,6 +104,8 @@ static const struct place_row {
     AT(ContainerInspect, B, "HostnamePath")
     AT(ContainerInspect, B, "HostsPath")
     AT(ContainerInspect, B, "LogPath")
+    AT(ContainerInspect, B, "State.Error") /* "bind source path does not exist: /srv/x" */
+    AT(ContainerWait, B, "Error.Message")  /* the same */
 
 #define IMAGE(op, at) \
     AT(op, L, at "Labels") DESCRIPTOR(op, at "Descriptor.") DESCRIPTOR(op, at "Manifests.Descriptor.")
@@ -134,7 +138,8 @@ static const struct place_row {
     AT(op, L, "Spec.Labels") TASK_SPEC(op, "Spec.TaskTemplate.") \
     AT(op, L, "PreviousSpec.Labels") TASK_SPEC(op, "PreviousSpec.TaskTemplate.")
 #define TASK(op) \
-    AT(op, L, "Labels") TASK_SPEC(op, "Spec.") AT(op, L, "NetworksAttachments.Network.Spec.Labels")
+    AT(op, L, "Labels") TASK_SPEC(op, "Spec.") AT(op, B, "Status.Err") \
+    AT(op, L, "NetworksAttachments.Network.Spec.Labels")
 #define NODE(op) AT(op, L, "Spec.Labels") AT(op, L, "Description.Engine.Labels")
     SERVICE(ServiceList) SERVICE(ServiceInspect)
     TASK(TaskList) TASK(TaskInspect)

@@ -255,6 +255,22 @@ static void test_nothing_new(void **state)
     world_close(&world);
 }
 
+/* Of what waits for a container the head passes at once: clients start it only then. */
+static void test_wait(void **state)
+{
+    (void)state;
+    bool whole;
+    open_as(REDACT("\"binds\"") ",\"existing\":\"any\"", false);
+    client_sends("POST /v1.41/containers/c/wait?condition=next-exit HTTP/1.1\r\nHost: d\r\n"
+                 "Content-Length: 0\r\n\r\n");
+    daemon_sends(CHUNKS);
+    assert_non_null(strstr(world.client.in, "HTTP/1.1 200"));
+    daemon_sends("31\r\n{\"StatusCode\":1,\"Error\":{\"Message\":\"no /srv/x\"}}\n\r\n0\r\n\r\n");
+    assert_true(str_is(unframed(&whole), "{\"StatusCode\":1,\"Error\":{\"Message\":\"\"}}\n"));
+    assert_true(whole);
+    world_close(&world);
+}
+
 /* Each event passes when it is whole, and no sooner. */
 static void test_events(void **state)
 {
@@ -353,9 +369,10 @@ static void test_slow_reader(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),   cmocka_unit_test(test_nothing_new),
-        cmocka_unit_test(test_events), cmocka_unit_test(test_keep_alive),
-        cmocka_unit_test(test_cut),    cmocka_unit_test(test_slow_reader),
+        cmocka_unit_test(test_rows),        cmocka_unit_test(test_nothing_new),
+        cmocka_unit_test(test_wait),        cmocka_unit_test(test_events),
+        cmocka_unit_test(test_keep_alive),  cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_slow_reader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

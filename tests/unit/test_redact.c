@@ -58,6 +58,7 @@ static const struct place_case {
     PLACE(op, L, "{\"PreviousSpec\":{\"Labels\":", M, "}}", "{}") TASK_SPEC(op, "{\"PreviousSpec\":{\"TaskTemplate\":", "}}")
 #define TASK(op) \
     PLACE(op, L, "{\"Labels\":", M, "}", "{}") TASK_SPEC(op, "{\"Spec\":", "}") \
+    PLACE(op, B, "{\"Status\":{\"State\":\"failed\",\"Err\":", "\"no /srv/x\"", "}}", "\"\"") \
     PLACE(op, L, "{\"NetworksAttachments\":[{\"Network\":{\"Spec\":{\"Labels\":", M, "}}}]}", "{}")
 #define SPEC(op) PLACE(op, L, "{\"Spec\":{\"Name\":\"x\",\"Labels\":", M, "}}", "{}")
 #define NODE(op) SPEC(op) PLACE(op, L, "{\"Description\":{\"Engine\":{\"Labels\":", M, "}}}", "{}")
@@ -79,6 +80,8 @@ static const struct place_case {
     PLACE(ContainerInspect, B, "{\"ResolvConfPath\":", "\"/a\"", "}", "\"\"")
     PLACE(ContainerInspect, B, "{\"HostnamePath\":", "\"/a\"", "}", "\"\"")
     PLACE(ContainerInspect, B, "{\"HostsPath\":", "\"/a\"", "}", "\"\"")
+    PLACE(ContainerInspect, B, "{\"State\":{\"Running\":false,\"Error\":", "\"no /srv/x\"", "}}", "\"\"")
+    PLACE(ContainerWait, B, "{\"StatusCode\":127,\"Error\":{\"Message\":", "\"no /srv/x\"", "}}\n", "\"\"")
     PLACE(ContainerInspect, B, "{\"LogPath\":", "\"/a\"", "}", "\"\"")
     IMAGE(ImageList, "", "")
     IMAGE(ImageInspect, "", "")
