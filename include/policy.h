@@ -353,6 +353,9 @@ struct hide; /* see hide.h */
    where it has one, and the proxy's own container, where that is known. owner: of policy_owner();
    borrowed, as is what *out gets of the role. False: nothing is hidden. */
 bool role_hides(const struct role *role, struct str owner, struct hide *out);
+/* What the role's clients get emptied in the daemon's answers (`responses.redact`), as a set of
+   enum redact_kind, see redact.h; 0: nothing. */
+unsigned role_redacts(const struct role *role);
 /* `limits` of a role: what one client may use at a time. The last one belongs to the first. */
 enum limit {
     LIMIT_REQUESTS_PER_SECOND,

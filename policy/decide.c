@@ -1,6 +1,7 @@
 /* The one way through: every request is decided here, and one line allows. */
 #include "checks.h"
 #include "existing.h"
+#include "redact.h"
 
 #include <stdio.h>
 
@@ -162,6 +163,29 @@ static bool archive_passes(struct check *check)
     return false;
 }
 
+/* What would show by another way what the role's clients are not to see. */
+static bool redaction_passes(struct check *check)
+{
+    const struct request *request = check->request;
+    const enum operation op = request->route->op;
+    unsigned kinds = role_redacts(check->role);
+    struct str ps_args = request_param(request, "ps_args");
+    if (op == OP_ContainerTop && ps_args.n > 0 && (kinds & REDACT_ENV)) {
+        check->field = "?ps_args";
+        refuse_plain(check, ps_args, "responses.redact", NULL,
+                     "has ps on the host print what it is told to, environments among it, which "
+                     "responses.redact keeps from this role");
+        check->field = NULL;
+        return false;
+    }
+    if (redact_way(kinds, op, NULL) != REDACT_REFUSED)
+        return true;
+    refuse_plain(check, (struct str){NULL, 0}, "responses.redact", NULL,
+                 "it cannot be told where its answer holds what responses.redact keeps from this "
+                 "role");
+    return false;
+}
+
 /* ---- parameters ------------------------------------------------------------------------------ */
 
 static bool is_integer(struct str value)
@@ -294,7 +318,7 @@ static bool precheck(struct check *check)
         return false;
     }
     return version_passes(check) && operation_passes(check) && archive_passes(check) &&
-           params_pass(check);
+           redaction_passes(check) && params_pass(check);
 }
 
 /* A refusal always has a status and a sentence, also where a check could not tell. */

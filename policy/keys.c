@@ -274,7 +274,8 @@ const char *policy_rule(size_t index)
                                          "owner",           "objects.containers",
                                          "objects.volumes", "objects.networks",
                                          "objects.images",  "objects.services",
-                                         "objects.secrets", "objects.configs"};
+                                         "objects.secrets", "objects.configs",
+                                         "responses.redact"};
     if (index < ARRAY_LEN(others))
         return others[index];
     index -= ARRAY_LEN(others);

@@ -1,6 +1,7 @@
 /* How a refusal is written down: the sentence for the user, the field, the rule, and the change of
    policy that would allow it. It decides nothing. */
 #include "checks.h"
+#include "redact.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -126,6 +127,16 @@ static const struct request *asked(const struct check *check)
     return check->request;
 }
 
+/* Would the sentence tell the client of an existing object what its answers are emptied of? The
+   audit line still has field and value. */
+static bool is_redacted(const struct check *check)
+{
+    unsigned kinds = check->outer ? role_redacts(check->role) : 0;
+    if ((kinds & REDACT_ENV) && str_starts(str_of(check->decision->field), STR("Env")))
+        return true;
+    return (kinds & (REDACT_LABELS | REDACT_BINDS)) != 0;
+}
+
 static void write_reason(struct check *check, const struct refusal *refusal, const char *why)
 {
     struct decision *decision = check->decision;
@@ -140,6 +151,11 @@ static void write_reason(struct check *check, const struct refusal *refusal, con
         SHOWN(subject, check->subject);
         add(&text, "the %s \"%s\" is not as this role would have made it: ",
             fact_kind_name(check->subject_kind), subject);
+    }
+    if (is_redacted(check)) {
+        add(&text, "what it has is told in the audit log, since responses.redact keeps it from "
+                   "this role; a policy with \"existing\": \"any\" would allow it");
+        return;
     }
     if (decision->field[0])
         add(&text, "%s ", decision->field);

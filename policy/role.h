@@ -152,6 +152,7 @@ struct role {
     size_t open_count;
     struct object_rule objects[OBJECT_COUNT];
     struct owner owner;
+    unsigned redacts; /* of enum redact_kind */
     struct limit_value limits[LIMIT_COUNT];
     struct constraint keys[KEY_COUNT];
 };

@@ -2,6 +2,7 @@
 #include "cmd.h"
 
 #include "case_file.h"
+#include "redact.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -147,6 +148,21 @@ static bool compare_verdict(const struct policy_case *one, const struct answer *
                   got->reason);
 }
 
+/* "env,binds": what the answer to the request is emptied of. */
+static bool compare_redacted(const struct policy_case *one, const struct answer *answer,
+                             char why[WHY_MAX])
+{
+    char text[32] = "";
+    size_t n = 0;
+    unsigned kinds = answer->request ? role_redacts(answer->by.role) : 0;
+    for (unsigned i = 0; i < REDACT_KINDS; i++)
+        if (redact_way(kinds & BIT(i), answer->request ? answer->request->route->op : 0, NULL) !=
+            REDACT_NOTHING)
+            n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", n > 0 ? "," : "",
+                                  redact_name(BIT(i)));
+    return compare_text("redaction", case_text(one, CASE_REDACTED), text, "", why);
+}
+
 static bool compare(const struct policy_case *one, const struct answer *answer, char why[WHY_MAX])
 {
     const struct decision *got = &answer->decision;
@@ -157,6 +173,7 @@ static bool compare(const struct policy_case *one, const struct answer *answer, 
            compare_text("client", case_text(one, CASE_EXPECT_CLIENT), answer->by.client,
                         got->reason, why) &&
            (got->verdict != VERDICT_DENY || compare_refusal(one, answer, why)) &&
+           compare_redacted(one, answer, why) &&
            compare_text("operation", case_text(one, CASE_OPERATION), operation, got->reason, why);
 }
 
