@@ -370,6 +370,45 @@ bool decision_rewrites(const struct decision *decision, const struct request *re
    decided once more, which rewrites nothing further. */
 bool request_rewrite(struct request *request, const struct decision *decision, struct arena *arena);
 
+/* ---- what a request needs ------------------------------------------------------------------- */
+
+enum {
+    USES_MAX = 192,         /* of one request */
+    USE_TEXT_MAX = 512,     /* bytes of one value */
+    USE_LACK_MAX = 200,     /* bytes of a sentence */
+    USES_TEXT_MAX = 6 << 10 /* bytes of all of them in an audit line */
+};
+
+/* One thing that a role must open for a request. */
+struct use {
+    const char *key;  /* static: "containers.cap_add", "open", "archive" */
+    struct str value; /* an entry of the key's list, in its plain spelling; p NULL: true */
+    bool read_only;   /* of a bind: an entry for read-only mounts is enough */
+};
+struct uses {
+    struct use items[USES_MAX];
+    size_t count;
+    char lack[USE_LACK_MAX]; /* why a policy with all of them refuses it yet; or "" */
+};
+enum use_shape { USE_LIST, USE_TRUE };
+
+/* What a role would have to open for the request beside its operation: the decision taken by one
+   that opens nothing, over and over with what its refusals ask for. Values of the environment, of
+   labels and of options are never among it. NEED: more facts would tell more. DENY: lack says why;
+   or it is refused whatever a policy says (400, 404). Texts live in the arena, or in the request.
+ */
+enum verdict request_uses(const struct policy *policy, const struct request *request,
+                          struct facts *facts, struct arena *arena, struct uses *out);
+
+/* Appends {"containers.cap_add": ["NET_ADMIN"], "containers.privileged": true, "containers.binds":
+   [{"source": ..., "read_only": true}]} in at most USES_TEXT_MAX bytes. False: not all fits. */
+bool uses_write(const struct uses *uses, struct json_out *out);
+
+/* Is the key of that path ("containers.cap_add") one that request_uses() speaks of, and as what? */
+bool policy_learns(const char *path, enum use_shape *shape);
+/* Paths of the keys of constraints, in the order of the documentation, until NULL. */
+const char *policy_key(size_t index);
+
 /* The image that the request names (Image, fromImage[:tag]), for the audit line; empty if none.
    Only meaningful after an ALLOW or DENY of policy_decide on the same arena. */
 struct str request_image(const struct request *request, struct arena *arena);

@@ -1,6 +1,7 @@
 /* The one way through: every request is decided here, and one line allows. */
 #include "checks.h"
 #include "existing.h"
+#include "uses.h"
 
 #include <stdio.h>
 
@@ -313,19 +314,36 @@ bool policy_precheck(const struct role *role, const struct request *request, str
     return (precheck(&check) && !work.spent) || refused(&check);
 }
 
+static void decide(struct check *check)
+{
+    struct decision *decision = check->decision;
+    bool passes =
+        precheck(check) && body_passes(check) && !check->work->spent && decision->status == 0;
+    if (!passes)
+        refused(check);
+    else if (check->waits)
+        decision->verdict = VERDICT_NEED;
+    else
+        decision->verdict = VERDICT_ALLOW;
+}
+
 void policy_decide(const struct role *role, const struct request *request, struct facts *facts,
                    struct arena *arena, struct decision *decision)
 {
     struct work work;
     struct check check = check_for(role, request, arena, decision, &work);
     check.facts = facts;
-    bool passes = precheck(&check) && body_passes(&check) && !work.spent && decision->status == 0;
-    if (!passes)
-        refused(&check);
-    else if (check.waits)
-        decision->verdict = VERDICT_NEED;
-    else
-        decision->verdict = VERDICT_ALLOW;
+    decide(&check);
+}
+
+void decide_learning(struct learning *learning, const struct request *request, struct facts *facts,
+                     struct arena *arena, struct decision *decision)
+{
+    struct work work;
+    struct check check = check_for(learning->role, request, arena, decision, &work);
+    check.facts = facts;
+    check.learning = learning;
+    decide(&check);
 }
 
 /* ---- the image ------------------------------------------------------------------------------- */

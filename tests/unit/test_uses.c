@@ -1,0 +1,189 @@
+/* What requests need of a role: rows, and the property that a role which opens just that allows the
+   request, for every request of tests/cases. */
+#include "case_helper.h"
+
+static struct case_policies loaded;
+static struct policy *any;
+static size_t learnt, lacking, wrong;
+
+/* As the proxy does it, with what the daemon says. */
+static enum verdict uses_known(const struct request *request, const struct case_row *row,
+                               struct arena *arena, struct uses *uses)
+{
+    struct facts *facts = arena_alloc(arena, 1, sizeof *facts);
+    assert_non_null(facts);
+    facts->arena = arena;
+    enum verdict verdict = request_uses(any, request, facts, arena, uses);
+    for (int round = 0; verdict == VERDICT_NEED && round < FACT_ROUNDS_MAX; round++) {
+        facts_answer(request, facts, row->doc, json_get(row->doc, row->row, STR("facts")), arena);
+        verdict = request_uses(any, request, facts, arena, uses);
+    }
+    return verdict;
+}
+
+/* A policy whose one role allows the operation and opens the uses: "group.key" becomes a member of
+   the group. */
+static struct policy *policy_of(enum operation op, const struct uses *uses, struct arena *arena)
+{
+    enum { CAP = 256 << 10 };
+    struct json_out out = {.p = arena_alloc(arena, CAP, 1), .cap = CAP};
+    char text[8 << 10];
+    struct json_out flat = {.p = text, .cap = sizeof text};
+    struct json doc;
+    struct err err = {0};
+    struct err_list errors = {0};
+    assert_true(uses_write(uses, &flat));
+    if (!json_scan((struct str){text, flat.len}, arena, &doc, &err))
+        fail_msg("%.*s: %s", (int)flat.len, text, err.text);
+    json_out_raw(&out, STR("{\"version\":1,\"roles\":{\"default\":{\"allow\":[\""));
+    json_out_raw(&out, str_of(operation_name(op)));
+    json_out_raw(&out, STR("\"]"));
+    static const char *const groups[] = {"containers", "exec",    "images",  "networks",
+                                         "builds",     "secrets", "configs", "services",
+                                         "plugins",    "nodes",   "swarm"};
+    for (const struct json_node *n = json_child(&doc, doc.nodes); n; n = json_next(&doc, n)) {
+        if (str_find(n->key, '.') < n->key.n)
+            continue;
+        json_out_raw(&out, STR(",\""));
+        json_out_raw(&out, n->key);
+        json_out_raw(&out, STR("\":"));
+        json_out_raw(&out, json_raw(&doc, n));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
+        const char *between = "";
+        json_out_raw(&out, STR(",\""));
+        json_out_raw(&out, str_of(groups[i]));
+        json_out_raw(&out, STR("\":{"));
+        for (size_t k = 0; policy_key(k); k++) {
+            struct str path = str_of(policy_key(k)), name = str_skip(path, str_find(path, '.') + 1);
+            const struct json_node *n = json_get(&doc, doc.nodes, path);
+            enum use_shape shape;
+            if (!str_is(str_head(path, str_find(path, '.')), groups[i]) ||
+                !policy_learns(path.p, &shape) || (!n && shape == USE_TRUE))
+                continue;
+            json_out_raw(&out, str_of(between));
+            json_out_raw(&out, STR("\""));
+            json_out_raw(&out, name);
+            json_out_raw(&out, STR("\":"));
+            json_out_raw(&out, n ? json_raw(&doc, n) : STR("[]"));
+            between = ",";
+        }
+        json_out_raw(&out, STR("}"));
+    }
+    json_out_raw(&out, STR("}}}"));
+    assert_true(out.len < CAP);
+    struct policy *policy = policy_load((struct str){out.p, out.len}, &errors);
+    for (size_t i = 0; !policy && i < errors.count; i++)
+        print_error("%.*s\n%s\n", (int)out.len, out.p, errors.items[i].err.text);
+    err_list_free(&errors);
+    return policy;
+}
+
+static void learn_case(const char *file, const struct json *doc)
+{
+    static struct request request;
+    static struct decision decision;
+    static struct uses uses;
+    struct arena arena = {0};
+    struct case_row row;
+    bool readable = case_read(&loaded, doc, &arena, &row);
+    memset(&request, 0, sizeof request);
+    if (readable && request_parse(row.method, row.target, &arena, &request, &decision) &&
+        request_check_content(&request, row.type, row.body.n > 0, &decision)) {
+        if (request.route->body != BODY_OPAQUE && row.body.n > 0)
+            request.body = row.body;
+        enum verdict verdict = uses_known(&request, &row, &arena, &uses);
+        lacking += uses.lack[0] != '\0';
+        if (verdict == VERDICT_ALLOW && !uses.lack[0]) {
+            learnt++;
+            struct policy *policy = policy_of(request.route->op, &uses, &arena);
+            memset(&decision, 0, sizeof decision);
+            if (policy)
+                decide_known(policy_default_role(policy), &request, row.doc,
+                             json_get(row.doc, row.row, STR("facts")), &arena, &decision);
+            if (decision.verdict != VERDICT_ALLOW && ++wrong <= 40) {
+                char text[8 << 10];
+                struct json_out out = {.p = text, .cap = sizeof text};
+                uses_write(&uses, &out);
+                print_error("%s/%.*s: \"%s\" with %.*s\n", file, STR_ARG(case_text(&row, "name")),
+                            decision.reason, (int)out.len, text);
+            }
+            policy_free(policy);
+        }
+    }
+    arena_free(&arena);
+}
+
+static void replay_passes(void **state)
+{
+    size_t before = wrong;
+    case_each(*state, learn_case);
+    assert_int_equal(wrong, before);
+}
+
+// clang-format off
+static const char *const files[] = {
+    "create.jsonl", "exec.jsonl", "images.jsonl", "volumes.jsonl", "networks.jsonl", "json.jsonl",
+    "operations.jsonl", "benign.jsonl", "archive.jsonl", "build.jsonl", "second.jsonl",
+    "fields.jsonl", "toplevel.jsonl", "params.jsonl", "routes.jsonl", "swarm.jsonl",
+    "plugins.jsonl", "stateful.jsonl",
+};
+
+static const struct {
+    const char *target, *body, *uses;
+} rows[] = {
+    {"/containers/create", "{\"Image\":\"nginx\"}",
+     "{\"images.allow\":[\"docker.io/library/nginx\"],\"containers.runtimes\":[\"\"],"
+     "\"containers.network_mode\":[\"default\"],\"containers.user\":[\"\"],"
+     "\"containers.log_drivers\":[\"\"]}"},
+};
+// clang-format on
+
+static void rows_are_noted(void **state)
+{
+    (void)state;
+    static struct request request;
+    static struct decision decision;
+    static struct uses uses;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct arena arena = {0};
+        struct facts facts = {.arena = &arena};
+        char text[8 << 10];
+        struct json_out out = {.p = text, .cap = sizeof text};
+        assert_true(
+            request_parse(STR("POST"), str_of(rows[i].target), &arena, &request, &decision));
+        request.body = str_of(rows[i].body);
+        request_uses(any, &request, &facts, &arena, &uses);
+        assert_true(uses_write(&uses, &out));
+        if (!str_is((struct str){text, out.len}, rows[i].uses))
+            fail_msg("%s: %.*s lack %s", rows[i].body, (int)out.len, text, uses.lack);
+        arena_free(&arena);
+    }
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    any = policy_builtin();
+    return any ? 0 : -1;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    policy_free(any);
+    case_policies_free(&loaded);
+    print_message("uses: %zu learnt, %zu that nothing opens, %zu wrong\n", learnt, lacking, wrong);
+    return 0;
+}
+
+int main(void)
+{
+    struct CMUnitTest tests[ARRAY_LEN(files) + 1];
+    memset(tests, 0, sizeof tests);
+    for (size_t i = 0; i < ARRAY_LEN(files); i++)
+        tests[i] =
+            (struct CMUnitTest){files[i], replay_passes, NULL, NULL, (void *)(uintptr_t)files[i]};
+    tests[ARRAY_LEN(files)] = (struct CMUnitTest){"rows", rows_are_noted, NULL, NULL, NULL};
+    return cmocka_run_group_tests(tests, begin, end);
+}
