@@ -406,6 +406,14 @@ bool uses_write(const struct uses *uses, struct json_out *out);
 
 /* Is the key of that path ("containers.cap_add") one that request_uses() speaks of, and as what? */
 bool policy_learns(const char *path, enum use_shape *shape);
+/* Must the path be written out as a bind source, since it is or holds what rules the host? */
+bool policy_names_path(struct str path);
+/* How many of these uses of the key an entry of its list opens, as the policy writes it; 0 also for
+   what is no entry. */
+size_t policy_entry_uses(const char *path, const struct json *doc, const struct json_node *entry,
+                         const struct use *uses, size_t count);
+/* Does an entry of `allow` name the operation: by its name, a class, or a glob? */
+bool policy_allow_holds(struct str entry, enum operation op);
 /* Paths of the keys of constraints, in the order of the documentation, until NULL. */
 const char *policy_key(size_t index);
 
