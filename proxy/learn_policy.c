@@ -443,16 +443,6 @@ static struct str role_text(struct learned *learned, size_t index, const struct 
 
 /* ---- clients --------------------------------------------------------------------------------- */
 
-/* A glob that matches the text: what would be a wildcard stands for one byte. */
-static void write_glob(struct json_out *out, const char *key, struct str text)
-{
-    char glob[512];
-    size_t n = text.n < sizeof(glob) ? text.n : sizeof(glob);
-    for (size_t i = 0; i < n; i++)
-        glob[i] = text.p[i] == '*' ? '?' : text.p[i];
-    json_out_member(out, key, (struct str){glob, n});
-}
-
 static bool several_listeners(const struct learned *learned)
 {
     for (size_t i = 1; i < learned->who_count; i++)
@@ -461,46 +451,111 @@ static bool several_listeners(const struct learned *learned)
     return false;
 }
 
-static void write_match(const struct learned *learned, const struct learn_who *who,
-                        struct json_out *out)
+/* Do they stand in one entry: the same role, known in the same way at the same place? */
+static bool same_entry(const struct learn_who *a, const struct learn_who *b)
+{
+    return a->role == b->role && a->trait == b->trait && str_eq(a->more, b->more) &&
+           str_eq(a->listener, b->listener);
+}
+
+/* The first one of its entry stands for all of them. */
+static bool is_first(const struct learned *learned, size_t at)
+{
+    for (size_t i = 0; i < at; i++)
+        if (same_entry(&learned->who[i], &learned->who[at]))
+            return false;
+    return true;
+}
+
+/* As a glob that matches it: what would be a wildcard stands for one byte. */
+static void write_value(struct json_out *out, const struct learn_who *who, struct str text)
+{
+    char glob[512];
+    size_t n = text.n < sizeof(glob) ? text.n : sizeof(glob);
+    for (size_t i = 0; i < n; i++)
+        glob[i] = text.p[i] == '*' ? '?' : text.p[i];
+    if (who->trait == LEARN_UID) {
+        int64_t uid = 0;
+        str_to_int(text, &uid);
+        json_out_int(out, uid);
+    } else {
+        json_out_str(out, (struct str){glob, n});
+    }
+}
+
+static void write_values(const struct learned *learned, size_t first, struct json_out *out)
+{
+    const struct learn_who *who = &learned->who[first];
+    size_t count = 0;
+    for (size_t i = first; i < learned->who_count; i++)
+        count += same_entry(&learned->who[i], who);
+    if (count > 1)
+        json_out_open(out, '[');
+    for (size_t i = first; i < learned->who_count; i++)
+        if (same_entry(&learned->who[i], who))
+            write_value(out, who, learned->who[i].value);
+    if (count > 1)
+        json_out_close(out, ']');
+}
+
+static void write_match(const struct learned *learned, size_t first, struct json_out *out)
 {
     static const char *const keys[LEARN_TRAITS] = {[LEARN_CERT_CN] = "cert_cn",
                                                    [LEARN_COMPOSE] = "compose_service",
                                                    [LEARN_CONTAINER] = "container_name",
+                                                   [LEARN_UID] = "uid",
                                                    [LEARN_ADDRESS] = "address"};
+    const struct learn_who *who = &learned->who[first];
     json_out_key(out, "match");
     json_out_open(out, '{');
-    if (keys[who->trait])
-        write_glob(out, keys[who->trait], who->value);
-    if (who->trait == LEARN_COMPOSE)
-        write_glob(out, "compose_project", who->more);
-    if (who->trait == LEARN_UID) {
-        json_out_key(out, "uid");
-        json_out_raw(out, who->value);
+    if (keys[who->trait]) {
+        json_out_key(out, keys[who->trait]);
+        write_values(learned, first, out);
+    }
+    if (who->trait == LEARN_COMPOSE) {
+        json_out_key(out, "compose_project");
+        write_value(out, who, who->more);
     }
     if (who->trait == LEARN_LISTENER || several_listeners(learned))
         json_out_member(out, "listener", who->listener);
     json_out_close(out, '}');
 }
 
+/* Names of entries differ; names of roles hold no '/'. */
+static void write_entry_name(struct str role, unsigned number, struct json_out *out)
+{
+    char name[NAME_MAX_BYTES + 64];
+    int n = snprintf(name, sizeof(name), number > 1 ? "%.*s/%u" : "%.*s", STR_ARG(role), number);
+    json_out_member(out, "name", (struct str){name, (size_t)n});
+}
+
+static void write_entry(const struct learned *learned, size_t first, struct str role,
+                        unsigned number, struct json_out *out)
+{
+    struct told told = {.n = 0};
+    for (size_t i = first; i < learned->who_count; i++)
+        if (same_entry(&learned->who[i], &learned->who[first]))
+            tell_who(&learned->who[i], &told);
+    json_out_open(out, '{');
+    write_told(&told, out);
+    write_entry_name(role, number, out);
+    write_match(learned, first, out);
+    json_out_member(out, "role", role);
+    json_out_close(out, '}');
+}
+
+/* The surest trait first, since the first entry that matches wins. */
 static void write_clients(const struct learned *learned, const struct str *names,
                           struct json_out *out)
 {
+    unsigned numbers[LEARN_ROLES_MAX] = {0};
     json_out_key(out, "clients");
     json_out_open(out, '[');
     for (unsigned trait = 0; trait < LEARN_TRAITS; trait++)
         for (size_t i = 0; i < learned->who_count; i++) {
-            const struct learn_who *who = &learned->who[i];
-            struct told told = {.n = 0};
-            if (who->trait != (enum learn_trait)trait)
-                continue;
-            tell_who(who, &told);
-            json_out_open(out, '{');
-            write_told(&told, out);
-            json_out_member(out, "name", names[who->role]);
-            write_match(learned, who, out);
-            json_out_member(out, "role", names[who->role]);
-            json_out_close(out, '}');
+            size_t role = learned->who[i].role;
+            if (learned->who[i].trait == (enum learn_trait)trait && is_first(learned, i))
+                write_entry(learned, i, names[role], ++numbers[role], out);
         }
     json_out_close(out, ']');
 }
