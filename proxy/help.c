@@ -68,6 +68,33 @@ static const struct {
      "\n"
      "Example\n"
      "  sockwarden test cases/*.json\n"},
+    {"learn",
+     "Writes a policy on standard output that allows just the requests that the audit logs hold: the\n"
+     "allowed ones, and with --mode audit those that would have been denied. Each client gets a role.\n"
+     "What no policy could open, and what is left out, goes to standard error. - is standard input.\n"
+     "\n"
+     "Exit status\n"
+     "  0  written\n"
+     "  1  a log cannot be read, or holds nothing to learn from\n"
+     "  2  usage\n"
+     "\n"
+     "Example\n"
+     "  sockwarden learn audit.jsonl > policy.json && sockwarden check policy.json\n"},
+    {"report",
+     "Lists, for each role of the policy file, the entries that no request of the audit logs has used,\n"
+     "then the requests that were denied, and that would have been with --mode audit, by reason.\n"
+     "\n"
+     "Options\n"
+     "  --policy FILE       the policy that the logs were written under\n"
+     "  --json              one JSON object instead of lines\n"
+     "\n"
+     "Exit status\n"
+     "  0  printed\n"
+     "  1  the policy or a log cannot be read\n"
+     "  2  usage\n"
+     "\n"
+     "Example\n"
+     "  sockwarden report --policy policy.json audit.jsonl\n"},
     {"routes",
      "Columns: method, path, operation, class, body, gist; the first line names them.\n"
      "\n"
