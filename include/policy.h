@@ -412,6 +412,10 @@ bool policy_names_path(struct str path);
    what is no entry. */
 size_t policy_entry_uses(const char *path, const struct json *doc, const struct json_node *entry,
                          const struct use *uses, size_t count);
+/* Could a policy hold the use: is the key one of those above, and its value an entry of that? */
+bool policy_use_valid(const struct use *use);
+/* Is it an IP address, or a range of them? */
+bool policy_address_valid(struct str text);
 /* Does an entry of `allow` name the operation: by its name, a class, or a glob? */
 bool policy_allow_holds(struct str entry, enum operation op);
 /* Paths of the keys of constraints, in the order of the documentation, until NULL. */

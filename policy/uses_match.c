@@ -58,6 +58,36 @@ size_t policy_entry_uses(const char *path, const struct json *doc, const struct 
     return found;
 }
 
+bool policy_use_valid(const struct use *use)
+{
+    struct arena arena = {0};
+    struct err_list errors = {0};
+    struct json_node node = {.kind = JSON_STRING, .text = use->value};
+    struct json doc = {.nodes = &node, .count = 1};
+    struct loader loader = {.arena = &arena, .errors = &errors, .doc = &doc};
+    struct entry read = {.read_only = false};
+    enum use_shape shape;
+    enum key key;
+    bool open = strcmp(use->key, "open") == 0, valid = false;
+    if (open)
+        valid = use->value.p && load_open_entry(&loader, &node);
+    else if (!use->value.p)
+        valid = strcmp(use->key, "archive") == 0 ||
+                (key_find(use->key, &key) && (key_rows[key].shapes & SHAPE_BOOL));
+    else if (key_find(use->key, &key))
+        valid = policy_learns(use->key, &shape) && shape == USE_LIST &&
+                load_entry(&loader, key, &node, &read);
+    err_list_free(&errors);
+    arena_free(&arena);
+    return valid && loader.error_count == 0;
+}
+
+bool policy_address_valid(struct str text)
+{
+    struct cidr cidr;
+    return cidr_parse(text, &cidr);
+}
+
 bool policy_allow_holds(struct str entry, enum operation op)
 {
     if (str_starts(entry, STR("@")))

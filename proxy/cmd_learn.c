@@ -29,10 +29,11 @@ bool learn_read_all(struct learned *learned, char **paths, int count)
         tell_reading(paths[i], &reading);
     }
     if (learned->left_out)
-        fprintf(stderr,
-                "sockwarden: %llu requests are of too many clients, or hold too many values: what "
-                "they used is left out in part\n",
-                (unsigned long long)learned->left_out);
+        fprintf(
+            stderr,
+            "sockwarden: %llu requests are of too many clients, hold too many values, or values "
+            "and operations that this version does not know: they are left out in part\n",
+            (unsigned long long)learned->left_out);
     return true;
 }
 

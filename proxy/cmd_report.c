@@ -296,10 +296,12 @@ int cmd_report(int argc, char **argv)
     for (; at < argc && strncmp(argv[at], "--", 2) == 0; at++) {
         if (strcmp(argv[at], "--json") == 0)
             json = true;
-        else if (strcmp(argv[at], "--policy") == 0 && at + 1 < argc)
-            file = argv[++at];
+        else if (strcmp(argv[at], "--policy") != 0)
+            return cmd_fail(EXIT_USAGE, "report has no option %s", argv[at]);
+        else if (++at < argc)
+            file = argv[at];
         else
-            return cmd_fail(EXIT_USAGE, "report has no option %s, or it wants a value", argv[at]);
+            return cmd_fail(EXIT_USAGE, "--policy wants a value: --policy FILE");
     }
     if (!file || at == argc)
         return cmd_fail(EXIT_USAGE, "report wants a policy and audit logs: sockwarden report "

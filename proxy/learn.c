@@ -56,7 +56,7 @@ static struct learn_who who_of(const struct audit_entry *entry, char digits[24])
         while ((uid /= 10) > 0);
         who.trait = LEARN_UID;
         who.value = (struct str){digits + at, 24 - at};
-    } else if (entry->address.n) {
+    } else if (policy_address_valid(entry->address)) {
         who.trait = LEARN_ADDRESS;
         who.value = entry->address;
     }
@@ -119,6 +119,8 @@ static struct learn_role *role_of(struct learned *learned, const struct audit_en
     if (learned->by_role && !name.p)
         name = STR("");
     struct learn_role *role = role_find(learned, name, &who);
+    if (who.listener.n == 0)
+        return NULL; /* nothing of ours has written that */
     if (!role)
         role = role_add(learned, name);
     return role && who_add(learned, (size_t)(role - learned->roles), &who) ? role : NULL;
@@ -154,7 +156,8 @@ static bool use_count(struct learned *learned, size_t role, const struct use *us
     struct learn_use *slot = use_slot(learned, role, use);
     if (slot->count == 0) {
         struct use kept = *use;
-        if (learned->use_count >= LEARN_USES_MAX / 4 * 3 || !keep(learned, use->value, &kept.value))
+        if (!policy_use_valid(use) || learned->use_count >= LEARN_USES_MAX / 4 * 3 ||
+            !keep(learned, use->value, &kept.value))
             return false;
         learned->use_count++;
         *slot = (struct learn_use){.role = role, .use = kept};
