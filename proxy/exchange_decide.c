@@ -90,8 +90,8 @@ static enum phase go_on(struct exchange *exchange, const struct role *role,
                            "means the same to every reader");
     }
     exchange->allowed = true;
-    inquiry->would_deny = decision != &inquiry->decision;
-    if (inquiry->would_deny) {
+    inquiry->would_deny = inquiry->decision.verdict != VERDICT_ALLOW;
+    if (role != exchange->role) {
         exchange->judge = exchange->role;
         exchange->nobody = !exchange->role;
         exchange->role = role;
@@ -173,6 +173,20 @@ static bool uses_want(struct exchange *exchange)
     return verdict == VERDICT_NEED && asks;
 }
 
+/* Is it refused only since the daemon has no such object? It will say so itself. */
+static bool is_missing(const struct inquiry *inquiry)
+{
+    const struct decision *decision = &inquiry->decision;
+    for (size_t i = 0; i < inquiry->facts.count && decision->status == 404; i++) {
+        const struct fact *fact = &inquiry->facts.items[i];
+        char shown[VALUE_MAX];
+        if (fact->state == FACT_MISSING &&
+            strcmp(text_shorten(shown, sizeof(shown), fact->name), decision->value) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* The policy refuses it. What builtin:all refuses, too, nobody may do: what could be understood in
    two ways, and the container that the proxy runs in. */
 static enum phase let_through(struct exchange *exchange)
@@ -190,7 +204,11 @@ static enum phase let_through(struct exchange *exchange)
         inquiry->decision = *floor;
         return exchange_deny(exchange);
     }
-    return uses_want(exchange) ? ask(exchange) : go_on(exchange, all, floor);
+    if (uses_want(exchange))
+        return ask(exchange);
+    if (is_missing(inquiry))
+        inquiry->decision = *floor;
+    return go_on(exchange, all, floor);
 }
 
 static struct str owner_of(struct exchange *exchange)

@@ -158,6 +158,18 @@ def failed_look_up():
 
 
 @suite.test
+def missing_objects():
+    """what is not there is the daemon's to say, and no refusal of the policy"""
+    with audit(role="default") as env:
+        env.fake.facts = {"container": {"none": "No such container: none"}}
+        env.ask("POST", "/containers/none/exec", b'{"Cmd":["id"]}', JSON)
+        line = requests(env)[0]
+        equal((line["decision"], line.get("would_deny"), line.get("reason")),
+              ("allow", None, None), "the line")
+        equal(len(env.fake.requests), 1, "requests that the daemon got")
+
+
+@suite.test
 def existing_containers():
     """what a container has that is reached into is looked up, and learnt"""
     with audit(role="read-only") as env:
