@@ -406,6 +406,8 @@ bool uses_write(const struct uses *uses, struct json_out *out);
 
 /* Is the key of that path ("containers.cap_add") one that request_uses() speaks of, and as what? */
 bool policy_learns(const char *path, enum use_shape *shape);
+/* Does the key open nothing where a policy does not write it? */
+bool policy_key_closed(const char *path);
 /* Must the path be written out as a bind source, since it is or holds what rules the host? */
 bool policy_names_path(struct str path);
 /* How many of these uses of the key an entry of its list opens, as the policy writes it; 0 also for

@@ -259,15 +259,17 @@ static enum finding judge_own_port(struct check *check, const struct json_node *
 /* While it is learnt what the request needs: the address and the protocol, too. */
 static bool learn_port(struct check *check, struct str ip, const struct wanted_ports *wanted)
 {
-    char text[PORT_TEXT_MAX];
+    char text[PORT_TEXT_MAX], range[16];
+    snprintf(range, sizeof(range), wanted->first == wanted->last ? "%u" : "%u-%u", wanted->first,
+             wanted->last);
     bool bracket = str_find(ip, ':') < ip.n, any = wanted->any_ip || ip.n == 0;
     const char *proto = wanted->proto == 'u' ? "udp" : wanted->proto == 's' ? "sctp" : "tcp";
-    int n = snprintf(text, sizeof(text), "%s%.*s%s%u-%u/%s", !any && bracket ? "[" : "",
+    int n = snprintf(text, sizeof(text), "%s%.*s%s%s/%s", !any && bracket ? "[" : "",
                      any ? 0 : (int)ip.n, any ? "" : ip.p,
                      any       ? ""
                      : bracket ? "]:"
                                : ":",
-                     wanted->first, wanted->last, proto);
+                     range, proto);
     return n > 0 && (size_t)n < sizeof(text) &&
            learning_note(check, KEY_PORTS, (struct str){text, (size_t)n});
 }

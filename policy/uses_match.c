@@ -58,6 +58,13 @@ size_t policy_entry_uses(const char *path, const struct json *doc, const struct 
     return found;
 }
 
+bool policy_key_closed(const char *path)
+{
+    enum key key;
+    return key_find(path, &key) && (strcmp(key_rows[key].fallback, "[]") == 0 ||
+                                    strcmp(key_rows[key].fallback, "false") == 0);
+}
+
 bool policy_use_valid(const struct use *use)
 {
     struct arena arena = {0};

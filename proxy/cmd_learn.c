@@ -60,8 +60,7 @@ static bool policy_is_good(struct str text)
     struct err_list errors = {0};
     struct policy *policy = policy_load(text, &errors);
     for (size_t i = 0; i < errors.count; i++)
-        fprintf(stderr, "sockwarden: the policy, line %d: %s\n", errors.items[i].err.line,
-                errors.items[i].err.text);
+        fprintf(stderr, "sockwarden: of the policy: %s\n", errors.items[i].err.text);
     err_list_free(&errors);
     policy_free(policy);
     return policy != NULL;
@@ -69,17 +68,14 @@ static bool policy_is_good(struct str text)
 
 static int print_policy(struct learned *learned)
 {
-    size_t length = 0;
     struct str text = learned_policy(learned);
-    char *pretty = text.p ? json_print_pretty(text, &length) : NULL;
-    if (!pretty)
+    if (!text.p)
         return cmd_fail(EXIT_FAILED, "out of memory");
-    bool good = policy_is_good((struct str){pretty, length});
-    if (good)
-        printf("%s\n", pretty);
-    free(pretty);
-    return good ? EXIT_OK
-                : cmd_fail(EXIT_FAILED, "what was learnt is no valid policy, as said above");
+    if (!policy_is_good(text))
+        return cmd_fail(EXIT_FAILED, "what was learnt is no valid policy, as said above");
+    return learned_print(text, stdout) && fflush(stdout) == 0
+               ? EXIT_OK
+               : cmd_fail(EXIT_FAILED, "the policy cannot be written");
 }
 
 int cmd_learn(int argc, char **argv)

@@ -51,7 +51,7 @@ static void tell_unused(const struct report *report, const char *key, struct str
 {
     char shown[ENTRY_SHOWN];
     if (!report->json) {
-        printf("  never used  %-28s %s\n", key, text_shorten(shown, sizeof(shown), entry));
+        printf("  never used  %-28s \"%s\"\n", key, text_shorten(shown, sizeof(shown), entry));
         return;
     }
     json_out_open(report->json, '{');

@@ -5,6 +5,8 @@
 
 #include "audit_entry.h"
 
+#include <stdio.h>
+
 enum {
     LEARN_ROLES_MAX = 256,      /* clients, or roles, that are told apart */
     LEARN_WHO_MAX = 512,        /* of all of them: ways to know one */
@@ -78,5 +80,9 @@ void learned_take(void *learned, const struct audit_entry *entry);
 /* The policy that opens what was seen, as JSON on one line; it belongs to the arena of learned. p
    NULL: out of memory. */
 struct str learned_policy(struct learned *learned);
+
+/* Prints JSON that was written without blanks for people, and a newline. False: out of memory, or
+   the file cannot be written. */
+bool learned_print(struct str json, FILE *file);
 
 #endif

@@ -1,16 +1,11 @@
 /* The policy that opens what was seen, and nothing else; see learn.h. Values stand as they were
    seen, but three or more bind sources side by side, which become their folder's. */
-#include "learn.h"
+#include "learn_write.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum {
-    SIDE_BY_SIDE = 3, /* bind sources in one folder that stand for any in it */
-    TOLD_MAX = 2000,  /* bytes of a description */
-    NAME_MAX_BYTES = 64
-};
+enum { SIDE_BY_SIDE = 3 /* bind sources in one folder that stand for any in it */ };
 
 /* What one role has used, in the order of keys and values. */
 struct used {
@@ -19,37 +14,6 @@ struct used {
     struct learn_use **items;
     size_t count;
 };
-
-/* ---- descriptions ---------------------------------------------------------------------------- */
-
-struct told {
-    char p[TOLD_MAX + 64];
-    size_t n;
-};
-
-static void tell(struct told *told, const char *format, ...) PRINTF_LIKE(2, 3);
-static void tell(struct told *told, const char *format, ...)
-{
-    va_list args;
-    if (told->n >= TOLD_MAX)
-        return;
-    va_start(args, format);
-    int n = vsnprintf(told->p + told->n, sizeof(told->p) - told->n, format, args);
-    va_end(args);
-    told->n += n > 0 ? (size_t)n : 0;
-    if (told->n >= TOLD_MAX)
-        told->n = TOLD_MAX + (size_t)snprintf(told->p + TOLD_MAX, 8, " ...");
-}
-
-static void write_told(const struct told *told, struct json_out *out)
-{
-    json_out_member(out, "description", (struct str){told->p, told->n});
-}
-
-static const char *times(uint64_t count)
-{
-    return count == 1 ? "request" : "requests";
-}
 
 /* ---- what a role has used -------------------------------------------------------------------- */
 
@@ -94,6 +58,14 @@ static bool used_collect(struct learned *learned, size_t role, struct used *out)
 static bool is_key(const struct learn_use *use, const char *key)
 {
     return strcmp(use->use.key, key) == 0;
+}
+
+static bool is_used(const struct used *used, const char *key)
+{
+    for (size_t i = 0; i < used->count; i++)
+        if (is_key(used->items[i], key))
+            return true;
+    return false;
 }
 
 /* Was `true` asked of the key? */
@@ -159,7 +131,7 @@ static void write_bind(struct json_out *out, struct str source, struct str behin
     char text[USE_TEXT_MAX + 8];
     int n = snprintf(text, sizeof(text), "%.*s%.*s", STR_ARG(source), STR_ARG(behind));
     json_out_open(out, '{');
-    write_told(told, out);
+    learn_write_told(told, out);
     json_out_member(out, "source", (struct str){text, (size_t)n});
     if (read_only) {
         json_out_key(out, "read_only");
@@ -181,8 +153,8 @@ static void write_bind_of(const struct used *used, size_t i, struct json_out *ou
             if (is_key(used->items[k], "containers.binds") &&
                 str_eq(folder_of(used->items[k]->use.value), folder))
                 return; /* it stands there already */
-        tell(&told, "%zu sources, %llu %s", all.sources, (unsigned long long)all.requests,
-             times(all.requests));
+        learn_tell(&told, "%zu sources, %llu %s", all.sources, (unsigned long long)all.requests,
+                   learn_times(all.requests));
         write_bind(out, folder, STR("/*"), !all.writes, &told);
         return;
     }
@@ -191,7 +163,7 @@ static void write_bind_of(const struct used *used, size_t i, struct json_out *ou
     uint64_t count = used->items[i]->count;
     if (next && is_key(next, "containers.binds") && str_eq(next->use.value, source))
         count += next->count;
-    tell(&told, "%llu %s", (unsigned long long)count, times(count));
+    learn_tell(&told, "%llu %s", (unsigned long long)count, learn_times(count));
     write_bind(out, source, STR(""), used->items[i]->use.read_only, &told);
 }
 
@@ -242,9 +214,9 @@ static void tell_key(const struct used *used, const char *key, struct told *told
         char shown[100];
         if (!is_key(use, key) || strcmp(name, "binds") == 0)
             continue;
-        tell(told, "%s%s%s%s: %llu %s", told->n ? "; " : "", name, use->use.value.n ? " " : "",
-             text_shorten(shown, sizeof(shown), use->use.value), (unsigned long long)use->count,
-             times(use->count));
+        learn_tell(told, "%s%s%s%s: %llu %s", told->n ? "; " : "", name,
+                   use->use.value.n ? " " : "", text_shorten(shown, sizeof(shown), use->use.value),
+                   (unsigned long long)use->count, learn_times(use->count));
     }
 }
 
@@ -252,7 +224,7 @@ static void write_key(const struct used *used, const char *key, struct json_out 
 {
     enum use_shape shape;
     bool whole = is_whole(used, key);
-    if (!policy_learns(key, &shape) ||
+    if (!policy_learns(key, &shape) || (policy_key_closed(key) && !is_used(used, key)) ||
         (strcmp(key, "containers.log_options") == 0 && only_safe_options(used)))
         return;
     json_out_key(out, strchr(key, '.') + 1);
@@ -311,7 +283,7 @@ static void write_group(const struct used *used, size_t group, struct json_out *
         if (str_is(group_of(policy_key(i)), groups[group].group))
             tell_key(used, policy_key(i), &told);
     if (told.n)
-        write_told(&told, out);
+        learn_write_told(&told, out);
     for (size_t i = 0; policy_key(i); i++)
         if (str_is(group_of(policy_key(i)), groups[group].group))
             write_key(used, policy_key(i), out);
@@ -366,19 +338,6 @@ static void write_open(const struct used *used, struct json_out *out)
     }
 }
 
-static void tell_who(const struct learn_who *who, struct told *told)
-{
-    static const char *const words[LEARN_TRAITS] = {
-        [LEARN_CERT_CN] = "certificate ", [LEARN_COMPOSE] = "compose service ",
-        [LEARN_CONTAINER] = "container ", [LEARN_UID] = "uid ",
-        [LEARN_ADDRESS] = "address ",     [LEARN_LISTENER] = "anybody"};
-    char value[128], listener[160];
-    tell(told, "%s%s%s%s on %s: %llu %s", told->n ? "; " : "", words[who->trait],
-         text_shorten(value, sizeof(value), who->value), who->more.n ? " of a project" : "",
-         text_shorten(listener, sizeof(listener), who->listener), (unsigned long long)who->count,
-         times(who->count));
-}
-
 static void write_role(struct learned *learned, size_t index, struct str name, struct json_out *out)
 {
     const struct learn_role *role = &learned->roles[index];
@@ -386,178 +345,25 @@ static void write_role(struct learned *learned, size_t index, struct str name, s
     struct told told = {.n = 0};
     if (!used_collect(learned, index, &used))
         return;
-    char key[NAME_MAX_BYTES + 32];
+    char key[LEARN_NAME_MAX + 32];
     snprintf(key, sizeof(key), "%.*s", STR_ARG(name));
     json_out_key(out, key);
     json_out_open(out, '{');
-    tell(&told, "Learnt from %llu %s, %.*s to %.*s", (unsigned long long)role->requests,
-         times(role->requests), STR_ARG(role->first), STR_ARG(role->last));
+    learn_tell(&told, "Learnt from %llu %s, %.*s to %.*s", (unsigned long long)role->requests,
+               learn_times(role->requests), STR_ARG(role->first), STR_ARG(role->last));
     if (role->would_deny)
-        tell(&told, "; the policy of that time would have refused %llu of them",
-             (unsigned long long)role->would_deny);
+        learn_tell(&told, "; the policy of that time would have refused %llu of them",
+                   (unsigned long long)role->would_deny);
     for (unsigned op = 0; op < OP_COUNT; op++)
         if (role->ops[op])
-            tell(&told, "; %s: %llu", operation_name((enum operation)op),
-                 (unsigned long long)role->ops[op]);
-    write_told(&told, out);
+            learn_tell(&told, "; %s: %llu", operation_name((enum operation)op),
+                       (unsigned long long)role->ops[op]);
+    learn_write_told(&told, out);
     write_allow(role, out);
     write_open(&used, out);
     for (size_t i = 0; i < ARRAY_LEN(groups); i++)
         write_group(&used, i, out);
     json_out_close(out, '}');
-}
-
-/* ---- names ----------------------------------------------------------------------------------- */
-
-/* A name of plain letters for the role: its client's, or of how that is known. */
-static struct str role_text(struct learned *learned, size_t index, const struct str *taken)
-{
-    static const char *const prefixes[LEARN_TRAITS] = {
-        [LEARN_UID] = "uid-", [LEARN_LISTENER] = "listener-"};
-    struct str from = learned->roles[index].name;
-    const char *prefix = NULL;
-    for (size_t i = 0; i < learned->who_count && !from.p; i++) {
-        const struct learn_who *who = &learned->who[i];
-        if (who->role != index)
-            continue;
-        prefix = prefixes[who->trait];
-        from = who->trait == LEARN_LISTENER ? who->listener : who->value;
-    }
-    char text[NAME_MAX_BYTES + 32];
-    int n = snprintf(text, sizeof(text), "%s%.*s", prefix ? prefix : "",
-                     from.n < NAME_MAX_BYTES ? (int)from.n : NAME_MAX_BYTES, from.p ? from.p : "");
-    for (int i = 0; i < n; i++)
-        if (!ascii_alpha(text[i]) && !ascii_digit(text[i]) && !memchr("._-", text[i], 3))
-            text[i] = '-';
-    /* `default` would serve whoever is no client. */
-    if (n == 0 || strcmp(text, "default") == 0)
-        n = snprintf(text, sizeof(text), "client");
-    size_t length = (size_t)n;
-    for (size_t again = 2, i = 0; i < index; i++)
-        if (str_eq(taken[i], (struct str){text, (size_t)n})) {
-            n = (int)length + snprintf(text + length, sizeof(text) - length, "-%zu", again++);
-            i = (size_t)-1; /* from the beginning */
-        }
-    return arena_copy(&learned->arena, (struct str){text, (size_t)n});
-}
-
-/* ---- clients --------------------------------------------------------------------------------- */
-
-static bool several_listeners(const struct learned *learned)
-{
-    for (size_t i = 1; i < learned->who_count; i++)
-        if (!str_eq(learned->who[i].listener, learned->who[0].listener))
-            return true;
-    return false;
-}
-
-/* Do they stand in one entry: the same role, known in the same way at the same place? */
-static bool same_entry(const struct learn_who *a, const struct learn_who *b)
-{
-    return a->role == b->role && a->trait == b->trait && str_eq(a->more, b->more) &&
-           str_eq(a->listener, b->listener);
-}
-
-/* The first one of its entry stands for all of them. */
-static bool is_first(const struct learned *learned, size_t at)
-{
-    for (size_t i = 0; i < at; i++)
-        if (same_entry(&learned->who[i], &learned->who[at]))
-            return false;
-    return true;
-}
-
-/* As a glob that matches it: what would be a wildcard stands for one byte. */
-static void write_value(struct json_out *out, const struct learn_who *who, struct str text)
-{
-    char glob[512];
-    size_t n = text.n < sizeof(glob) ? text.n : sizeof(glob);
-    for (size_t i = 0; i < n; i++)
-        glob[i] = text.p[i] == '*' ? '?' : text.p[i];
-    if (who->trait == LEARN_UID) {
-        int64_t uid = 0;
-        str_to_int(text, &uid);
-        json_out_int(out, uid);
-    } else {
-        json_out_str(out, (struct str){glob, n});
-    }
-}
-
-static void write_values(const struct learned *learned, size_t first, struct json_out *out)
-{
-    const struct learn_who *who = &learned->who[first];
-    size_t count = 0;
-    for (size_t i = first; i < learned->who_count; i++)
-        count += same_entry(&learned->who[i], who);
-    if (count > 1)
-        json_out_open(out, '[');
-    for (size_t i = first; i < learned->who_count; i++)
-        if (same_entry(&learned->who[i], who))
-            write_value(out, who, learned->who[i].value);
-    if (count > 1)
-        json_out_close(out, ']');
-}
-
-static void write_match(const struct learned *learned, size_t first, struct json_out *out)
-{
-    static const char *const keys[LEARN_TRAITS] = {[LEARN_CERT_CN] = "cert_cn",
-                                                   [LEARN_COMPOSE] = "compose_service",
-                                                   [LEARN_CONTAINER] = "container_name",
-                                                   [LEARN_UID] = "uid",
-                                                   [LEARN_ADDRESS] = "address"};
-    const struct learn_who *who = &learned->who[first];
-    json_out_key(out, "match");
-    json_out_open(out, '{');
-    if (keys[who->trait]) {
-        json_out_key(out, keys[who->trait]);
-        write_values(learned, first, out);
-    }
-    if (who->trait == LEARN_COMPOSE) {
-        json_out_key(out, "compose_project");
-        write_value(out, who, who->more);
-    }
-    if (who->trait == LEARN_LISTENER || several_listeners(learned))
-        json_out_member(out, "listener", who->listener);
-    json_out_close(out, '}');
-}
-
-/* Names of entries differ; names of roles hold no '/'. */
-static void write_entry_name(struct str role, unsigned number, struct json_out *out)
-{
-    char name[NAME_MAX_BYTES + 64];
-    int n = snprintf(name, sizeof(name), number > 1 ? "%.*s/%u" : "%.*s", STR_ARG(role), number);
-    json_out_member(out, "name", (struct str){name, (size_t)n});
-}
-
-static void write_entry(const struct learned *learned, size_t first, struct str role,
-                        unsigned number, struct json_out *out)
-{
-    struct told told = {.n = 0};
-    for (size_t i = first; i < learned->who_count; i++)
-        if (same_entry(&learned->who[i], &learned->who[first]))
-            tell_who(&learned->who[i], &told);
-    json_out_open(out, '{');
-    write_told(&told, out);
-    write_entry_name(role, number, out);
-    write_match(learned, first, out);
-    json_out_member(out, "role", role);
-    json_out_close(out, '}');
-}
-
-/* The surest trait first, since the first entry that matches wins. */
-static void write_clients(const struct learned *learned, const struct str *names,
-                          struct json_out *out)
-{
-    unsigned numbers[LEARN_ROLES_MAX] = {0};
-    json_out_key(out, "clients");
-    json_out_open(out, '[');
-    for (unsigned trait = 0; trait < LEARN_TRAITS; trait++)
-        for (size_t i = 0; i < learned->who_count; i++) {
-            size_t role = learned->who[i].role;
-            if (learned->who[i].trait == (enum learn_trait)trait && is_first(learned, i))
-                write_entry(learned, i, names[role], ++numbers[role], out);
-        }
-    json_out_close(out, ']');
 }
 
 /* ---- the policy ------------------------------------------------------------------------------ */
@@ -571,7 +377,7 @@ static void write_policy(struct learned *learned, const struct str *names, struc
                     STR("Written by sockwarden learn from what was seen. Read it before it "
                         "serves: whoever did what he should not may do it still. Whoever is none "
                         "of the clients is refused."));
-    write_clients(learned, names, out);
+    learn_write_clients(learned, names, out);
     json_out_key(out, "roles");
     json_out_open(out, '{');
     for (size_t i = 0; i < learned->role_count; i++)
@@ -585,7 +391,7 @@ struct str learned_policy(struct learned *learned)
     struct str *names = arena_alloc(&learned->arena, learned->role_count + 1, sizeof(*names));
     struct json_out out = {.p = NULL};
     for (size_t i = 0; names && i < learned->role_count; i++) {
-        names[i] = role_text(learned, i, names);
+        names[i] = learn_role_name(learned, i, names);
         names = names[i].p ? names : NULL;
     }
     if (!names)
