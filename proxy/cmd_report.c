@@ -242,23 +242,18 @@ static bool report_all(struct report *report)
     return ok;
 }
 
-static int print_json(struct report *report)
+static int print_json(const struct report *as_text)
 {
     struct json_out out = {.p = NULL};
-    size_t length = 0;
-    report->json = &out;
-    bool ok = report_all(report); /* how long it is */
+    struct report report = *as_text;
+    report.json = &out;
+    bool ok = report_all(&report); /* how long it is */
     size_t cap = out.len;
     out = (struct json_out){.p = malloc(cap + 1), .cap = cap};
-    char *pretty = NULL;
-    if (ok && out.p && report_all(report) && out.len <= cap)
-        pretty = json_print_pretty((struct str){out.p, out.len}, &length);
+    ok = ok && out.p && report_all(&report) && out.len <= cap &&
+         learned_print((struct str){out.p, out.len}, stdout);
     free(out.p);
-    if (!pretty)
-        return cmd_fail(EXIT_FAILED, "out of memory");
-    printf("%s\n", pretty);
-    free(pretty);
-    return EXIT_OK;
+    return ok ? EXIT_OK : cmd_fail(EXIT_FAILED, "out of memory");
 }
 
 static int report_policy(const char *file, struct str text, struct learned *learned, bool json)

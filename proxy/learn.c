@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+enum { USES_FULL = LEARN_USES_MAX / 4 * 3 /* the hash stays quick */ };
+
 struct learned *learned_new(bool by_role)
 {
     struct learned *learned = calloc(1, sizeof(*learned));
@@ -156,7 +158,7 @@ static bool use_count(struct learned *learned, size_t role, const struct use *us
     struct learn_use *slot = use_slot(learned, role, use);
     if (slot->count == 0) {
         struct use kept = *use;
-        if (!policy_use_valid(use) || learned->use_count >= LEARN_USES_MAX / 4 * 3 ||
+        if (!policy_use_valid(use) || learned->use_count >= USES_FULL ||
             !keep(learned, use->value, &kept.value))
             return false;
         learned->use_count++;
