@@ -395,7 +395,7 @@ enum use_shape { USE_LIST, USE_TRUE };
 /* What a role would have to open for the request beside its operation: the decision taken by one
    that opens nothing, over and over with what its refusals ask for. Values of the environment, of
    labels and of options are never among it. NEED: more facts would tell more. DENY: lack says why;
-   or it is refused whatever a policy says (400, 404). Texts live in the arena, or in the request.
+   without lack the daemon has no such object. Texts live in the arena, or in the request.
  */
 enum verdict request_uses(const struct policy *policy, const struct request *request,
                           struct facts *facts, struct arena *arena, struct uses *out);

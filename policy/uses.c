@@ -326,7 +326,7 @@ enum verdict request_uses(const struct policy *policy, const struct request *req
     }
     if (learning.more)
         snprintf(out->lack, sizeof(out->lack), "it asks for more than is learnt of one request");
-    else if (decision.verdict == VERDICT_DENY && decision.status == 403)
+    else if (decision.verdict == VERDICT_DENY && decision.status != 404)
         tell_lack(&decision, out);
     arena_free(&pass);
     return decision.verdict;
