@@ -158,7 +158,7 @@ static bool use_count(struct learned *learned, size_t role, const struct use *us
     struct learn_use *slot = use_slot(learned, role, use);
     if (slot->count == 0) {
         struct use kept = *use;
-        if (!policy_use_valid(use) || learned->use_count >= USES_FULL ||
+        if (learned->use_count >= USES_FULL || !policy_use_valid(use) ||
             !keep(learned, use->value, &kept.value))
             return false;
         learned->use_count++;

@@ -13,6 +13,7 @@ struct used {
     size_t role;
     struct learn_use **items;
     size_t count;
+    struct str standing; /* folder of bind sources that has just been written for all in it */
 };
 
 /* ---- what a role has used -------------------------------------------------------------------- */
@@ -141,9 +142,11 @@ static void write_bind(struct json_out *out, struct str source, struct str behin
 }
 
 /* The i-th use, a bind; with it all of its folder, or its own read-only twin. */
-static void write_bind_of(const struct used *used, size_t i, struct json_out *out)
+static void write_bind_of(struct used *used, size_t i, struct json_out *out)
 {
     struct str source = used->items[i]->use.value, folder = folder_of(source);
+    if (used->standing.n > 0 && str_eq(folder, used->standing))
+        return;
     struct folder all = folder_count(used, folder);
     const struct learn_use *next = i + 1 < used->count ? used->items[i + 1] : NULL;
     const struct learn_use *before = i > 0 ? used->items[i - 1] : NULL;
@@ -152,7 +155,8 @@ static void write_bind_of(const struct used *used, size_t i, struct json_out *ou
         for (size_t k = 0; k < i; k++)
             if (is_key(used->items[k], "containers.binds") &&
                 str_eq(folder_of(used->items[k]->use.value), folder))
-                return; /* it stands there already */
+                return; /* it stands there already, what is below it came between */
+        used->standing = folder;
         learn_tell(&told, "%zu sources, %llu %s", all.sources, (unsigned long long)all.requests,
                    learn_times(all.requests));
         write_bind(out, folder, STR("/*"), !all.writes, &told);
@@ -181,7 +185,7 @@ static bool registry_is_known(const struct used *used, struct str value)
     return false;
 }
 
-static void write_list(const struct used *used, const char *key, struct json_out *out)
+static void write_list(struct used *used, const char *key, struct json_out *out)
 {
     json_out_open(out, '[');
     for (size_t i = 0; i < used->count; i++) {
@@ -220,7 +224,7 @@ static void tell_key(const struct used *used, const char *key, struct told *told
     }
 }
 
-static void write_key(const struct used *used, const char *key, struct json_out *out)
+static void write_key(struct used *used, const char *key, struct json_out *out)
 {
     enum use_shape shape;
     bool whole = is_whole(used, key);
@@ -272,7 +276,7 @@ static bool group_matters(const struct used *used, size_t group)
     return false;
 }
 
-static void write_group(const struct used *used, size_t group, struct json_out *out)
+static void write_group(struct used *used, size_t group, struct json_out *out)
 {
     struct told told = {.n = 0};
     if (!group_matters(used, group))
@@ -321,7 +325,7 @@ static void write_allow(const struct learn_role *role, struct json_out *out)
     json_out_close(out, ']');
 }
 
-static void write_open(const struct used *used, struct json_out *out)
+static void write_open(struct used *used, struct json_out *out)
 {
     bool any = false, archive = false;
     for (size_t i = 0; i < used->count; i++) {
