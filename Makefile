@@ -136,6 +136,7 @@ $(BUILD)/gen/builtin_roles.c: $(BUILTINS)
 
 # ---- tests -----------------------------------------------------------------------------------
 WRAP_test_no_memory := $(foreach f,malloc calloc realloc arena_alloc arena_copy arena_join,-Wl$(comma)--wrap=$(f))
+WRAP_test_proxy_audit_faults := -Wl$(comma)--wrap=write -Wl$(comma)--wrap=ftruncate
 $(BUILD)/unit/%: tests/unit/%.c $(LIBPROXY) $(LIBPOLICY) $(LLHTTP_OBJS) $(FLAGS_STAMP)
 	@echo "  LD      $@"
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) $(PKG_CFLAGS) -iquote policy -iquote proxy -MMD -MP -o $@ $< $(LIBPROXY) $(LIBPOLICY) $(LLHTTP_OBJS) \
@@ -220,15 +221,18 @@ format: ## reformat the sources
 	$(Q)clang-format -i $(C_FILES)
 format-check: ## are the sources formatted?
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
-.PHONY: bench bench-decide bench-handshake check-bench
-bench: bench-decide bench-handshake ## what things cost
+.PHONY: bench bench-decide bench-handshake bench-requests check-bench
+bench: bench-decide bench-handshake bench-requests ## what things cost
 bench-decide: $(BUILD)/bench/decide ## what a decision costs, against its targets
 	$(Q)$(BUILD)/bench/decide
 bench-handshake: $(BIN) $(BUILD)/bench/handshake ## what a TLS connection costs, beside OpenSSL alone
 	$(Q)$(BUILD)/bench/handshake $(BIN) certs-example/make-certs.sh
+bench-requests: $(BIN) ## what a request costs, with look-ups and without; BEFORE=PROGRAM for another beside it
+	$(Q)python3 -B tests/bench/requests.py $(BIN) $(if $(BEFORE),--before $(BEFORE))
 check-bench: $(BIN) $(BUILD)/bench/decide $(BUILD)/bench/handshake ## the same, briefly, and only what is three times off counts
 	$(Q)$(BUILD)/bench/decide 100 3
 	$(Q)$(BUILD)/bench/handshake $(BIN) certs-example/make-certs.sh 3 3
+	$(Q)python3 -B tests/bench/requests.py $(BIN) --times 50 --rounds 2
 fuzz-bins: $(FUZZ_BINS)
 FUZZ_SECONDS ?= 30
 fuzz-smoke: $(FUZZ_BINS) ## every fuzz target for half a minute

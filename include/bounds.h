@@ -24,15 +24,17 @@ enum {
     ARCHIVE_MARK_MAX = 16, /* bytes by which the daemon tells a compressed upload; 10 in dockerd */
 
     /* Facts */
-    FACTS_MAX = 32,            /* that one decision may ask for */
-    FACT_TEXT_MAX = 4 << 20,   /* bytes of one answer */
-    FACT_ROUNDS_MAX = 6,       /* times that a decision may ask: containers lead to others */
-    FACT_NAME_MAX = 4096,      /* bytes; a path's limit */
-    PARAM_CHANGES_MAX = 4,     /* parameters that a decision sets */
+    FACTS_MAX = 32,          /* that one decision may ask for */
+    FACT_TEXT_MAX = 4 << 20, /* bytes of one answer */
+    FACT_ROUNDS_MAX = 6,     /* times that a decision may ask: containers lead to others */
+    FACT_NAME_MAX = 4096,    /* bytes; a path's limit */
+    PARAM_CHANGES_MAX = 4,   /* parameters that a decision sets */
 
     /* Memory */
-    ARENA_CHUNK_BYTES = 16 << 10, /* first chunk; grows with what is asked */
-    ARENA_KEEP_BYTES = 256 << 10, /* kept by arena_reset for the next request */
+    ARENA_CHUNK_BYTES = 16 << 10,  /* first chunk; grows with what is asked */
+    ARENA_KEEP_BYTES = 256 << 10,  /* kept by arena_reset for the next request */
+    DECISION_BYTES_MAX = 32 << 20, /* that one decision takes: a body and some five answers with
+                                      JSON_VALUES_MAX values each, far above what is honest */
 
     /* Texts of a decision */
     REASON_MAX = 1400,

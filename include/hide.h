@@ -38,9 +38,10 @@ struct hide_ids {
 };
 
 /* A network, inspected or an element of a list below API 1.28, without hidden containers: the own
-   one, and those that visible (NULL: all may be seen) does not name, endpoints without a container
-   among them. All other bytes stay. False: not well-formed, or no memory; the answer must not be
-   passed on. *out is in the arena, or the text itself. */
+   one, and those that visible does not name, endpoints without a container among them. visible
+   NULL: all may be seen, but under a label only in a network that bears it, whose containers reach
+   each other anyway. All other bytes stay. False: not well-formed, or no memory; the answer must
+   not be passed on. *out is in the arena, or the text itself. */
 bool hide_in_network(const struct hide *hide, const struct hide_ids *visible, struct str text,
                      struct arena *arena, struct str *out);
 

@@ -255,10 +255,12 @@ const char *policy_syntax_remedy(struct str text, const struct err *err);
 
 /* Before the policy is used: what the proxy itself has on this host. A path (socket, policy, audit
    log) must be written out as a bind source, it and each folder that holds it; a TCP port is never
-   published; the container that the proxy runs in, by its full ID, does not exist for clients.
-   False: the path is not in normal form, or there is no memory. */
+   published; a volume, by its name, must be written out where a container mounts it; the container
+   that the proxy runs in, by its full ID, does not exist for clients. False: the path is not in
+   normal form, the volume has no name, or there is no memory. */
 bool policy_own_path(struct policy *policy, struct str path);
 bool policy_own_port(struct policy *policy, unsigned port);
+bool policy_own_volume(struct policy *policy, struct str name);
 bool policy_own_container(struct policy *policy, struct str id);
 
 /* A role of the file by its name, else the built-in one ("read-only" or "builtin:read-only");
@@ -312,6 +314,8 @@ char client_san_kind(struct str san, struct str *rest);
 struct client_role {
     const char *client;      /* name of the entry that matched; NULL: none did */
     const struct role *role; /* its role, else `default`; NULL: nobody is served */
+    /* Who that is, for an owner's label, where somebody keeps it as long as this; else NULL. */
+    const struct client_identity *who;
 };
 
 /* The first entry of `clients` whose every match key holds; without one the role `default`. */
@@ -343,6 +347,28 @@ const char *policy_rule(size_t index);
 
 /* Does the role allow the operation as such? */
 bool role_allows(const struct role *role, enum operation op);
+
+struct hide; /* see hide.h */
+/* What the role's clients may not see in the daemon's answers: objects without the owner's label,
+   where it has one, and the proxy's own container, where that is known. owner: of policy_owner();
+   borrowed, as is what *out gets of the role. False: nothing is hidden. */
+bool role_hides(const struct role *role, struct str owner, struct hide *out);
+/* `limits` of a role: what one client may use at a time. The last one belongs to the first. */
+enum limit {
+    LIMIT_REQUESTS_PER_SECOND,
+    LIMIT_CONNECTIONS,
+    LIMIT_STREAMS,
+    LIMIT_BODY_BYTES,
+    LIMIT_BURST,
+    LIMIT_COUNT
+};
+const char *limit_name(enum limit limit); /* "connections" */
+const char *limit_rule(enum limit limit); /* "limits.connections" */
+/* False: the role, which may be NULL, does not say; *out is as before. */
+bool role_limit(const struct role *role, enum limit limit, uint64_t *out);
+/* Does the answer last until somebody ends it: events, followed logs and statistics, what becomes
+   a tunnel? The route is known. */
+bool request_streams(const struct request *request);
 
 /* May the role build by BuildKit, whose tunnels are not inspected? */
 bool role_buildkit(const struct role *role);

@@ -67,8 +67,11 @@ void *arena_alloc(struct arena *arena, size_t count, size_t size)
     if (!ARENA_EXACT)
         bytes = (bytes + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
     size_t used;
-    if (__builtin_add_overflow(arena->used, bytes, &used) || (arena->limit && used > arena->limit))
+    if (__builtin_add_overflow(arena->used, bytes, &used) ||
+        (arena->limit && used > arena->limit)) {
+        arena->full = true;
         return NULL;
+    }
     struct arena_chunk *chunk = arena->head;
     if (chunk_room(chunk) < bytes)
         chunk = chunk_add(arena, bytes);
@@ -138,6 +141,7 @@ void arena_reset(struct arena *arena)
     }
     arena->head = keep;
     arena->used = 0;
+    arena->full = false;
 }
 
 void arena_free(struct arena *arena)

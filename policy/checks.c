@@ -68,19 +68,27 @@ static enum finding judge_joined(struct check *check, struct str name)
     struct str id;
     if (judge_container(check, name, true, &id) != FINDING_PASS)
         return FINDING_REFUSE;
-    return pin_text(check, STR("container:"), id, STR(""));
+    /* A parameter is pinned by its own check. */
+    return check->at ? pin_text(check, STR("container:"), id, STR("")) : FINDING_PASS;
 }
 
 enum finding judge_mode(struct check *check, enum key key, struct str value)
 {
     struct str joined = STR("container:");
     bool prefixed = str_find(value, ':') < value.n;
+    struct str listed = value;
     if (!str_is(value, "host") && !prefixed)
         return judge(check, key, value);
-    if (str_starts(value, joined) &&
-        judge_container_name(check, str_skip(value, joined.n)) != FINDING_PASS)
-        return FINDING_REFUSE;
-    if (prefixed ? prefix_written_out(check, key, value) : written_out(check, key, value))
+    if (str_starts(value, joined)) {
+        struct str name = str_skip(value, joined.n);
+        const struct str parts[] = {joined, name_as_asked(check, FACT_CONTAINER, name)};
+        if (judge_container_name(check, name) != FINDING_PASS)
+            return FINDING_REFUSE;
+        listed = arena_join(check->arena, parts, ARRAY_LEN(parts));
+        if (!listed.p)
+            return FINDING_UNSURE;
+    }
+    if (prefixed ? prefix_written_out(check, key, listed) : written_out(check, key, value))
         return str_starts(value, joined) ? judge_joined(check, str_skip(value, joined.n))
                                          : FINDING_PASS;
     SHOWN(shown, value);

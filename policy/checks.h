@@ -51,6 +51,11 @@ static inline bool check_spend(const struct check *check, uint64_t units)
 {
     return work_take(check->work, units);
 }
+/* Units of work to pass one member or text of a document by, in search of this one. */
+static inline uint64_t member_cost(struct str text)
+{
+    return 8 + text.n / 8;
+}
 /* Does the key's list pass the value? */
 static inline bool key_passes(const struct check *check, enum key key, struct str value)
 {
@@ -100,6 +105,10 @@ struct str path_parent(struct str path);
 bool path_is_vital(struct str path);
 /* Is or holds a socket, the policy or an audit log of the proxy itself (own.c). */
 bool path_is_own(const struct role *role, struct str path);
+/* Does this volume hold a socket, the policy or an audit log of the proxy itself? Could one that
+   begins like this template? */
+bool volume_is_own(const struct role *role, struct str name);
+bool volume_may_become_own(const struct role *role, struct str template);
 /* Does the proxy itself listen on one of these TCP ports? */
 bool port_is_own(const struct role *role, unsigned first, unsigned last);
 /* At or below /proc or /sys once cleaned, as the daemon cleans it. */
@@ -120,7 +129,8 @@ FIELD(check_extra_hosts); FIELD(check_hosts); FIELD(check_group_add); FIELD(chec
 FIELD(check_isolation); FIELD(check_stop_timeout); FIELD(check_target);
 FIELD(check_container_name); FIELD(check_annotations); FIELD(check_sysctls);
 WHOLE(whole_container);
-/* A parent cgroup by the key's list; one that holds '..' only where the key is true. */
+/* A parent cgroup by the key's list; one that holds '..' only where the key is true, one that names
+   a container never. */
 enum finding judge_cgroup_parent(struct check *check, enum key key, struct str text);
 /* A restart policy in docker's words. */
 enum finding judge_restart_words(struct check *check, struct str words);
@@ -136,6 +146,9 @@ FIELD(check_cap_add); FIELD(check_security_opt); FIELD(check_masked_paths);
 /* Part of whole_container. It also judges commands: a container's own user is not known here. */
 WHOLE(whole_user);
 WHOLE(whole_security); /* part of whole_container */
+/* Does a command that names no user run as the container's, which must conform and so is no root?
+ */
+bool user_is_containers(const struct check *check, struct str user);
 /* A user, "uid[:gid]" or a name, by containers.user. */
 enum finding judge_user_text(struct check *check, struct str user);
 /* One security option, "name=value", by the key's list. */
@@ -151,8 +164,9 @@ WHOLE(whole_connect);
 /* A network that is joined, by name or ID, a network mode included: which one it is and by which
    driver the daemon says. */
 struct joined {
-    struct str id;   /* full; p NULL: it was not looked up */
-    struct str name; /* as the daemon has it; as asked when it was not looked up */
+    struct str id; /* full; p NULL: it was not looked up */
+    struct str
+        name; /* as the daemon has it, or as asked where no look is needed; p NULL: not known */
 };
 enum finding judge_network(struct check *check, struct str name, struct joined *joined);
 // clang-format off
@@ -209,9 +223,11 @@ WHOLE(whole_volume);
 // clang-format on
 /* A mount of type tmpfs. */
 enum finding mount_tmpfs(struct check *check, const struct json_node *mount);
-/* driver: its name; options: a map of strings or NULL. */
-enum finding judge_volume(struct check *check, struct str name, struct str driver,
-                          const struct json_node *options, bool inside_container);
+struct named_volume;
+/* A volume of the proxy itself must be written out in containers.volumes. */
+enum finding judge_own_volume(struct check *check, struct str name);
+enum finding judge_volume(struct check *check, const struct named_volume *volume,
+                          bool inside_container);
 
 // clang-format off
 /* ---- networks and ports (checks_network.c) --------------------------------------------------- */
@@ -249,7 +265,7 @@ enum finding judge_reference(struct check *check, enum key key, struct str refer
 /* ---- parameters (checks_param.c) ------------------------------------------------------------- */
 
 PARAM(param_container_name); PARAM(param_stop_timeout); PARAM(param_from_image);
-PARAM(param_from_src); PARAM(param_tag_repo); PARAM(param_search_term);
+PARAM(param_from_src); PARAM(param_tag_repo); PARAM(param_image_names); PARAM(param_search_term);
 /* What an operation demands of its name and parameters together, also of absent ones. */
 WHOLE(judge_operation);
 

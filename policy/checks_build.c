@@ -3,6 +3,8 @@
  */
 #include "checks.h"
 
+#include "existing.h"
+
 /* ---- what constrains containers -------------------------------------------------------------- */
 
 /* A rule that holds for containers and that no build would obey, or KEY_COUNT. */
@@ -85,12 +87,40 @@ static bool default_network_passes(const struct check *check)
     return false;
 }
 
+/* Each step of a build joins the container anew, so that it is named by its ID. */
+static enum finding join_container(struct check *check, struct str name)
+{
+    struct str id;
+    if (judge_container(check, name, true, &id) != FINDING_PASS)
+        return FINDING_REFUSE;
+    const struct str parts[] = {STR("container:"), id};
+    struct str mode = arena_join(check->arena, parts, ARRAY_LEN(parts));
+    if (!mode.p)
+        return FINDING_UNSURE;
+    return id.n > 0 ? pin_param(check, "networkmode", mode) : FINDING_PASS;
+}
+
+static enum finding join_network(struct check *check, struct str name)
+{
+    struct joined joined;
+    if (judge_network(check, name, &joined) != FINDING_PASS)
+        return FINDING_REFUSE;
+    return pin_param(check, "networkmode", joined.id);
+}
+
 enum finding param_build_network(struct check *check, struct str value)
 {
+    struct str container = STR("container:");
     bool plain = str_is(value, "default") || str_is(value, "bridge");
+    bool fixed = str_is(value, "none") || str_is(value, "host") || str_find(value, ':') < value.n;
     if (plain && default_network_passes(check))
         return FINDING_PASS;
-    return judge_mode(check, KEY_BUILDS_NETWORK_MODE, value);
+    if (judge_mode(check, KEY_BUILDS_NETWORK_MODE,
+                   fixed ? value : name_as_asked(check, FACT_NETWORK, value)) != FINDING_PASS)
+        return FINDING_REFUSE;
+    if (str_starts(value, container))
+        return join_container(check, str_skip(value, container.n));
+    return plain || fixed ? FINDING_PASS : join_network(check, value);
 }
 
 static enum finding judge_absent_network(struct check *check)
@@ -252,7 +282,9 @@ enum finding param_build_tag(struct check *check, struct str value)
 {
     if (judge_import(check, value) != FINDING_PASS)
         return FINDING_REFUSE;
-    return judge_image(check, value, IMAGE_NAME);
+    if (judge_image(check, value, IMAGE_NAME) != FINDING_PASS)
+        return FINDING_REFUSE;
+    return judge_image_name_free(check, value, false);
 }
 
 enum finding judge_build(struct check *check)

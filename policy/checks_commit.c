@@ -58,6 +58,10 @@ static enum finding judge_by_key(struct check *check, const struct instruction *
 {
     if (known->key == KEY_COUNT)
         return FINDING_PASS;
+    if (known->key == KEY_LABELS && check->role->owner.images)
+        return refuse_plain(check, nothing, "owner", NULL,
+                            "holds %s, which could change the label that tells owners apart",
+                            known->word);
     const struct constraint *constraint = check_key(check, known->key);
     if (constraint->any && constraint->deny.count == 0)
         return FINDING_PASS;

@@ -54,7 +54,8 @@ bool image_brings_name(struct check *check, const char *path, struct str name)
     struct found found;
     enum look look = check_is_existing(check) ? look_at_image(check, &found) : LOOK_MISSING;
     const struct json_node *object = look == LOOK_FOUND ? fact_at(&found, path) : NULL;
-    return look == LOOK_WAIT || (object && json_get(&found.doc, object, name));
+    return look == LOOK_WAIT || (object && check_spend(check, object->count * member_cost(name)) &&
+                                 json_get(&found.doc, object, name));
 }
 
 /* Is this one of the image's own variables? */
@@ -63,8 +64,8 @@ static bool image_brings_env(struct check *check, struct str variable)
     struct found found;
     enum look look = check_is_existing(check) ? look_at_image(check, &found) : LOOK_MISSING;
     const struct json_node *list = look == LOOK_FOUND ? fact_at(&found, "Config.Env") : NULL;
-    for (const struct json_node *n = list ? json_child(&found.doc, list) : NULL; n;
-         n = json_next(&found.doc, n))
+    for (const struct json_node *n = list ? json_child(&found.doc, list) : NULL;
+         n && check_spend(check, member_cost(variable)); n = json_next(&found.doc, n))
         if (str_eq(n->text, variable))
             return true;
     return look == LOOK_WAIT;
@@ -226,17 +227,39 @@ enum finding check_runtime(struct check *check, const struct json_node *value)
     return judge(check, KEY_RUNTIMES, value->text);
 }
 
-enum finding judge_cgroup_parent(struct check *check, enum key key, struct str text)
+/* Does the text hold as many hex digits in a row as a container's full ID has? */
+static bool holds_id(struct str text)
 {
-    char allow_with[ALLOW_WITH_MAX];
+    enum { ID_LENGTH = 64 };
+    size_t run = 0;
+    for (size_t i = 0; i < text.n && run < ID_LENGTH; i++) {
+        char c = ascii_lower(text.p[i]);
+        run = ascii_digit(c) || (c >= 'a' && c <= 'f') ? run + 1 : 0;
+    }
+    return run == ID_LENGTH;
+}
+
+static bool climbs_out(struct str text)
+{
     bool climbs = false;
     for (size_t i = 0; i + 1 < text.n; i++)
         climbs = climbs || (text.p[i] == '.' && text.p[i + 1] == '.');
-    if (!climbs || check_key(check, key)->any)
+    return climbs;
+}
+
+enum finding judge_cgroup_parent(struct check *check, enum key key, struct str text)
+{
+    char allow_with[ALLOW_WITH_MAX];
+    SHOWN(shown, text);
+    if (holds_id(text) && !check->role->unrestricted)
+        return refuse_with(check, key, text, NULL,
+                           "is \"%s\", which names a container: what runs below its cgroup could "
+                           "pass for it",
+                           shown);
+    if (!climbs_out(text) || check_key(check, key)->any)
         return judge(check, key, text);
     snprintf(allow_with, sizeof(allow_with), "\"%s\": {\"%s\": true}", key_rows[key].group,
              key_rows[key].name);
-    SHOWN(shown, text);
     return refuse_with(check, key, text, allow_with, "is \"%s\", which climbs out with '..'",
                        shown);
 }
@@ -246,13 +269,31 @@ enum finding check_cgroup_parent(struct check *check, const struct json_node *va
     return judge_cgroup_parent(check, KEY_CGROUP_PARENT, value->text);
 }
 
-/* An inspect shows "/db:/web/alias" for what was asked for as "db:alias". */
+/* "NAME[:ALIAS]": its environment and address. Without an alias the name is one. */
+static enum finding judge_link(struct check *check, struct str text)
+{
+    struct str name = str_head(text, str_find(text, ':'));
+    struct str id;
+    const struct str behind[] = {STR(":"), name};
+    if (judge_container_name(check, name) != FINDING_PASS ||
+        judge_container(check, name, false, &id) != FINDING_PASS)
+        return FINDING_REFUSE;
+    struct str alias = name.n < text.n ? str_skip(text, name.n)
+                                       : arena_join(check->arena, behind, ARRAY_LEN(behind));
+    return alias.p ? pin_text(check, STR(""), id, alias) : FINDING_UNSURE;
+}
+
+/* An inspect shows "/db:/web/alias" for what was asked for as "db:alias"; what is sent on has an ID
+   in place of the name. */
 static struct str link_as_asked(const struct check *check, struct str link)
 {
     struct str name = str_head(link, str_find(link, ':'));
     struct str alias = str_skip(link, name.n + 1);
     struct str parts[] = {str_skip(name, 1), STR(":"), str_skip(alias, str_rfind(alias, '/') + 1)};
-    if (!check_is_existing(check) || !str_starts(link, STR("/")) || !str_starts(alias, STR("/")))
+    const struct str asked[] = {name_as_asked(check, FACT_CONTAINER, name), str_skip(link, name.n)};
+    if (!check_is_existing(check))
+        return arena_join(check->arena, asked, ARRAY_LEN(asked));
+    if (!str_starts(link, STR("/")) || !str_starts(alias, STR("/")))
         return link;
     return arena_join(check->arena, parts, ARRAY_LEN(parts));
 }
@@ -262,7 +303,8 @@ enum finding check_links(struct check *check, const struct json_node *value)
     for (const struct json_node *item = json_child(check->body, value); item;
          item = json_next(check->body, item)) {
         check->at = item;
-        if (judge(check, KEY_LINKS, link_as_asked(check, item->text)) != FINDING_PASS)
+        if (judge(check, KEY_LINKS, link_as_asked(check, item->text)) != FINDING_PASS ||
+            (!check_is_existing(check) && judge_link(check, item->text) != FINDING_PASS))
             return FINDING_REFUSE;
     }
     return FINDING_PASS;

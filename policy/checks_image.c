@@ -192,7 +192,8 @@ static enum finding judge_id(struct check *check, struct str id)
     case LOOK_FOUND:
         break;
     }
-    if (names_pass(check, &found) || learn_name(check, &found))
+    found.looked->named = found.looked->named || names_pass(check, &found);
+    if (found.looked->named || learn_name(check, &found))
         return FINDING_PASS;
     SHOWN(shown, id);
     return refuse_with(check, KEY_IMAGES_ALLOW, id, NULL,
@@ -219,7 +220,7 @@ enum finding judge_image(struct check *check, struct str reference, enum image_u
 }
 
 /* An image that is not there yet is the daemon's to refuse. */
-static enum finding judge_image_there(struct check *check, struct str reference)
+enum finding judge_image_there(struct check *check, struct str reference)
 {
     struct found found;
     if (sees_all(check, FACT_IMAGE) || check_is_existing(check))

@@ -55,12 +55,23 @@ static enum finding judge_looked_up(struct check *check, struct str asked,
     return judge_driver(check, name, driver);
 }
 
+/* At a start the daemon looks for the container's networks once more, by what the create said. */
+static bool resolves_again(const struct check *check)
+{
+    while (check->outer)
+        check = check->outer;
+    enum operation op = check->request->route->op;
+    return op == OP_ContainerStart || op == OP_ContainerRestart;
+}
+
 enum finding judge_network(struct check *check, struct str name, struct joined *joined)
 {
     struct found found;
     *joined = (struct joined){.name = name};
-    if (needs_no_look(name) || check_is_existing(check) || joins_all(check))
+    if (needs_no_look(name) || (check_is_existing(check) && !resolves_again(check)) ||
+        joins_all(check))
         return judge_named_network(check, name);
+    *joined = (struct joined){.name = {NULL, 0}};
     switch (check_look(check, FACT_NETWORK, name, &found)) {
     case LOOK_WAIT:
         return FINDING_PASS;
@@ -90,10 +101,19 @@ static enum finding judge_named_network(struct check *check, struct str name)
     return judge_mode(check, KEY_NETWORK_MODE, name);
 }
 
+/* The beginning of an ID could stand for another network when the container starts. */
+static bool is_prefix(struct str asked, const struct joined *joined)
+{
+    return joined->id.n > 0 && !str_eq(asked, joined->id) && !str_eq(asked, joined->name);
+}
+
 enum finding check_network_mode(struct check *check, const struct json_node *value)
 {
     struct joined joined;
-    return judge_network(check, value->text, &joined);
+    if (judge_network(check, value->text, &joined) != FINDING_PASS)
+        return FINDING_REFUSE;
+    return is_prefix(value->text, &joined) ? pin_text(check, STR(""), joined.id, STR(""))
+                                           : FINDING_PASS;
 }
 
 enum finding check_endpoints(struct check *check, const struct json_node *value)
@@ -104,6 +124,10 @@ enum finding check_endpoints(struct check *check, const struct json_node *value)
         check->at = n;
         if (judge_network(check, n->key, &joined) != FINDING_PASS)
             return FINDING_REFUSE;
+        if (is_prefix(n->key, &joined))
+            return refuse_with(check, KEY_NETWORK_MODE, n->key, NULL,
+                               "names a network by the beginning of its ID, which may stand for "
+                               "another one when the container starts; use its name");
     }
     return FINDING_PASS;
 }
@@ -130,7 +154,7 @@ enum finding whole_connect(struct check *check)
     if (judge_network(check, check->request->name, &joined) != FINDING_PASS)
         return FINDING_REFUSE;
     check->decision->pinned = joined.id;
-    return judge(check, KEY_NETWORKS_NAMES, joined.name);
+    return joined.name.p ? judge(check, KEY_NETWORKS_NAMES, joined.name) : FINDING_PASS;
 }
 
 /* ---- namespaces ------------------------------------------------------------------------------ */

@@ -221,7 +221,8 @@ static enum finding judge_bind_text(struct check *check, struct str text, struct
     if (first.n == text.n) { /* a target alone: an anonymous volume */
         if (judge_target(check, text) != FINDING_PASS)
             return FINDING_REFUSE;
-        return judge_volume(check, STR(""), driver, NULL, true);
+        struct named_volume anonymous = {.driver = driver};
+        return judge_volume(check, &anonymous, true);
     }
     if (first.n == 0 || target.n == 0 || str_find(options, ':') < options.n) {
         SHOWN(shown, text);
@@ -231,8 +232,8 @@ static enum finding judge_bind_text(struct check *check, struct str text, struct
     if (judge_target(check, target) != FINDING_PASS ||
         judge_bind_options(check, options, &bind) != FINDING_PASS)
         return FINDING_REFUSE;
-    return first.p[0] == '/' ? judge_bind(check, &bind)
-                             : judge_volume(check, first, driver, NULL, true);
+    struct named_volume volume = {.name = first, .driver = driver};
+    return first.p[0] == '/' ? judge_bind(check, &bind) : judge_volume(check, &volume, true);
 }
 
 static size_t count_at(const struct check *check, const char *path)
@@ -297,14 +298,26 @@ static enum finding mount_volume(struct check *check, const struct json_node *mo
         if (!filled.p && !check->role->unrestricted)
             return FINDING_UNSURE;
         source = filled.p ? filled : STR("0");
+        if (check->role->existing == EXISTING_CONFORMING && !check->role->unrestricted)
+            return refuse_with(check, KEY_VOLUMES, source, NULL,
+                               "names a volume by a template, which may stand for any, also for "
+                               "one that this role could not have made; name it without");
     }
-    return judge_volume(check, source, member_text(check, driver, "Name"),
-                        json_get(check->body, driver, STR("Options")), true);
+    struct named_volume volume = {.name = source,
+                                  .driver = member_text(check, driver, "Name"),
+                                  .options = json_get(check->body, driver, STR("Options")),
+                                  .labels = json_get(check->body, options, STR("Labels"))};
+    if (judge_volume_labels(check, volume.labels) != FINDING_PASS)
+        return FINDING_REFUSE;
+    return judge_volume(check, &volume, true);
 }
 
 static enum finding mount_image(struct check *check, const struct json_node *mount)
 {
-    return judge_image(check, member_text(check, mount, "Source"), IMAGE_RUN);
+    struct str source = member_text(check, mount, "Source");
+    if (judge_image(check, source, IMAGE_RUN) != FINDING_PASS)
+        return FINDING_REFUSE;
+    return judge_image_there(check, source);
 }
 
 /* check_mount_type has judged it. */
@@ -376,7 +389,8 @@ enum finding check_volume_targets(struct check *check, const struct json_node *v
         asked = asked || (!absent_passes(check, KEY_VOLUMES) &&
                           !image_brings_name(check, "Config.Volumes", n->key));
     }
-    return asked ? judge_volume(check, STR(""), driver, NULL, true) : FINDING_PASS;
+    struct named_volume anonymous = {.driver = driver};
+    return asked ? judge_volume(check, &anonymous, true) : FINDING_PASS;
 }
 
 /* "web" or "web:ro". */
@@ -388,7 +402,8 @@ enum finding check_volumes_from(struct check *check, const struct json_node *val
         check->at = item;
         struct str id;
         if (judge_container_name(check, name) != FINDING_PASS ||
-            judge(check, KEY_VOLUMES_FROM, name) != FINDING_PASS)
+            judge(check, KEY_VOLUMES_FROM, name_as_asked(check, FACT_CONTAINER, name)) !=
+                FINDING_PASS)
             return FINDING_REFUSE;
         /* What a container has got from others stands among its own mounts. */
         if (!check_is_existing(check) &&

@@ -13,6 +13,16 @@ enum {
     RANGE_COST = 16         /* units of work to compare with one range */
 };
 
+/* Could it be the beginning of an ID? Containers look for their networks again at each start, and a
+   name that has gone would leave the ID to be found. */
+static bool hex_only(struct str name)
+{
+    for (size_t i = 0; i < name.n; i++)
+        if (!ascii_digit(name.p[i]) && !(name.p[i] >= 'a' && name.p[i] <= 'f'))
+            return false;
+    return name.n > 0;
+}
+
 /* Names that mean something else where a network is named. */
 static bool name_is_taken(struct str name)
 {
@@ -20,7 +30,7 @@ static bool name_is_taken(struct str name)
     for (size_t i = 0; i < ARRAY_LEN(own); i++)
         if (str_is(name, own[i]))
             return true;
-    return name_shadows_id(name) || str_find(name, ':') < name.n;
+    return hex_only(name) || str_find(name, ':') < name.n;
 }
 
 enum finding check_network_name(struct check *check, const struct json_node *value)
@@ -28,8 +38,9 @@ enum finding check_network_name(struct check *check, const struct json_node *val
     if (name_is_taken(value->text) && !check->role->unrestricted) {
         SHOWN(shown, value->text);
         return refuse_with(check, KEY_NETWORKS_NAMES, value->text, NULL,
-                           "is \"%s\", which would stand for another network, or for a "
-                           "container's, where networks are named",
+                           "is \"%s\", which would stand for another network (as the beginning of "
+                           "an ID, if it holds only hex digits), or for a container's, where "
+                           "networks are named",
                            shown);
     }
     return judge(check, KEY_NETWORKS_NAMES, value->text);

@@ -1,6 +1,8 @@
 /* Checks of query parameters, and of what an operation's name and parameters mean together. */
 #include "checks.h"
 
+#include "existing.h"
+
 enum { REFERENCE_MAX = 1024 /* bytes; Docker's own limit of a name is 255 */ };
 
 /* ---- names and times ------------------------------------------------------------------------- */
@@ -60,7 +62,11 @@ enum finding param_from_image(struct check *check, struct str value)
     /* `docker pull -a` of old clients ends in a colon, which the daemon takes off. */
     struct str image = str_ends(value, STR(":")) ? str_head(value, value.n - 1) : value;
     struct str reference = with_tag(check, image, request_param(check->request, "tag"));
-    return reference.p ? judge_image(check, reference, IMAGE_PULL) : FINDING_UNSURE;
+    if (!reference.p)
+        return FINDING_UNSURE;
+    if (judge_image(check, reference, IMAGE_PULL) != FINDING_PASS)
+        return FINDING_REFUSE;
+    return judge_image_name_free(check, reference, true);
 }
 
 enum finding param_from_src(struct check *check, struct str value)
@@ -84,9 +90,16 @@ enum finding param_tag_repo(struct check *check, struct str value)
     struct str name = with_tag(check, value, request_param(check->request, "tag"));
     if (!name.p)
         return FINDING_UNSURE;
-    if (judge_import(check, name) != FINDING_PASS)
+    if (judge_import(check, name) != FINDING_PASS ||
+        judge_image(check, name, IMAGE_NAME) != FINDING_PASS)
         return FINDING_REFUSE;
-    return judge_image(check, name, IMAGE_NAME);
+    return judge_image_name_free(check, name, false);
+}
+
+/* Each of the images that are fetched together. */
+enum finding param_image_names(struct check *check, struct str value)
+{
+    return judge_image_there(check, value);
 }
 
 /* What a client may look for; '%' and the like would change the address that the daemon makes of

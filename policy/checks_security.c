@@ -329,6 +329,12 @@ static enum finding judge_image_user(struct check *check)
     return set_in_body(check, "", STR("User"), user);
 }
 
+bool user_is_containers(const struct check *check, struct str user)
+{
+    return user.n == 0 && check->role->existing == EXISTING_CONFORMING &&
+           check_key(check, KEY_USER)->deny.count > 0;
+}
+
 enum finding whole_user(struct check *check)
 {
     bool no_root = check_key(check, KEY_USER)->deny.count > 0;
@@ -337,6 +343,9 @@ enum finding whole_user(struct check *check)
     if (no_root && check->request->route->op == OP_ContainerCreate && !check_is_existing(check) &&
         place_text(check, PLACE_USER).n == 0 && place_text(check, PLACE_IMAGE).n > 0)
         return judge_image_user(check);
+    if (check->request->route->op == OP_ContainerExec &&
+        user_is_containers(check, place_text(check, PLACE_USER)))
+        return FINDING_PASS;
     return judge_user_text(check, place_text(check, PLACE_USER));
 }
 

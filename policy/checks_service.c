@@ -138,7 +138,8 @@ static bool source_passes(const struct check *check, const struct json_node *mou
                           struct str source)
 {
     return str_is(member_text(check, mount, "Type"), "volume") &&
-           check_key(check, KEY_VOLUMES)->any && template_filled(check, source).p;
+           check_key(check, KEY_VOLUMES)->any && template_filled(check, source).p &&
+           !volume_may_become_own(check->role, source);
 }
 
 /* The options of the volume driver, or NULL. */

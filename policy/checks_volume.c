@@ -184,32 +184,53 @@ static enum finding judge_stored(struct check *check, const struct found *found,
     return judge_options(check, fact_at(found, "Options"), driver, restarts);
 }
 
-enum finding judge_stored_volume(struct check *check, struct str name, struct str driver,
+/* No 404: the daemon would have made a volume that is not there, and clients take that answer for
+   an image that is to be pulled. */
+static enum finding judge_volume_mine(struct check *check, const struct found *found,
+                                      struct str name)
+{
+    if (found->looked->visible || owner_has(check, found))
+        return judge_visible(check, found, name);
+    SHOWN(shown, name);
+    return refuse_plain(check, name, "owner", NULL,
+                        "uses the volume \"%s\", and a volume of this name exists already that is "
+                        "somebody else's",
+                        shown);
+}
+
+enum finding judge_stored_volume(struct check *check, const struct named_volume *volume,
                                  bool restarts)
 {
     struct found found;
     bool hidden = !check_is_existing(check) && !sees_all(check, FACT_VOLUME);
-    enum look look = hidden || stored_matters(check) ? check_look(check, FACT_VOLUME, name, &found)
-                                                     : LOOK_MISSING;
+    enum look look = hidden || stored_matters(check)
+                         ? check_look(check, FACT_VOLUME, volume->name, &found)
+                         : LOOK_MISSING;
+    if (look == LOOK_MISSING)
+        look = look_missing_volume(check, volume, &found);
     if (look == LOOK_REFUSED)
         return FINDING_REFUSE;
-    if (look == LOOK_MISSING)
-        return judge_missing_volume(check, name, driver);
     if (look != LOOK_FOUND)
         return FINDING_PASS; /* asked now; or the daemon makes it as the request says */
-    if (hidden && judge_visible(check, &found, name) != FINDING_PASS)
+    if (hidden && judge_volume_mine(check, &found, volume->name) != FINDING_PASS)
         return FINDING_REFUSE;
     if (!stored_matters(check))
         return FINDING_PASS;
+    struct passed *passed = &found.looked->stored[restarts];
+    if (passed_before(check, passed))
+        return FINDING_PASS;
     struct check inner = *check;
     inner.outer = check;
+    inner.waits = false;
     inner.body = &found.doc;
     inner.schema = NULL;
-    inner.subject = name;
+    inner.subject = volume->name;
     inner.subject_kind = FACT_VOLUME;
-    enum finding finding = judge_stored(&inner, &found, restarts);
+    if (judge_stored(&inner, &found, restarts) != FINDING_PASS)
+        return FINDING_REFUSE;
     check->waits |= inner.waits;
-    return finding;
+    passed_note(check, inner.waits, passed);
+    return FINDING_PASS;
 }
 
 /* A volume of this name may have been made as a bind below a path that containers can write. The
@@ -228,17 +249,34 @@ static enum finding judge_named(struct check *check, struct str name)
                        shown, restart_phrase(check));
 }
 
-/* One that is there is looked at. Tasks of a service run on nodes that nobody can look at. */
-static enum finding judge_used(struct check *check, struct str name, struct str driver)
+enum finding judge_own_volume(struct check *check, struct str name)
 {
-    return check_is_service(check) || (!stored_matters(check) && sees_all(check, FACT_VOLUME))
-               ? judge_named(check, name)
-               : judge_stored_volume(check, name, driver, container_restarts(check));
+    if (!volume_is_own(check->role, name) || written_out(check, KEY_VOLUMES, name))
+        return FINDING_PASS;
+    SHOWN(shown, name);
+    return refuse(check, KEY_VOLUMES, name,
+                  "is the volume \"%s\", which holds a socket, the policy or an audit log of "
+                  "sockwarden itself and must be written out in containers.volumes",
+                  shown);
 }
 
-enum finding judge_volume(struct check *check, struct str name, struct str driver,
-                          const struct json_node *options, bool inside_container)
+/* One that is there is looked at: of a service, too, whose tasks may run here. What there is on
+   other nodes nobody can tell. */
+static enum finding judge_used(struct check *check, const struct named_volume *volume)
 {
+    bool service = check_is_service(check);
+    bool looks = stored_matters(check) || !sees_all(check, FACT_VOLUME);
+    if (service && judge_node_volume(check, volume->name) != FINDING_PASS)
+        return FINDING_REFUSE;
+    if ((service || !looks) && judge_named(check, volume->name) != FINDING_PASS)
+        return FINDING_REFUSE;
+    return looks ? judge_stored_volume(check, volume, container_restarts(check)) : FINDING_PASS;
+}
+
+enum finding judge_volume(struct check *check, const struct named_volume *volume,
+                          bool inside_container)
+{
+    struct str name = volume->name;
     if (name.n > 0 && inside_container && !volume_name_valid(name)) {
         SHOWN(shown, name);
         return refuse_with(check, KEY_VOLUMES, name, NULL,
@@ -249,11 +287,13 @@ enum finding judge_volume(struct check *check, struct str name, struct str drive
         return refuse(check, KEY_VOLUMES, name,
                       "uses the volume \"%s\", which containers.volumes does not allow", shown);
     }
-    if (judge_driver(check, driver) != FINDING_PASS ||
-        (name.n > 0 && inside_container && judge_used(check, name, driver) != FINDING_PASS))
+    if (inside_container && judge_own_volume(check, name) != FINDING_PASS)
+        return FINDING_REFUSE;
+    if (judge_driver(check, volume->driver) != FINDING_PASS ||
+        (name.n > 0 && inside_container && judge_used(check, volume) != FINDING_PASS))
         return FINDING_REFUSE;
     bool again = inside_container && (name.n > 0 || container_restarts(check));
-    return judge_options(check, options, driver, again);
+    return judge_options(check, volume->options, volume->driver, again);
 }
 
 enum finding check_volume_driver(struct check *check, const struct json_node *value)
@@ -270,5 +310,7 @@ enum finding whole_volume(struct check *check)
 {
     check->at = body_at(check, "Name");
     check->field = "Name";
-    return judge_volume(check, text_at(check, "Name"), text_at(check, "Driver"), NULL, false);
+    struct named_volume volume = {.name = text_at(check, "Name"),
+                                  .driver = text_at(check, "Driver")};
+    return judge_volume(check, &volume, false);
 }

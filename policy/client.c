@@ -148,8 +148,9 @@ struct client_role policy_client(const struct policy *policy,
     peer.has_address = read_address(identity->address, &peer.address);
     for (size_t i = 0; i < policy->client_count; i++)
         if (client_matches(&policy->clients[i], &peer))
-            return (struct client_role){policy->clients[i].name, policy->clients[i].role};
-    return (struct client_role){NULL, policy->default_role};
+            return (struct client_role){.client = policy->clients[i].name,
+                                        .role = policy->clients[i].role};
+    return (struct client_role){.role = policy->default_role};
 }
 
 /* What holds of an entry without its container. */

@@ -136,7 +136,10 @@ static enum finding judge_mounted_volume(struct check *check, struct str name, b
         return refuse(check, KEY_VOLUMES, name,
                       "is the volume \"%s\", which containers.volumes does not allow", shown);
     }
-    return judge_stored_volume(check, name, STR(""), restarts);
+    if (judge_own_volume(check, name) != FINDING_PASS)
+        return FINDING_REFUSE;
+    struct named_volume volume = {.name = name};
+    return judge_stored_volume(check, &volume, restarts);
 }
 
 static enum finding judge_mounted(struct check *check, const struct json_node *mount, bool restarts)
@@ -177,6 +180,45 @@ static enum finding judge_mounts(struct check *inner, const struct found *found)
     return finding;
 }
 
+/* ---- what no inspect shows ---------------------------------------------------------------------
+ */
+
+/* The daemon writes these labels on the container of a task, over any of the same name. */
+static bool is_task(const struct found *found)
+{
+    static const char *const names[] = {"com.docker.swarm.task.id", "com.docker.swarm.service.id"};
+    const struct json_node *labels = fact_at(found, "Config.Labels");
+    bool task = false;
+    for (size_t i = 0; labels && i < ARRAY_LEN(names); i++)
+        task = task || json_get(&found->doc, labels, str_of(names[i]));
+    return task;
+}
+
+static bool unrestricted(const struct check *check, enum key key)
+{
+    const struct constraint *constraint = check_key(check, key);
+    return constraint->any && constraint->deny.count == 0;
+}
+
+/* May the role give any secret and any config to a service of its own? */
+static bool gives_all_secrets(const struct check *check)
+{
+    return role_allows(check->role, OP_ServiceCreate) && unrestricted(check, KEY_SECRETS_NAMES) &&
+           unrestricted(check, KEY_CONFIGS_NAMES) && sees_all(check, FACT_SECRET) &&
+           sees_all(check, FACT_CONFIG);
+}
+
+static enum finding judge_hidden(struct check *check, const struct found *found)
+{
+    if (!is_task(found) || gives_all_secrets(check))
+        return FINDING_PASS;
+    return refuse_plain(check, check->subject, "existing", NULL,
+                        "is of a service of the swarm, and its inspect does not show the secrets "
+                        "and configs that it holds: a role that reaches into it must allow "
+                        "ServiceCreate, with true for secrets.names and configs.names and neither "
+                        "owner nor objects for them");
+}
+
 /* ---- a role that requires nothing ------------------------------------------------------------ */
 
 /* An update can neither add nor take away what containers must have, so it is not asked for: the
@@ -196,17 +238,24 @@ static const struct role *without_requirements(const struct check *check)
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
+static bool read_body(struct check *check, const struct found *found, struct json *doc)
+{
+    struct str text = create_body(check, found);
+    return text.p && check_scan(check, text, doc);
+}
+
 enum finding judge_conforming(struct check *check, const struct found *found, struct str name)
 {
     struct request request = {.route = &as_create};
-    struct str text = create_body(check, found);
     struct json doc;
-    struct err err = {0};
-    if (!text.p || !json_scan(text, check->arena, &doc, &err))
+    if (passed_before(check, &found->looked->conforming))
+        return FINDING_PASS;
+    if (!read_body(check, found, &doc))
         return refuse_plain(check, name, NULL, NULL,
                             "names a container whose settings the daemon does not tell");
     struct check inner = *check;
     inner.outer = check;
+    inner.waits = false;
     inner.request = &request;
     inner.body = &doc;
     inner.update = NULL;
@@ -220,12 +269,16 @@ enum finding judge_conforming(struct check *check, const struct found *found, st
     if (!inner.role)
         return refuse_plain(check, name, NULL, NULL, "cannot be judged: out of memory");
     const struct body_schema *schema = schema_find(OP_ContainerCreate);
-    enum finding finding = body_walk(&inner, schema);
+    enum finding finding = judge_hidden(&inner, found);
+    if (finding == FINDING_PASS)
+        finding = body_walk(&inner, schema);
     if (finding == FINDING_PASS)
         finding = schema->whole(&inner);
     if (finding == FINDING_PASS)
         finding = judge_mounts(&inner, found);
     check->waits |= inner.waits;
+    if (finding == FINDING_PASS)
+        passed_note(check, inner.waits, &found->looked->conforming);
     return finding;
 }
 

@@ -11,6 +11,7 @@ static struct check check_for(const struct role *role, const struct request *req
                               struct arena *arena, struct decision *decision, struct work *work)
 {
     *work = (struct work){.left = WORK_MAX};
+    arena->full = false;
     memset(decision, 0, sizeof(*decision));
     decision->edits.arena = arena;
     return (struct check){
@@ -311,20 +312,36 @@ bool policy_precheck(const struct role *role, const struct request *request, str
 {
     struct work work;
     struct check check = check_for(role, request, arena, decision, &work);
-    return (precheck(&check) && !work.spent) || refused(&check);
+    return (precheck(&check) && !work.spent && !arena->full) || refused(&check);
+}
+
+/* The arena within which one decision is taken, whatever is in it before. Gives its own limit. */
+static size_t arena_narrow(struct arena *arena)
+{
+    size_t limit = arena->limit;
+    size_t end = arena->used + DECISION_BYTES_MAX;
+    if (!limit || limit > end)
+        arena->limit = end;
+    return limit;
 }
 
 static void decide(struct check *check)
 {
     struct decision *decision = check->decision;
-    bool passes =
-        precheck(check) && body_passes(check) && !check->work->spent && decision->status == 0;
-    if (!passes)
+    struct looked looked[FACTS_MAX] = {0};
+    size_t limit = arena_narrow(check->arena);
+    check->looked = looked;
+    bool passes = precheck(check) && body_passes(check) && !check->work->spent &&
+                  !check->arena->full && decision->status == 0;
+    check->arena->limit = limit;
+    if (!passes) {
         refused(check);
-    else if (check->waits)
+    } else if (check->waits) {
+        facts_make_last(check->facts);
         decision->verdict = VERDICT_NEED;
-    else
+    } else {
         decision->verdict = VERDICT_ALLOW;
+    }
 }
 
 void policy_decide(const struct role *role, const struct request *request, struct facts *facts,

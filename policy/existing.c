@@ -98,14 +98,6 @@ static bool container_matters(const struct check *check, bool into)
            (role->own && role->own->container.p);
 }
 
-static size_t depth_of(const struct check *check)
-{
-    size_t depth = 0;
-    for (; check->outer; check = check->outer)
-        depth++;
-    return depth;
-}
-
 static enum finding judge_found(struct check *check, const struct found *found, struct str name,
                                 bool into)
 {
@@ -120,7 +112,7 @@ static enum finding judge_found(struct check *check, const struct found *found, 
         return FINDING_REFUSE;
     if (!into || role->existing == EXISTING_ANY)
         return FINDING_PASS;
-    if (depth_of(check) >= SHARED_DEPTH_MAX)
+    if (check_depth(check) >= SHARED_DEPTH_MAX)
         return refuse_plain(check, name, NULL, NULL,
                             "joins a container that joins others, one upon the other, too often "
                             "to be judged");
@@ -194,8 +186,9 @@ static enum finding judge_exec(struct check *check, bool start)
     case LOOK_REFUSED:
         return FINDING_REFUSE;
     }
-    return start && check->role->existing == EXISTING_CONFORMING ? judge_own_exec(check, id)
-                                                                 : FINDING_PASS;
+    if (!start || check->role->existing == EXISTING_ANY || (look && check->waits))
+        return FINDING_PASS; /* of a command that is not there for the client nothing is told */
+    return judge_own_exec(check, id);
 }
 
 /* ---- the operation --------------------------------------------------------------------------- */
@@ -205,6 +198,7 @@ static enum finding judge_path(struct check *check, enum operation op)
 {
     bool into = targets[op].reach == REACH_INTO;
     struct str id;
+    check->field = "the path";
     if (targets[op].reach == REACH_NONE)
         return FINDING_PASS;
     if (targets[op].kind == FACT_EXEC)
@@ -222,7 +216,7 @@ bool existing_passes(struct check *check)
 {
     check->at = NULL;
     check->field = "the path";
-    return judge_owner_known(check) == FINDING_PASS &&
+    return judge_owner_known(check) == FINDING_PASS && judge_shared(check) == FINDING_PASS &&
            judge_path(check, check->request->route->op) == FINDING_PASS &&
            judge_owned(check) == FINDING_PASS;
 }

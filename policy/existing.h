@@ -35,9 +35,33 @@ enum finding judge_owner_known(struct check *check);
 /* What an owner demands of the operation itself: labels on what it makes, filters on what it lists.
    (owner.c) */
 enum finding judge_owned(struct check *check);
-/* A volume that a container would bring into being: with an owner it is made before, with his
-   label. */
-enum finding judge_missing_volume(struct check *check, struct str name, struct str driver);
+/* A volume that a container names, as the request would have it made. */
+struct named_volume {
+    struct str name, driver;
+    const struct json_node *options, *labels; /* objects of the body, or NULL */
+};
+/* One that is not there: with an owner it is made before, with his label, and found then. With
+   `objects` its name must be one of those. */
+enum look look_missing_volume(struct check *check, const struct named_volume *volume,
+                              struct found *found);
+
+/* What reaches things that have no owner and are not named; what `owner` and `objects` demand of
+   it. (shared.c) */
+enum finding judge_shared(struct check *check);
+/* An image that the request runs, mounts or fetches, if it is there already: is it for this
+   client? (checks_image.c) */
+enum finding judge_image_there(struct check *check, struct str reference);
+/* With owners of images: is the name that an image gets free, or the client's own? pulls: only what
+   bears another's label counts as taken. */
+enum finding judge_image_name_free(struct check *check, struct str reference, bool pulls);
+/* The volume of a service, on nodes that nobody can look at. */
+enum finding judge_node_volume(struct check *check, struct str name);
+/* Labels that a mount gives its volume do not name another owner. */
+enum finding judge_volume_labels(struct check *check, const struct json_node *labels);
+/* Does the object bear the owner's label, with whatever value? (visible.c) */
+bool owner_any(const struct check *check, const struct found *found);
+/* Would an object of that name, without labels, be one that `objects` has? (visible.c) */
+enum finding judge_new_object(struct check *check, enum fact_kind kind, struct str name);
 
 /* Would the role have created what the inspect shows? (conform.c) */
 enum finding judge_conforming(struct check *check, const struct found *found, struct str name);
@@ -45,7 +69,7 @@ enum finding judge_conforming(struct check *check, const struct found *found, st
 enum finding judge_exec_record(struct check *check, const struct found *found);
 /* A volume that exists: its driver and options, as if it were made now. (checks_volume.c) restarts:
    the daemon may start its container again by itself. */
-enum finding judge_stored_volume(struct check *check, struct str name, struct str driver,
+enum finding judge_stored_volume(struct check *check, const struct named_volume *volume,
                                  bool restarts);
 /* Is an existing object being judged, whose values the daemon has filled in? */
 static inline bool check_is_existing(const struct check *check)

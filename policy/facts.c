@@ -6,6 +6,11 @@
 
 #include <stdio.h>
 
+enum {
+    BYTE_COST = 4,  /* units of work to read one byte of an answer, were it escaped */
+    NODE_COST = 50, /* and to keep one value of it */
+};
+
 static const char *const kind_names[FACT_KIND_COUNT] = {
     [FACT_VOLUME_MADE] = "volume_made", [FACT_CONTAINER] = "container", [FACT_EXEC] = "exec",
     [FACT_VOLUME] = "volume",           [FACT_NETWORK] = "network",     [FACT_IMAGE] = "image",
@@ -84,13 +89,26 @@ static enum look unreadable(struct check *check, const struct fact *fact, const 
     return LOOK_REFUSED;
 }
 
-static enum look read_answer(struct check *check, struct fact *fact, struct found *found)
+bool check_scan(struct check *check, struct str text, struct json *doc)
 {
     struct err err = {0};
+    return check_spend(check, text.n * BYTE_COST) && json_scan(text, check->arena, doc, &err) &&
+           doc->count > 0 && doc->nodes[0].kind == JSON_OBJECT &&
+           check_spend(check, doc->count * NODE_COST);
+}
+
+static enum look read_answer(struct check *check, struct fact *fact, struct found *found)
+{
+    struct looked *looked = &check->looked[fact - check->facts->items];
     found->fact = fact;
-    if (!json_scan(fact->text, check->arena, &found->doc, &err) || found->doc.count == 0 ||
-        found->doc.nodes[0].kind != JSON_OBJECT)
+    found->looked = looked;
+    if (looked->doc.nodes) {
+        found->doc = looked->doc;
+        return LOOK_FOUND;
+    }
+    if (!check_scan(check, fact->text, &found->doc))
         return unreadable(check, fact, "the answer is not a JSON object");
+    looked->doc = found->doc;
     if (!id_members[fact->kind])
         return LOOK_FOUND;
     struct str id = fact_text(found, id_members[fact->kind]);
@@ -135,6 +153,42 @@ enum look check_make(struct check *check, enum fact_kind kind, struct str name, 
     return look_at(check, kind, name, body, found);
 }
 
+size_t check_depth(const struct check *check)
+{
+    size_t depth = 0;
+    for (; check->outer; check = check->outer)
+        depth++;
+    return depth;
+}
+
+bool passed_before(struct check *check, const struct passed *passed)
+{
+    if (!passed->role || passed->role != check->role || check->update ||
+        passed->depth != check_depth(check))
+        return false;
+    check->waits |= passed->waits;
+    return true;
+}
+
+void passed_note(const struct check *check, bool waits, struct passed *passed)
+{
+    *passed = (struct passed){
+        .role = check->update ? NULL : check->role, .depth = check_depth(check), .waits = waits};
+}
+
+void facts_make_last(struct facts *facts)
+{
+    bool others = false;
+    size_t kept = 0;
+    for (size_t i = 0; facts && i < facts->count; i++)
+        others = others || (facts->items[i].state == FACT_WANTED && !facts->items[i].body.p);
+    for (size_t i = 0; others && i < facts->count; i++)
+        if (facts->items[i].state != FACT_WANTED || !facts->items[i].body.p)
+            facts->items[kept++] = facts->items[i];
+    if (others)
+        facts->count = kept;
+}
+
 const struct json_node *fact_at(const struct found *found, const char *path)
 {
     const struct json_node *node = found->doc.nodes;
@@ -151,6 +205,17 @@ struct str fact_text(const struct found *found, const char *path)
 {
     const struct json_node *node = fact_at(found, path);
     return node && node->kind == JSON_STRING ? node->text : (struct str){NULL, 0};
+}
+
+struct str name_as_asked(const struct check *check, enum fact_kind kind, struct str value)
+{
+    const struct facts *facts = check->facts;
+    for (size_t i = 0; facts && i < facts->count; i++) {
+        const struct fact *fact = &facts->items[i];
+        if (fact->kind == kind && fact->id.n > 0 && str_eq(fact->id, value))
+            return fact->name;
+    }
+    return value;
 }
 
 /* ---- what is not there ----------------------------------------------------------------------- */
@@ -181,7 +246,10 @@ enum finding refuse_missing(struct check *check, enum fact_kind kind, struct str
     const struct fact *fact = check->facts ? find(check->facts, kind, name) : NULL;
     const char *before = missing_words[kind].before;
     decision->verdict = VERDICT_DENY;
-    decision->status = 404;
+    /* To a create docker takes 404 for a missing image, and pulls it; the daemon itself tells of a
+       missing network only at the start. */
+    bool create = check->request->route->op == OP_ContainerCreate && kind == FACT_NETWORK;
+    decision->status = create ? 409 : 404;
     text_shorten(decision->value, sizeof(decision->value), name);
     if (fact && fact->state == FACT_MISSING && fact->text.n > 0) {
         text_shorten(decision->reason, sizeof(decision->reason), fact->text);

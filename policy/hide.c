@@ -62,6 +62,8 @@ static bool is_own(const struct hide *hide, enum hide_shape shape, const struct 
 static bool bears_label(const struct hide *hide, enum hide_shape shape, const struct json *object)
 {
     const struct place *labels = shape_rows[shape].labels;
+    if (hide->value.n == 0) /* not known who it is */
+        return false;
     for (size_t i = 0; i < PLACES_MAX && labels[i].path; i++)
         if (text_is(json_get(object, at_path(object, labels[i].path), hide->label), hide->value))
             return true;

@@ -70,6 +70,13 @@ static void put_tail(struct rewrite *w, const struct json_pieces *pieces)
         put(w, pieces->tail);
 }
 
+/* What our reader refuses is nobody's to see, and takes nothing from others. */
+static bool readable(struct rewrite *w, struct str value, struct json *doc)
+{
+    arena_reset(&w->scratch);
+    return json_scan(value, &w->scratch, doc, NULL);
+}
+
 static bool scan(struct rewrite *w, struct str value, struct json *doc)
 {
     arena_reset(&w->scratch);
@@ -146,8 +153,32 @@ static void write_endpoints(struct rewrite *w, const struct hide_ids *visible, s
     put_tail(w, &pieces);
 }
 
+static struct str member_of(struct str object, const char *name)
+{
+    struct json_pieces pieces = json_pieces_of(object);
+    struct json_piece piece;
+    while (json_pieces_next(&pieces, &piece))
+        if (str_is(piece.name, name))
+            return piece.value;
+    return (struct str){NULL, 0};
+}
+
+/* Does the network bear the label? */
+static bool network_is_mine(struct rewrite *w)
+{
+    struct json doc;
+    struct str labels = member_of(w->body, "Labels");
+    if (!str_starts(labels, STR("{")) || !scan(w, labels, &doc))
+        return false;
+    const struct json_node *label = json_get(&doc, doc.nodes, w->hide->label);
+    return label && label->kind == JSON_STRING && str_eq(label->text, w->hide->value);
+}
+
 static void write_network(struct rewrite *w, const struct hide_ids *visible)
 {
+    static const struct hide_ids nobody = {NULL, 0};
+    if (!visible && w->hide->label.p && !network_is_mine(w))
+        visible = &nobody;
     struct json_pieces pieces = json_pieces_of(w->body);
     struct json_piece piece;
     bool any = false;
@@ -230,7 +261,7 @@ static void write_list(struct rewrite *w, enum hide_shape shape, struct str valu
     bool any = false;
     put(w, STR("["));
     while (next_plain(w, &pieces, &piece)) {
-        if (!scan(w, piece.value, &doc) || object_hidden(w->hide, shape, &doc))
+        if (!readable(w, piece.value, &doc) || object_hidden(w->hide, shape, &doc))
             continue;
         tally(totals, shape, &doc);
         put_comma(w, &any);
@@ -262,16 +293,6 @@ static const struct usage_row {
     {"Images", "ImageUsage", HIDE_IMAGE, false},
     {"BuildCache", "BuildCacheUsage", HIDE_SHAPES, true},
 };
-
-static struct str member_of(struct str object, const char *name)
-{
-    struct json_pieces pieces = json_pieces_of(object);
-    struct json_piece piece;
-    while (json_pieces_next(&pieces, &piece))
-        if (str_is(piece.name, name))
-            return piece.value;
-    return (struct str){NULL, 0};
-}
 
 /* How a member of totals is written. */
 enum total { TOTAL_COPY, TOTAL_DROP, TOTAL_NUMBER, TOTAL_ITEMS };

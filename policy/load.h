@@ -79,6 +79,11 @@ void load_objects(struct loader *loader, const struct json_node *node, struct ro
 bool owner_variable_known(struct str name);
 void load_owner(struct loader *loader, const struct json_node *node, struct role *role);
 
+/* ---- limits (load_limits.c) ------------------------------------------------------------------ */
+
+void load_limits(struct loader *loader, const struct json_node *node, struct role *role);
+void load_warn_limits(struct loader *loader, const struct draft *draft);
+
 /* ---- extends (load_extends.c) ---------------------------------------------------------------- */
 
 /* Fills draft->merged of every draft. */
@@ -132,6 +137,8 @@ struct entries load_label_pairs(struct loader *loader, const struct json_node *n
 /* One entry of a list of this key, checked, normalised and parsed. */
 bool load_entry(struct loader *loader, enum key key, const struct json_node *node,
                 struct entry *out);
+/* "512m", 2147483648: bytes. */
+bool load_bytes(struct str text, int64_t *out);
 /* "512m", 2147483648; "1.5", 1.5; 100. */
 bool load_max(struct loader *loader, enum key key, const struct json_node *node, int64_t *out);
 

@@ -333,7 +333,7 @@ bool load_entry(struct loader *loader, enum key key, const struct json_node *nod
 /* ---- maxima ---------------------------------------------------------------------------------- */
 
 /* "2g": a whole number and a binary unit. */
-static bool bytes_of(struct str text, int64_t *out)
+bool load_bytes(struct str text, int64_t *out)
 {
     size_t digits = 0;
     while (digits < text.n && ascii_digit(text.p[digits]))
@@ -385,7 +385,7 @@ bool load_max(struct loader *loader, enum key key, const struct json_node *node,
         break;
     case MAX_BYTES:
         wanted = "a whole number of bytes, or text such as \"512m\" or \"2g\"";
-        good = text && bytes_of(node->text, out);
+        good = text && load_bytes(node->text, out);
         break;
     case MAX_CPUS:
         wanted = "a number of processors such as 1.5";

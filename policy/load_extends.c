@@ -49,6 +49,9 @@ static void merge(struct loader *loader, const struct settings *from, struct set
             to->role.objects[object] = from->role.objects[object];
     if (from->role.owner.label.p)
         to->role.owner = from->role.owner;
+    for (enum limit limit = 0; limit < LIMIT_COUNT; limit++)
+        if (from->role.limits[limit].set)
+            to->role.limits[limit] = from->role.limits[limit];
     merge_open(loader, &from->role, &to->role);
     if (from->has_unknown_fields)
         to->role.unknown_fields = from->role.unknown_fields;

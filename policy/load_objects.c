@@ -174,5 +174,10 @@ void load_owner(struct loader *loader, const struct json_node *node, struct role
         load_error(loader, node->offset, "owner has no \"value\", such as \"${client}\"");
     if (str_find(owner.label, '=') < owner.label.n)
         load_error(loader, node->offset, "owner.label holds a '=', which ends a label's name");
+    if (owner.label.p && str_find(owner.label, '.') == owner.label.n)
+        load_error(
+            loader, node->offset,
+            "owner.label holds no '.', as in \"com.example.owner\": names without one are the "
+            "daemon's own in events");
     role->owner = owner;
 }

@@ -213,7 +213,6 @@ static void offer_groups(struct nearest *nearest)
 /* Keys of the format that no code of this version enforces. */
 static const char *const unenforced_role_keys[] = {
     "responses",
-    "limits",
 };
 
 static bool unenforced(struct loader *loader, const struct json_node *member, const char *prefix,
@@ -285,7 +284,7 @@ static void unknown_role_key(struct loader *loader, const struct json_node *memb
 {
     static const char *const known[] = {"description", "extends",        "allow", "deny",
                                         "open",        "unknown_fields", "api",   "archive",
-                                        "existing",    "objects",        "owner"};
+                                        "existing",    "objects",        "owner", "limits"};
     char shown[QUOTED_MAX], hint[HINT_MAX];
     for (size_t i = 0; i < ARRAY_LEN(unenforced_role_keys); i++)
         if (unenforced(loader, member, "", unenforced_role_keys[i]))
@@ -330,6 +329,8 @@ static void load_member(struct loader *loader, struct draft *draft, const struct
         load_objects(loader, member, &own->role);
     else if (str_is(key, "owner"))
         load_owner(loader, member, &own->role);
+    else if (str_is(key, "limits"))
+        load_limits(loader, member, &own->role);
     else if (is_group(key))
         load_group(loader, member, &own->role);
     else

@@ -156,6 +156,39 @@ static void warn_of_unused(const struct warner *warner, const struct draft *draf
                      quoted(name, draft->name));
 }
 
+/* ---- owners ---------------------------------------------------------------------------------- */
+
+/* Does it name the entry of clients, which those who get the role as the default one have not? */
+static bool owner_needs_client(const struct role *role)
+{
+    struct str rest = role->owner.value;
+    for (; rest.n > 0; rest = str_skip(rest, 1))
+        if (str_starts(rest, STR("${client}")))
+            return true;
+    return false;
+}
+
+static void warn_of_owner(const struct warner *warner, const struct draft *draft)
+{
+    const struct role *role = &draft->merged->role;
+    const struct json_node *owner = json_get(draft->doc, draft->node, STR("owner"));
+    uint32_t at = owner ? owner->key_offset : draft->node->key_offset;
+    if (!role->owner.label.p)
+        return;
+    if (owner_needs_client(role) && warner->policy->client_count == 0)
+        load_warning(warner->loader, at,
+                     "owner.value names ${client}, and the policy has no \"clients\": whoever gets "
+                     "the role is refused everything");
+    else if (owner_needs_client(role) && role == warner->policy->default_role)
+        load_warning(warner->loader, at,
+                     "owner.value names ${client}, and who gets the role \"default\" because no "
+                     "entry of clients matches has no such name: he is refused everything");
+    if (role_buildkit(role))
+        load_warning(warner->loader, at,
+                     "owner and builds.buildkit: what builds leave in the cache is shared by all, "
+                     "also what they mount from it");
+}
+
 static void warn_of_role(const struct warner *warner, size_t at)
 {
     const struct draft *draft = &warner->loader->drafts[at];
@@ -166,7 +199,9 @@ static void warn_of_role(const struct warner *warner, size_t at)
     warn_of_denials(warner, draft, view);
     warn_of_denied(warner, draft);
     warn_of_groups(warner, draft, view);
+    warn_of_owner(warner, draft);
     load_warn_values(warner->loader, draft);
+    load_warn_limits(warner->loader, draft);
 }
 
 /* ---- parents and heirs ----------------------------------------------------------------------- */

@@ -1,5 +1,6 @@
-/* What the proxy itself has on this host: its sockets, its policy, its audit logs, the ports that
-   it listens on. Whoever starts the proxy tells the policy; nothing is looked up. */
+/* What the proxy itself has on this host: its sockets, its policy, its audit logs, the volumes that
+   these are in, the ports that it listens on. Whoever starts the proxy tells the policy; nothing is
+   looked up. */
 #include "checks.h"
 
 /* Where packages put the policy and the audit log. */
@@ -35,6 +36,22 @@ bool policy_own_port(struct policy *policy, unsigned port)
     return true;
 }
 
+bool policy_own_volume(struct policy *policy, struct str name)
+{
+    if (name.n == 0)
+        return false;
+    for (const struct own_volume *own = policy->own.volumes; own; own = own->next)
+        if (str_eq(own->name, name))
+            return true;
+    struct own_volume *own = arena_alloc(&policy->arena, 1, sizeof *own);
+    struct str copy = arena_copy(&policy->arena, name);
+    if (!own || !copy.p)
+        return false;
+    *own = (struct own_volume){copy, policy->own.volumes};
+    policy->own.volumes = own;
+    return true;
+}
+
 bool policy_own_container(struct policy *policy, struct str id)
 {
     policy->own.container = arena_copy(&policy->arena, id);
@@ -57,6 +74,23 @@ bool path_is_own(const struct role *role, struct str path)
         if (overlap(path, own->path))
             return true;
     return false;
+}
+
+bool volume_is_own(const struct role *role, struct str name)
+{
+    const struct own_volume *own = role->own ? role->own->volumes : NULL;
+    while (own && !str_eq(own->name, name))
+        own = own->next;
+    return own != NULL;
+}
+
+bool volume_may_become_own(const struct role *role, struct str template)
+{
+    struct str head = str_head(template, str_find(template, '{'));
+    const struct own_volume *own = role->own ? role->own->volumes : NULL;
+    while (own && !str_starts(own->name, head))
+        own = own->next;
+    return own != NULL;
 }
 
 bool port_is_own(const struct role *role, unsigned first, unsigned last)

@@ -121,6 +121,15 @@ static struct str quoted(struct check *check, struct str text)
     return (struct str){out.p, out.len};
 }
 
+/* Older clients write maps, and daemons read filters as all maps or all lists. */
+static bool writes_maps(const struct json *doc)
+{
+    for (const struct json_node *n = json_child(doc, doc->nodes); n; n = json_next(doc, n))
+        if (n->kind == JSON_OBJECT)
+            return true;
+    return false;
+}
+
 /* The filters with one more label; p NULL: no memory. list: what "label" holds, or NULL. */
 static struct str with_label(struct check *check, const struct json *doc,
                              const struct json_node *list, struct str wanted)
@@ -131,16 +140,28 @@ static struct str with_label(struct check *check, const struct json *doc,
         return text.p ? arena_join(check->arena, parts, ARRAY_LEN(parts)) : text;
     }
     struct str source = doc->source;
+    bool map = writes_maps(doc);
     uint32_t end = list ? list->end - 1 : doc->nodes[0].end - 1;
     uint32_t count = list ? list->count : doc->nodes[0].count;
     const struct str parts[] = {str_head(source, end),
                                 count ? STR(",") : STR(""),
-                                list ? STR("") : STR("\"label\":["),
+                                list ? STR("") : STR("\"label\":"),
+                                list ? STR("") : (map ? STR("{") : STR("[")),
                                 text,
-                                list && list->kind == JSON_OBJECT ? STR(":true") : STR(""),
-                                list ? STR("") : STR("]"),
+                                map ? STR(":true") : STR(""),
+                                list ? STR("") : (map ? STR("}") : STR("]")),
                                 str_skip(source, end)};
     return arena_join(check->arena, parts, ARRAY_LEN(parts));
+}
+
+/* Lists and maps in one are read by no daemon. */
+static bool mixes_forms(const struct json *doc)
+{
+    bool maps = writes_maps(doc);
+    for (const struct json_node *n = json_child(doc, doc->nodes); n; n = json_next(doc, n))
+        if (maps && n->kind != JSON_OBJECT)
+            return true;
+    return false;
 }
 
 static enum finding narrow(struct check *check, const char *param)
@@ -157,6 +178,8 @@ static enum finding narrow(struct check *check, const char *param)
     if (filters.n > 0) {
         if (!json_scan(filters, check->arena, &doc, &err) || doc.nodes[0].kind != JSON_OBJECT)
             return refuse_unclear(check, STR(""), "is not a strict JSON object");
+        if (mixes_forms(&doc))
+            return refuse_unclear(check, STR(""), "holds lists and maps, and no daemon reads both");
         list = json_get(&doc, doc.nodes, STR("label"));
         if (list && list->kind != JSON_ARRAY && list->kind != JSON_OBJECT)
             return refuse_unclear(check, STR(""), "holds no list as \"label\"");
@@ -174,16 +197,46 @@ static enum finding narrow(struct check *check, const char *param)
 
 /* ---- volumes that a container brings into being ---------------------------------------------- */
 
-/* {"Name": ..., "Driver": ..., "Labels": {...}} of a VolumeCreate. */
-static struct str volume_body(struct check *check, struct str name, struct str driver)
+enum { VOLUME_LABELS_MAX = 256 };
+
+static struct str raw_of(const struct json *doc, uint32_t from, uint32_t to)
 {
-    const struct owner *owner = &check->role->owner;
+    return str_skip(str_head(doc->source, to), from);
+}
+
+/* The members of an object of labels, each with a comma behind it, but the owner's. p NULL: too
+   many, or no memory. */
+static struct str other_labels(struct check *check, const struct json_node *labels)
+{
+    struct str parts[2 * VOLUME_LABELS_MAX];
+    size_t count = 0;
+    for (const struct json_node *n = labels ? json_child(check->body, labels) : NULL; n;
+         n = json_next(check->body, n)) {
+        if (str_eq(n->key, check->role->owner.label))
+            continue;
+        if (count == ARRAY_LEN(parts))
+            return (struct str){NULL, 0};
+        parts[count++] = raw_of(check->body, n->key_offset, n->end);
+        parts[count++] = STR(",");
+    }
+    return count ? arena_join(check->arena, parts, count) : STR("");
+}
+
+/* The body of the VolumeCreate that the daemon would do by itself, with the label. */
+static struct str volume_body(struct check *check, const struct named_volume *volume)
+{
+    const struct json_node *options = volume->options;
     const struct str parts[] = {STR("{\"Name\":"),
-                                quoted(check, name),
+                                quoted(check, volume->name),
                                 STR(",\"Driver\":"),
-                                quoted(check, driver.n > 0 ? driver : STR("local")),
+                                quoted(check, volume->driver.n > 0 ? volume->driver : STR("local")),
+                                STR(",\"DriverOpts\":"),
+                                options && options->kind == JSON_OBJECT
+                                    ? raw_of(check->body, options->offset, options->end)
+                                    : STR("{}"),
                                 STR(",\"Labels\":{"),
-                                quoted(check, owner->label),
+                                other_labels(check, volume->labels),
+                                quoted(check, check->role->owner.label),
                                 STR(":"),
                                 quoted(check, check->facts->owner),
                                 STR("}}")};
@@ -193,23 +246,20 @@ static struct str volume_body(struct check *check, struct str name, struct str d
     return arena_join(check->facts->arena, parts, ARRAY_LEN(parts));
 }
 
-enum finding judge_missing_volume(struct check *check, struct str name, struct str driver)
+enum look look_missing_volume(struct check *check, const struct named_volume *volume,
+                              struct found *found)
 {
-    struct found found;
-    if (!check->role->owner.label.p || !check->facts || check_is_existing(check) ||
-        check_is_service(check))
-        return FINDING_PASS;
-    struct str body = volume_body(check, name, driver);
-    if (!body.p)
-        return refuse_owner(check, name, "cannot make the volume for its owner: out of memory");
-    switch (check_make(check, FACT_VOLUME_MADE, name, body, &found)) {
-    case LOOK_WAIT:
-        return FINDING_PASS;
-    case LOOK_FOUND:
-        return judge_visible(check, &found, name);
-    default:
-        return FINDING_REFUSE;
-    }
+    if (!check->facts || check_is_existing(check) || check_is_service(check))
+        return LOOK_MISSING;
+    if (judge_new_object(check, FACT_VOLUME, volume->name) != FINDING_PASS)
+        return LOOK_REFUSED;
+    if (!check->role->owner.label.p)
+        return LOOK_MISSING;
+    struct str body = volume_body(check, volume);
+    if (body.p)
+        return check_make(check, FACT_VOLUME_MADE, volume->name, body, found);
+    refuse_owner(check, volume->name, "cannot be made for its owner: out of memory");
+    return LOOK_REFUSED;
 }
 
 /* A volume that exists is handed out again by its name: it must be the client's own. */
@@ -242,10 +292,6 @@ enum finding judge_owned(struct check *check)
     }
     check->at = NULL;
     check->field = NULL;
-    if (op == OP_BuildPrune)
-        return refuse_owner(check, STR(""),
-                            "the build cache has no owners, so nobody of this role "
-                            "may remove of it");
     if (op == OP_ImageBuild)
         return label_build(check);
     if (op == OP_VolumeCreate && judge_volume_name(check) != FINDING_PASS)

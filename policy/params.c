@@ -185,7 +185,7 @@ const struct param_row param_rows[] = {
     PLAIN(SystemDataUsage, "type", PARAM_LIST, "narrows the report"),
     PLAIN(SystemDataUsage, "verbose", PARAM_BOOL, "details"),
     PLAIN(ImageGet, "platform", PARAM_LIST, "which variant"),
-    PLAIN(ImageGetAll, "names", PARAM_LIST, "which images"),
+    JUDGED(ImageGetAll, "names", PARAM_LIST, param_image_names, "images that others may own"),
     PLAIN(ImageGetAll, "platform", PARAM_LIST, "which variant"),
     PLAIN(ImageLoad, "quiet", PARAM_BOOL, "form of the output"),
     PLAIN(ImageLoad, "platform", PARAM_LIST, "which variant"),

@@ -155,13 +155,16 @@ static void write_reason(struct check *check, const struct refusal *refusal, con
 static enum finding settle(struct check *check, const struct refusal *refusal, const char *why)
 {
     static const struct refusal too_much = {403, {NULL, 0}, NULL, NULL};
+    bool spent = check->work && check->work->spent;
+    bool full = check->arena && check->arena->full;
     struct decision *decision = check->decision;
     if (decision->status != 0)
         return FINDING_REFUSE;
-    if (check->work && check->work->spent && refusal->status == too_much.status) {
+    if ((spent || full) && refusal->status == too_much.status) {
         refusal = &too_much; /* what the comparisons said since is nothing */
-        why = "names too much to be compared with the entries of the policy; ask for less in one "
-              "request";
+        why = spent ? "names too much to be compared with the entries of the policy; ask for less "
+                      "in one request"
+                    : "needs more memory than one decision may take; ask for less in one request";
     }
     decision->verdict = VERDICT_DENY;
     decision->status = refusal->status;

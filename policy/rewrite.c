@@ -18,8 +18,10 @@ enum finding pin_text(struct check *check, struct str before, struct str id, str
 {
     const struct str parts[] = {before, id, behind};
     const struct json_node *node = check->at;
-    if (id.n == 0 || check_is_existing(check) || !node || node->kind != JSON_STRING)
+    if (id.n == 0 || check_is_existing(check))
         return FINDING_PASS;
+    if (!node || node->kind != JSON_STRING)
+        return noted(check, false);
     struct str text = arena_join(check->arena, parts, ARRAY_LEN(parts));
     if (text.p && str_eq(text, node->text))
         return FINDING_PASS;
@@ -72,6 +74,16 @@ bool decision_rewrites(const struct decision *decision, const struct request *re
            decision->change_count > 0 || decision->edits.count > 0 || decision->edits.failed;
 }
 
+/* A body that is null, or blank, is none, as the decision took it. */
+static bool body_is_none(struct str body)
+{
+    while (body.n > 0 && memchr(" \t\r\n", body.p[0], 4))
+        body = str_skip(body, 1);
+    while (body.n > 0 && memchr(" \t\r\n", body.p[body.n - 1], 4))
+        body.n--;
+    return body.n == 0 || str_is(body, "null");
+}
+
 bool request_rewrite(struct request *request, const struct decision *decision, struct arena *arena)
 {
     if (decision->verdict != VERDICT_ALLOW)
@@ -86,6 +98,8 @@ bool request_rewrite(struct request *request, const struct decision *decision, s
             return false;
     if (decision->edits.count == 0 && !decision->edits.failed)
         return true;
+    if (body_is_none(request->body))
+        request->body = STR("");
     request->body = edits_apply(&decision->edits, request->body, arena);
     return request->body.p != NULL;
 }

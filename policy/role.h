@@ -93,9 +93,14 @@ struct own_port {
     unsigned port;
     const struct own_port *next;
 };
+struct own_volume {
+    struct str name;
+    const struct own_volume *next;
+};
 struct own {
     const struct own_path *paths;
     const struct own_port *ports;
+    const struct own_volume *volumes;
     struct str container; /* full ID; p NULL: none that is known */
 };
 
@@ -127,6 +132,12 @@ struct owner {
     bool images;      /* images must carry it, too */
 };
 
+/* One of `limits`; enum limit is in policy.h. */
+struct limit_value {
+    bool set; /* else the proxy's default */
+    uint64_t value;
+};
+
 struct role {
     const char *name;      /* "ci", "builtin:default" */
     const struct own *own; /* of the policy, one for all roles */
@@ -141,6 +152,7 @@ struct role {
     size_t open_count;
     struct object_rule objects[OBJECT_COUNT];
     struct owner owner;
+    struct limit_value limits[LIMIT_COUNT];
     struct constraint keys[KEY_COUNT];
 };
 

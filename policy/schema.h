@@ -121,6 +121,7 @@ const struct body_schema *schema_find(enum operation op);
 /* ---- what a check sees --------------------------------------------------------------------- */
 
 struct learning;
+struct looked;
 
 struct check {
     const struct role *role;
@@ -129,6 +130,7 @@ struct check {
     struct arena *arena;
     struct decision *decision;
     struct facts *facts;       /* NULL: nothing can be asked */
+    struct looked *looked;     /* what this decision has made of each of them; see facts.h */
     bool waits;                /* a fact is wanted: what passes, passes for now */
     const struct check *outer; /* not NULL: an existing object is judged as if it were to be
                                   created, for the request of that check */

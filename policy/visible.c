@@ -4,6 +4,7 @@
 #include "existing.h"
 
 #include "checks.h"
+#include "hide.h"
 #include "load.h"
 
 /* ---- the owner's label ----------------------------------------------------------------------- */
@@ -83,6 +84,21 @@ struct str policy_owner(const struct role *role, const char *client,
     return out.n > 0 ? out : (struct str){NULL, 0};
 }
 
+bool role_hides(const struct role *role, struct str owner, struct hide *out)
+{
+    *out = (struct hide){.images = false};
+    if (!role)
+        return false;
+    if (role->own)
+        out->own_container = role->own->container;
+    if (role->owner.label.p) {
+        out->label = role->owner.label;
+        out->value = owner;
+        out->images = role->owner.images;
+    }
+    return out->own_container.p || out->label.p;
+}
+
 /* ---- what an object is ----------------------------------------------------------------------- */
 
 static const struct {
@@ -119,10 +135,11 @@ bool sees_all(const struct check *check, enum fact_kind kind)
     return !is_owned(check->role, kind) && !check->role->objects[shapes[kind].object].set;
 }
 
-static struct str label_of(const struct found *found, struct str name)
+static struct str label_of(const struct check *check, const struct found *found, struct str name)
 {
     const struct json_node *labels = fact_at(found, shapes[found->fact->kind].labels);
-    const struct json_node *label = labels ? json_get(&found->doc, labels, name) : NULL;
+    bool afford = check_spend(check, labels ? labels->count * member_cost(name) : 0);
+    const struct json_node *label = labels && afford ? json_get(&found->doc, labels, name) : NULL;
     return label && label->kind == JSON_STRING ? label->text : (struct str){NULL, 0};
 }
 
@@ -145,7 +162,12 @@ bool owner_has(const struct check *check, const struct found *found)
     if (!is_owned(role, found->fact->kind) || is_predefined(found))
         return true;
     return check->facts->owner.n > 0 &&
-           str_eq(label_of(found, role->owner.label), check->facts->owner);
+           str_eq(label_of(check, found, role->owner.label), check->facts->owner);
+}
+
+bool owner_any(const struct check *check, const struct found *found)
+{
+    return check->role->owner.label.p && label_of(check, found, check->role->owner.label).p;
 }
 
 static enum finding judge_owner(struct check *check, const struct found *found, struct str name)
@@ -189,18 +211,33 @@ static bool is_labelled(struct check *check, const struct object_rule *rule,
                         const struct found *found)
 {
     for (size_t i = 0; i + 1 < rule->labels.count; i += 2) {
-        struct str value = label_of(found, rule->labels.items[i].text);
+        struct str value = label_of(check, found, rule->labels.items[i].text);
         if (!value.p || !glob_find(rule->labels.items[i + 1].text, value, false, check->work))
             return false;
     }
     return true;
 }
 
+static const char *const rules[OBJECT_COUNT] = {
+    "objects.containers", "objects.volumes", "objects.networks", "objects.images",
+    "objects.services",   "objects.secrets", "objects.configs"};
+
+enum finding judge_new_object(struct check *check, enum fact_kind kind, struct str name)
+{
+    enum object object = shapes[kind].object;
+    const struct object_rule *rule = &check->role->objects[object];
+    bool named = !rule->named || entries_match(&rule->names, name, false, check->work);
+    if (named && rule->labels.count == 0)
+        return FINDING_PASS;
+    SHOWN(shown, name);
+    return refuse_plain(check, name, rules[object], NULL,
+                        "would make the %s \"%s\", %s %s has them", fact_kind_name(kind), shown,
+                        named ? "which would not bear the labels as" : "whose name is not as",
+                        rules[object]);
+}
+
 static enum finding judge_object(struct check *check, const struct found *found, struct str name)
 {
-    static const char *const rules[OBJECT_COUNT] = {
-        "objects.containers", "objects.volumes", "objects.networks", "objects.images",
-        "objects.services",   "objects.secrets", "objects.configs"};
     enum object object = shapes[found->fact->kind].object;
     const struct object_rule *rule = &check->role->objects[object];
     if (!rule->set || is_predefined(found))
@@ -216,9 +253,13 @@ static enum finding judge_object(struct check *check, const struct found *found,
 
 enum finding judge_visible(struct check *check, const struct found *found, struct str name)
 {
-    if (judge_owner(check, found, name) != FINDING_PASS)
+    if (found->looked->visible)
+        return FINDING_PASS;
+    if (judge_owner(check, found, name) != FINDING_PASS ||
+        judge_object(check, found, name) != FINDING_PASS)
         return FINDING_REFUSE;
-    return judge_object(check, found, name);
+    found->looked->visible = true;
+    return FINDING_PASS;
 }
 
 enum finding judge_there(struct check *check, enum fact_kind kind, struct str name, struct str *id)

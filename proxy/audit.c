@@ -1,13 +1,11 @@
-/* The audit sink and a turn's batch of lines; see audit.h. What a line holds is exchange.c's. */
+/* The audit sink and a turn's batch of lines; see audit.h. What a line holds is record.c's. */
 #include "audit.h"
 
+#include "audit_output.h"
+#include "json.h"
 #include "log.h"
-#include "loop.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -15,181 +13,238 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { WAIT_MS = 5000 };
-
-struct output {
-    int fd;
-    bool regular; /* a half line can be cut off again */
-    bool polls;   /* poll() tells whether it has room: a pipe, a socket, a terminal */
-    bool failing; /* the failure has been logged */
-    int error;    /* errno of that */
-    char *rest;   /* end of a line that a pipe took only in part; goes before the next; owned */
-    size_t rest_length;
-    char name[256];
+/* Each target has a chain of its own: one that has failed for a while is whole all the same, and
+   says what it lacks. */
+struct target {
+    struct audit_output output;
+    char last[AUDIT_HASH_LEN]; /* hash of its last line */
+    bool resumed;              /* that was read from a file at start */
+    uint64_t lost;             /* lines that it lacks since then */
+    int lost_error;            /* errno of the first of them */
+    uint64_t torn;             /* bytes of half a line that it ended in at start */
+    char torn_hash[AUDIT_HASH_LEN];
 };
 
 struct audit_sink {
     pthread_mutex_t lock;
-    struct output outputs[AUDIT_TARGETS_MAX];
+    struct target targets[AUDIT_TARGETS_MAX];
     size_t count;
-    atomic_bool failing; /* the last lines are not in all outputs */
+    struct audit_hasher hasher;
+    struct audit_text text;         /* the lines as they are written */
+    struct str text_of;             /* what is in text: these lines, p NULL: nothing, */
+    char text_last[AUDIT_HASH_LEN]; /* behind this hash */
+    atomic_bool failing;            /* the last lines are not in all targets */
 };
 
-static bool output_open(struct output *output, const char *target, struct err *err)
+/* ---- opening ------------------------------------------------------------------------------- */
+
+/* Does a target of this name take no lines at all? */
+static bool is_none(const char *name)
 {
-    text_shorten(output->name, sizeof(output->name), str_of(target));
-    output->fd = strcmp(target, "-") == 0
-                     ? STDOUT_FILENO
-                     : open(target, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
-    if (output->fd < 0)
-        return err_set(err, 0, 0, "cannot open the audit log %s: %s%s", output->name,
-                       strerror(errno), errno == ENOENT ? " (its folder must exist)" : "");
-    struct stat st;
-    bool known = fstat(output->fd, &st) == 0;
-    output->regular = known && S_ISREG(st.st_mode);
-    output->polls = known && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || isatty(output->fd));
+    return strcmp(name, "none") == 0;
+}
+
+bool audit_target_is_file(const char *name)
+{
+    enum audit_protocol protocol;
+    const char *path;
+    return strcmp(name, "-") != 0 && !is_none(name) && !audit_socket_named(name, &protocol, &path);
+}
+
+/* Goes on with the chain of the lines that are there. */
+static bool resume(struct audit_sink *sink, struct target *target, struct err *err)
+{
+    struct audit_output *output = &target->output;
+    struct audit_end end;
+    if (!audit_output_read_end(output, &sink->hasher, &end, err))
+        return false;
+    memcpy(target->last, end.last, sizeof(target->last));
+    target->resumed = end.kind == AUDIT_END_LINK;
+    if (!output->path)
+        return true;
+    output->unended = end.unended;
+    target->torn = end.torn;
+    memcpy(target->torn_hash, end.torn_hash, sizeof(target->torn_hash));
+    if (end.torn)
+        log_warn(
+            "the audit log %s ends in half a line of %llu bytes, as after a crash; it is kept, "
+            "and the next line says so",
+            output->name, (unsigned long long)end.torn);
+    if (end.edited)
+        log_error("the last line of the audit log %s was changed: its hash does not hold; "
+                  "`sockwarden audit verify` tells more",
+                  output->name);
+    if (end.kind == AUDIT_END_UNKNOWN)
+        log_warn(
+            "the last line of the audit log %s has no hash, so its chain begins anew: move the "
+            "file away and reload, if the old lines matter",
+            output->name);
     return true;
+}
+
+static bool open_target(struct audit_sink *sink, const char *name, struct err *err)
+{
+    struct target *target = &sink->targets[sink->count];
+    if (sink->count == AUDIT_TARGETS_MAX)
+        return err_set(err, 0, 0, "more than %d audit logs", AUDIT_TARGETS_MAX);
+    if (!audit_output_open(&target->output, name, err))
+        return false;
+    sink->count++;
+    for (size_t i = 0; i + 1 < sink->count; i++)
+        if (audit_output_same_file(&sink->targets[i].output, &target->output))
+            return err_set(err, 0, 0, "--audit-log %s and %s are one file: name it once",
+                           sink->targets[i].output.name, target->output.name);
+    return resume(sink, target, err);
+}
+
+/* What cannot be read back goes on with the first file that can: both then hold the same lines with
+   the same hashes, so that one vouches for the other. */
+static void share_chain(struct audit_sink *sink)
+{
+    size_t first = 0;
+    while (first < sink->count && !sink->targets[first].resumed)
+        first++;
+    for (size_t i = 0; i < sink->count && first < sink->count; i++)
+        if (!sink->targets[i].output.regular)
+            memcpy(sink->targets[i].last, sink->targets[first].last, AUDIT_HASH_LEN);
 }
 
 struct audit_sink *audit_open(const char *const *targets, size_t count, struct err *err)
 {
     struct audit_sink *sink = calloc(1, sizeof(*sink));
-    if (!sink) {
+    if (!sink || !audit_hasher_open(&sink->hasher)) {
         err_set(err, 0, 0, "out of memory");
+        free(sink);
         return NULL;
     }
     pthread_mutex_init(&sink->lock, NULL);
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(targets[i], "none") == 0)
-            continue;
-        if (sink->count == AUDIT_TARGETS_MAX ||
-            !output_open(&sink->outputs[sink->count], targets[i], err)) {
-            err_set(err, 0, 0, "more than %d audit logs", AUDIT_TARGETS_MAX);
+    for (size_t i = 0; i < count; i++)
+        if (!is_none(targets[i]) && !open_target(sink, targets[i], err)) {
             audit_close(sink);
             return NULL;
         }
-        sink->count++;
-    }
+    share_chain(sink);
     return sink;
-}
-
-void audit_close(struct audit_sink *sink)
-{
-    if (!sink)
-        return;
-    for (size_t i = 0; i < sink->count; i++) {
-        if (sink->outputs[i].fd > STDERR_FILENO)
-            close(sink->outputs[i].fd);
-        free(sink->outputs[i].rest);
-    }
-    pthread_mutex_destroy(&sink->lock);
-    free(sink);
 }
 
 void audit_give(struct audit_sink *sink, uid_t uid, gid_t gid)
 {
     struct stat st;
     for (size_t i = 0; i < sink->count; i++) {
-        const struct output *output = &sink->outputs[i];
-        if (output->fd > STDERR_FILENO && output->regular && fstat(output->fd, &st) == 0 &&
-            st.st_uid == 0 && st.st_nlink == 1 && fchown(output->fd, uid, gid) != 0)
+        const struct audit_output *output = &sink->targets[i].output;
+        if (audit_output_is_replaced(output) && fstat(output->fd, &st) == 0 && st.st_uid == 0 &&
+            st.st_nlink == 1 && fchown(output->fd, uid, gid) != 0)
             log_warn("cannot give the audit log %s to uid %u: %s", output->name, (unsigned)uid,
                      strerror(errno));
     }
 }
 
-/* A request does not go on before its line is written, so a full pipe or terminal is waited for;
-   one that nobody reads for WAIT_MS counts as broken, and is not waited for until it takes lines
-   again. */
-static bool has_room(const struct output *output)
+/* ---- writing ------------------------------------------------------------------------------- */
+
+static uint64_t count_lines(struct str lines)
 {
-    struct pollfd poll_fd = {.fd = output->fd, .events = POLLOUT};
-    uint64_t now = clock_now_ms(), until = now + (output->failing ? 0 : WAIT_MS);
-    if (output->regular)
-        return true;
-    for (;; now = clock_now_ms()) {
-        int ready = poll(&poll_fd, 1, now < until ? (int)(until - now) : 0);
-        if (ready > 0)
-            return true;
-        if (ready == 0 || errno != EINTR) {
-            errno = ready == 0 ? EAGAIN : errno;
-            return false;
-        }
-    }
+    uint64_t count = 0;
+    for (; lines.n > 0; count++)
+        lines = str_skip(lines, str_find(lines, '\n') + 1);
+    return count;
 }
 
-static bool write_all(const struct output *output, struct str bytes, size_t *done)
+/* Targets whose chains are at the same place, as a rule all, share the work. */
+static bool chain(struct audit_sink *sink, const struct target *target, struct str lines)
 {
-    *done = 0;
-    while (*done < bytes.n) {
-        /* A pipe that has room takes this much without blocking. */
-        struct str piece = str_skip(bytes, *done);
-        piece = output->regular ? piece : str_head(piece, PIPE_BUF);
-        if (!has_room(output))
-            return false;
-        ssize_t n = write(output->fd, piece.p, piece.n);
-        if (n > 0)
-            *done += (size_t)n;
-        else if (n == 0 || (errno != EINTR && errno != EAGAIN))
-            return false;
+    if (sink->text_of.p == lines.p && sink->text_of.n == lines.n &&
+        memcmp(sink->text_last, target->last, AUDIT_HASH_LEN) == 0)
+        return true;
+    sink->text.len = 0;
+    sink->text_of = (struct str){NULL, 0};
+    if (!audit_chain_lines(&sink->hasher, target->last, lines, &sink->text)) {
+        errno = ENOMEM;
+        return false;
     }
+    sink->text_of = lines;
+    memcpy(sink->text_last, target->last, AUDIT_HASH_LEN);
     return true;
 }
 
-/* Half a line is in the sink: cut off again in a file, and kept in mind for a pipe. done: bytes
-   that were written. */
-static void mend_half_line(struct output *output, struct str lines, size_t done)
+/* left: lines that are not in it. */
+static bool put(struct audit_sink *sink, struct target *target, struct str lines, uint64_t *left)
 {
-    size_t newline = str_rfind(str_head(lines, done), '\n');
-    size_t torn = newline == done ? done : done - newline - 1;
-    struct stat st;
-    if (torn == 0)
-        return;
-    if (output->regular && fstat(output->fd, &st) == 0 && st.st_size >= (off_t)torn &&
-        ftruncate(output->fd, st.st_size - (off_t)torn) == 0)
-        return;
-    struct str rest = str_skip(lines, done);
-    rest = str_head(rest, str_find(rest, '\n') + 1);
-    if (rest.n == 0)
-        return;
-    output->rest = malloc(rest.n);
-    output->rest_length = output->rest ? rest.n : 0;
-    if (output->rest)
-        memcpy(output->rest, rest.p, rest.n);
-    else
-        log_error("the audit log %s may hold half a line", output->name);
-}
-
-/* What a pipe did not take of the last line. */
-static bool write_rest(struct output *output)
-{
-    size_t done;
-    struct str rest = {output->rest, output->rest_length};
-    bool ok = write_all(output, rest, &done);
-    output->rest_length -= done;
-    if (output->rest_length > 0) {
-        memmove(output->rest, output->rest + done, output->rest_length);
-    } else {
-        free(output->rest);
-        output->rest = NULL;
-    }
+    size_t done = 0;
+    bool ok = chain(sink, target, lines);
+    struct str text = {sink->text.p, ok ? sink->text.len : 0};
+    ok = ok && audit_output_write(&target->output, text, &done);
+    int error = errno;
+    if (done > 0)
+        memcpy(target->last, text.p + done - AUDIT_HASH_FROM_END, AUDIT_HASH_LEN);
+    *left = ok ? 0 : count_lines(text.n ? str_skip(text, done) : lines);
+    errno = error;
     return ok;
 }
 
-static bool output_write(struct output *output, struct str lines)
+static void begin_note(struct json_out *out, const char *record)
 {
-    size_t done = 0;
-    bool ok = (!output->rest || write_rest(output)) && write_all(output, lines, &done);
-    int error = errno;
-    if (!ok && !output->rest)
-        mend_half_line(output, lines, done);
-    if (!ok && !output->failing)
-        log_error("cannot write the audit log %s: %s", output->name,
-                  error == EAGAIN ? "nobody reads it" : strerror(error));
-    if (ok && output->failing)
-        log_info("the audit log %s is written again", output->name);
-    output->failing = !ok;
-    output->error = ok ? 0 : error;
+    char when[TIME_TEXT_LEN + 1];
+    time_text(when);
+    json_out_open(out, '{');
+    json_out_member(out, "time", str_of(when));
+    json_out_member(out, "record", str_of(record));
+}
+
+static bool put_note(struct audit_sink *sink, struct target *target, struct json_out *out)
+{
+    uint64_t left;
+    json_out_close(out, '}');
+    json_out_raw(out, STR("\n"));
+    sink->text_of = (struct str){NULL, 0}; /* the note is on the stack */
+    bool ok = put(sink, target, (struct str){out->p, out->len}, &left);
+    sink->text_of = (struct str){NULL, 0};
+    return ok || left == 0; /* a pipe that took half of it takes the rest first */
+}
+
+/* Half a line that was found at start: its bytes are in the chain by this line. */
+static bool note_torn(struct audit_sink *sink, struct target *target)
+{
+    char bytes[512];
+    struct json_out out = {.p = bytes, .cap = sizeof(bytes)};
+    begin_note(&out, "torn");
+    json_out_key(&out, "bytes");
+    json_out_uint(&out, target->torn);
+    json_out_member(&out, "sha256", (struct str){target->torn_hash, AUDIT_HASH_LEN});
+    if (!put_note(sink, target, &out))
+        return false;
+    target->torn = 0;
+    return true;
+}
+
+/* Lines that could not be written are gone; that they are is not. */
+static bool note_lost(struct audit_sink *sink, struct target *target)
+{
+    char bytes[512];
+    struct json_out out = {.p = bytes, .cap = sizeof(bytes)};
+    begin_note(&out, "lost");
+    json_out_key(&out, "lines");
+    json_out_uint(&out, target->lost);
+    json_out_member(&out, "reason", str_of(audit_output_why(target->lost_error)));
+    if (!put_note(sink, target, &out))
+        return false;
+    target->lost = 0;
+    return true;
+}
+
+static bool target_write(struct audit_sink *sink, struct target *target, struct str lines)
+{
+    struct audit_output *output = &target->output;
+    uint64_t left = 0;
+    bool ready = audit_output_look(output) && (!target->torn || note_torn(sink, target)) &&
+                 (!target->lost || note_lost(sink, target));
+    bool ok = ready && put(sink, target, lines, &left);
+    int error = ok ? 0 : errno ? errno : EIO;
+    audit_output_tell(output, error);
+    if (!ready)
+        left = count_lines(lines);
+    if (left > 0 && target->lost == 0)
+        target->lost_error = error;
+    target->lost += left;
     return ok;
 }
 
@@ -199,26 +254,12 @@ bool audit_write(struct audit_sink *sink, struct str lines)
         return true;
     bool ok = true;
     pthread_mutex_lock(&sink->lock);
+    sink->text_of = (struct str){NULL, 0};
     for (size_t i = 0; i < sink->count; i++)
-        ok &= output_write(&sink->outputs[i], lines);
+        ok &= target_write(sink, &sink->targets[i], lines);
     atomic_store(&sink->failing, !ok);
     pthread_mutex_unlock(&sink->lock);
     return ok;
-}
-
-/* One that has failed may be mended although no line has been written since. A file gets room for
-   its next line, without its size or its lines being touched; of a device only a line can tell. */
-static bool output_can_write(const struct output *output)
-{
-    enum { ROOM = 4096 };
-    struct pollfd poll_fd = {.fd = output->fd, .events = POLLOUT};
-    struct stat st;
-    if (!output->failing)
-        return true;
-    if (output->polls)
-        return poll(&poll_fd, 1, 0) == 1 && poll_fd.revents == POLLOUT;
-    return output->regular && fstat(output->fd, &st) == 0 &&
-           fallocate(output->fd, FALLOC_FL_KEEP_SIZE, st.st_size, ROOM) == 0;
 }
 
 bool audit_can_write(struct audit_sink *sink, char *why, size_t cap)
@@ -228,90 +269,81 @@ bool audit_can_write(struct audit_sink *sink, char *why, size_t cap)
     if (pthread_mutex_trylock(&sink->lock) != 0)
         return !atomic_load(&sink->failing);
     for (size_t i = 0; i < sink->count && ok; i++) {
-        const struct output *output = &sink->outputs[i];
-        ok = output_can_write(output);
+        struct audit_output *output = &sink->targets[i].output;
+        ok = audit_output_can_write(output);
         if (!ok)
-            snprintf(why, cap, "%s: %s", output->name,
-                     output->error == EAGAIN ? "nobody reads it" : strerror(output->error));
+            snprintf(why, cap, "%s: %s", output->name, audit_output_why(output->error));
     }
     pthread_mutex_unlock(&sink->lock);
     return ok;
 }
 
-/* ---- opened again --------------------------------------------------------------------------- */
+/* ---- closing ------------------------------------------------------------------------------- */
 
-static bool is_replaced(const struct output *output)
+void audit_close(struct audit_sink *sink)
 {
-    return output->regular && output->fd > STDERR_FILENO;
+    if (!sink)
+        return;
+    for (size_t i = 0; i < sink->count; i++) {
+        struct target *target = &sink->targets[i];
+        if (target->lost && audit_output_look(&target->output))
+            note_lost(sink, target); /* the last occasion */
+        audit_output_close(&target->output);
+    }
+    audit_hasher_close(&sink->hasher);
+    free(sink->text.p);
+    pthread_mutex_destroy(&sink->lock);
+    free(sink);
 }
+
+/* ---- opened again --------------------------------------------------------------------------- */
 
 bool audit_has_files(const struct audit_sink *sink)
 {
     bool any = false;
     for (size_t i = 0; i < sink->count; i++)
-        any |= is_replaced(&sink->outputs[i]);
+        any |= audit_output_is_replaced(&sink->targets[i].output);
     return any;
 }
 
-/* A pipe that has come in the file's place would keep us waiting for its reader. */
-static int open_again(const char *target, struct err *err)
+static bool open_all_again(const struct audit_sink *sink, int fds[AUDIT_TARGETS_MAX],
+                           struct err *err)
 {
-    struct stat st;
-    int fd = open(target, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
-    if (fd < 0) {
-        err_set(err, 0, 0, "cannot open the audit log %s again: %s%s", target, strerror(errno),
-                errno == EACCES ? "; let the user that sockwarden runs as write it, or make files "
-                                  "in its folder"
-                                : "");
-    } else if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-        err_set(err, 0, 0, "the audit log %s is no file any more; move what is there away", target);
-        close(fd);
-        return -1;
-    }
-    return fd;
-}
-
-static bool open_all_again(const struct audit_sink *sink, const char *const *targets, size_t count,
-                           int fds[AUDIT_TARGETS_MAX], struct err *err)
-{
-    bool ok = true;
-    for (size_t i = 0, at = 0; i < count && at < sink->count; i++) {
-        if (strcmp(targets[i], "none") == 0)
+    for (size_t i = 0; i < sink->count; i++) {
+        const struct audit_output *output = &sink->targets[i].output;
+        if (!audit_output_is_replaced(output))
             continue;
-        if (ok && is_replaced(&sink->outputs[at])) {
-            fds[at] = open_again(targets[i], err);
-            ok = fds[at] >= 0;
-        }
-        at++;
+        fds[i] = audit_output_open_again(output, err);
+        if (fds[i] < 0)
+            return false;
     }
-    return ok;
+    return true;
 }
 
-/* With half a line that could not be cut off, its end belongs behind it, or nowhere: whoever wrote
-   it was told that it failed. Returns the old file. */
-static int replace(struct output *output, int fd)
+/* Whoever listens at a socket's path now gets the lines; if nobody does, the next line will tell.
+ */
+static int take_again(struct audit_sink *sink, struct target *target, int fd)
 {
-    int old = output->fd;
-    if (output->rest)
-        write_rest(output);
-    free(output->rest);
-    output->rest = NULL;
-    output->rest_length = 0;
-    output->fd = fd;
-    return old;
+    struct audit_output *output = &target->output;
+    if (fd >= 0 && target->torn)
+        note_torn(sink, target); /* it belongs into the old file, if anywhere */
+    target->torn = fd >= 0 ? 0 : target->torn;
+    if (fd >= 0)
+        return audit_output_replace(output, fd);
+    if (output->is_socket)
+        audit_socket_connect(&output->socket, output->fd);
+    return -1;
 }
 
-bool audit_reopen(struct audit_sink *sink, const char *const *targets, size_t count,
-                  struct err *err)
+bool audit_reopen(struct audit_sink *sink, struct err *err)
 {
     int fds[AUDIT_TARGETS_MAX];
     for (size_t i = 0; i < AUDIT_TARGETS_MAX; i++)
         fds[i] = -1;
-    bool ok = open_all_again(sink, targets, count, fds, err);
+    bool ok = open_all_again(sink, fds, err);
     pthread_mutex_lock(&sink->lock);
     for (size_t i = 0; i < sink->count && ok; i++)
-        if (fds[i] >= 0)
-            fds[i] = replace(&sink->outputs[i], fds[i]);
+        fds[i] = take_again(sink, &sink->targets[i], fds[i]);
     pthread_mutex_unlock(&sink->lock);
     for (size_t i = 0; i < sink->count; i++)
         if (fds[i] >= 0)

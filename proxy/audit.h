@@ -1,5 +1,5 @@
 /* The audit log: one JSON object a line. A loop collects the lines of one turn in a batch; the sink
-   writes a batch whole, under one lock, before any request of that turn goes on. */
+   chains and writes a batch whole, under one lock, before any request of that turn goes on. */
 #ifndef PROXY_AUDIT_H
 #define PROXY_AUDIT_H
 
@@ -12,21 +12,24 @@ struct audit_sink; /* shared by all loops; has its own lock */
 
 enum { AUDIT_TARGETS_MAX = 8 };
 
-/* Each target: "-" standard output, "none", or a file (appended to, made with mode 0600). NULL with
+/* Each target: "-" standard output, "none", "syslog" or "journald" (behind a colon another socket),
+   or a file (appended to, made with mode 0600). The names must live as long as the sink. NULL with
    err set when one cannot be opened. */
 struct audit_sink *audit_open(const char *const *targets, size_t count, struct err *err);
 void audit_close(struct audit_sink *sink);
-/* Opens the files of the same targets again, by their names: a file that was moved away gets no
-   further lines, and none is lost or torn between the two. Pipes, terminals and standard output
-   stay. False with err set: all stay as they are. */
-bool audit_reopen(struct audit_sink *sink, const char *const *targets, size_t count,
-                  struct err *err);
+/* Is that target a file's name? */
+bool audit_target_is_file(const char *name);
+/* Opens the files again, by their names: a file that was moved away gets no further lines, none is
+   lost or torn between the two, and the chain goes on. Sockets are connected again; pipes,
+   terminals and standard output stay. False with err set: all stay as they are. */
+bool audit_reopen(struct audit_sink *sink, struct err *err);
 /* Is any target a file? */
 bool audit_has_files(const struct audit_sink *sink);
 /* Gives files that belong to root alone to another user, who may then open them again. */
 void audit_give(struct audit_sink *sink, uid_t uid, gid_t gid);
-/* Writes whole lines to every target. False: they are not all in each (the reason has been logged
-   once); no half line is left behind where a target is a file. */
+/* Writes whole lines, each one JSON object without prev and hash, which are added (audit_chain.h),
+   to every target. False: they are not all in each (the reason has been logged once, and a line
+   `lost` will say how many); no half line is left behind where a target is a file. */
 bool audit_write(struct audit_sink *sink, struct str lines);
 
 /* Could lines be written now, as far as that can be told without writing one? False: why holds a

@@ -5,8 +5,17 @@
 
 enum { FIRST_ROOM = 4096, ROOM_KEPT_MAX = 64 << 10 };
 
+void body_leave_peer(struct body *body)
+{
+    if (body->peer_held)
+        atomic_fetch_sub(body->peer_held, body->peer_taken);
+    body->peer_held = NULL;
+    body->peer_taken = 0;
+}
+
 void body_free(struct body *body)
 {
+    body_leave_peer(body);
     if (body->held)
         atomic_fetch_sub(body->held, body->cap);
     free(body->p);
@@ -16,8 +25,10 @@ void body_free(struct body *body)
 
 void body_reset(struct body *body)
 {
+    body_leave_peer(body);
     if (body->cap > ROOM_KEPT_MAX)
         body_free(body);
+    body->peer_bound = false;
     body->length = 0;
     body->framing = FRAMING_NONE;
     body->announced = 0;
@@ -48,21 +59,37 @@ static bool make_room(struct body *body, size_t want)
     return true;
 }
 
-static bool append(struct body *body, struct str bytes)
+/* By what has come, so that announcing takes nothing from the client's other bodies. */
+static bool take_share(struct body *body, size_t more)
 {
-    if (!make_room(body, body->length + bytes.n))
+    if (!body->peer_held)
+        return true;
+    if (atomic_fetch_add(body->peer_held, more) + more > body->peer_max) {
+        atomic_fetch_sub(body->peer_held, more);
         return false;
+    }
+    body->peer_taken += more;
+    return true;
+}
+
+static enum body_status append(struct body *body, struct str bytes)
+{
+    if (!take_share(body, bytes.n))
+        return BODY_CROWDED;
+    if (!make_room(body, body->length + bytes.n))
+        return BODY_NO_MEMORY;
     if (bytes.n)
         memcpy(body->p + body->length, bytes.p, bytes.n);
     body->length += bytes.n;
-    return true;
+    return BODY_MORE;
 }
 
 static enum body_status take_length(struct body *body, struct stream *from)
 {
     struct str pending = str_head(stream_pending(from), (size_t)body->announced - body->length);
-    if (!append(body, pending))
-        return BODY_NO_MEMORY;
+    enum body_status status = append(body, pending);
+    if (status != BODY_MORE)
+        return status;
     stream_consume(from, pending.n);
     return body->length == body->announced ? BODY_DONE : BODY_MORE;
 }
@@ -80,8 +107,9 @@ enum body_status body_take(struct body *body, struct stream *from)
             return BODY_BAD;
         if (data.n + chunked_left(&body->chunked) > body->limit - body->length)
             return BODY_LARGE; /* said when the chunk is announced, not when it has come */
-        if (!append(body, data))
-            return BODY_NO_MEMORY;
+        enum body_status room = append(body, data);
+        if (room != BODY_MORE)
+            return room;
         stream_consume(from, taken);
         pending = stream_pending(from);
         if (status == CHUNKED_DONE)

@@ -294,7 +294,7 @@ static bool take_role(struct reader *reader, const struct json_node *node, struc
     struct str name = arena_copy(&reader->file->arena, node->text);
     if (!name.p)
         return document_fault(reader->document, node->offset, "out of memory");
-    *out = (struct client_role){NULL, policy_role(reader->file->policy, name)};
+    *out = (struct client_role){.role = policy_role(reader->file->policy, name)};
     if (out->role)
         return true;
     role_missing(reader->file->policy, name.p, why, sizeof(why));

@@ -16,6 +16,7 @@ int cmd_explain(int argc, char **argv);
 int cmd_test(int argc, char **argv);
 int cmd_learn(int argc, char **argv);
 int cmd_report(int argc, char **argv);
+int cmd_audit(int argc, char **argv);
 int cmd_routes(int argc, char **argv);
 int cmd_roles(int argc, char **argv);
 int cmd_healthcheck(int argc, char **argv);

@@ -107,6 +107,26 @@ static void write_changes(struct json_out *out, const struct decision *decision)
     json_out_close(out, '}');
 }
 
+/* What the role writes; the proxy's defaults are not known here. */
+static void write_limits(struct json_out *out, const struct role *role)
+{
+    uint64_t value;
+    bool any = false;
+    for (enum limit limit = 0; limit < LIMIT_COUNT; limit++) {
+        if (!role_limit(role, limit, &value))
+            continue;
+        if (!any) {
+            json_out_key(out, "limits");
+            json_out_open(out, '{');
+        }
+        any = true;
+        json_out_key(out, limit_name(limit));
+        json_out_uint(out, value);
+    }
+    if (any)
+        json_out_close(out, '}');
+}
+
 static void write_answer(struct json_out *out, const struct answer *answer)
 {
     static const char *const verdicts[] = {
@@ -123,6 +143,7 @@ static void write_answer(struct json_out *out, const struct answer *answer)
     json_out_member(out, "client", str_of(answer->by.client));
     if (answer->by.role)
         json_out_member(out, "role", str_of(role_name(answer->by.role)));
+    write_limits(out, answer->by.role);
     if (decision->reason[0])
         json_out_member(out, "reason", str_of(decision->reason));
     if (decision->field[0])
@@ -161,7 +182,7 @@ static int judge(const struct options *options, const struct client_role *by,
     char *bytes = file_read(options->file ? options->file : "-", QUESTION_MAX, &n, &err);
     if (!bytes)
         return cmd_fail(EXIT_FAILED, "%s", err.text);
-    struct arena arena = {NULL, 0, 0};
+    struct arena arena = {.head = NULL};
     struct answer answer;
     question_judge(by, known, bytes, n, &arena, &answer);
     print_answer(&answer);
@@ -185,7 +206,7 @@ static int explain(const struct options *options, const struct policy *policy)
     }
     static struct document documents[FACTS_MAX];
     struct known known[FACTS_MAX] = {{.count = 0}};
-    struct arena arena = {NULL, 0, 0};
+    struct arena arena = {.head = NULL};
     bool good = true;
     for (size_t i = 0; i < options->facts_count; i++) {
         good &= known_read_file(options->facts[i], &arena, &documents[i], &known[i]);

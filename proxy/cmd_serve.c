@@ -10,6 +10,7 @@
 #include "peer_container.h"
 #include "reload.h"
 #include "upstream.h"
+#include "usage.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -80,6 +81,7 @@ static bool watch_signals(struct daemon *daemon)
 {
     struct event_base *base = daemon->workers[0].context.loop.base;
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* an audit file at the limit of its size is a failed write */
     /* What libevent restores at the end, so that a late second signal cannot end us by itself. */
     signal(SIGTERM, SIG_IGN);
     signal(SIGINT, SIG_IGN);
@@ -188,7 +190,8 @@ static bool open_workers(struct daemon *daemon)
     daemon->workers = calloc(count, sizeof(*daemon->workers));
     daemon->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     daemon->shared.execs = exec_table_new();
-    if (!daemon->workers || !daemon->sha256 || !daemon->shared.execs) {
+    daemon->shared.usages = usage_table_new();
+    if (!daemon->workers || !daemon->sha256 || !daemon->shared.execs || !daemon->shared.usages) {
         log_error("out of memory");
         return false;
     }
@@ -372,6 +375,7 @@ static void take_down(struct daemon *daemon)
     free(daemon->workers);
     EVP_MD_free(daemon->sha256);
     exec_table_free(daemon->shared.execs);
+    usage_table_free(daemon->shared.usages);
     audit_close(daemon->sink);
     host_root_close(&daemon->host_root);
     systemd_close_notifier(&daemon->notifier);

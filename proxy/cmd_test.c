@@ -180,7 +180,7 @@ static bool run_case(const struct case_file *file, const struct policy_case *one
 static void run_file(const char *path, struct tally *tally)
 {
     struct case_file file;
-    struct arena arena = {NULL, 0, 0};
+    struct arena arena = {.head = NULL};
     char why[WHY_MAX], name[256];
     bool readable = case_file_read(path, &file);
     for (size_t i = 0; readable && i < file.count; i++) {

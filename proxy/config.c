@@ -69,7 +69,7 @@ static const struct option options[] = {
     {"socket-user", 0, TEXT, AT(socket_user), 0, 0, 0, 0, NULL, "USER",
      "their owner (name or number)"},
     {"audit-log", 0, LIST, AT(audit_logs), AT(audit_count), AUDIT_TARGETS_MAX, 0, 0, "-", "FILE",
-     "audit lines as JSON: a file, - for standard output, none; repeatable"},
+     "audit lines as JSON: a file, - for standard output, syslog, journald, none; repeatable"},
     {"audit-failure", 0, FAILURE, AT(audit_continue), 0, 0, 0, 0, "deny", "deny|continue",
      "when a line cannot be written: answer 503 to everything but pings, or go on"},
     {"log-level", 0, LEVEL, AT(log_level), 0, 0, 0, 0, "info", "LEVEL",

@@ -51,7 +51,7 @@ static void grant(struct sandbox *sandbox, const struct config *config, const st
         sandbox_grant_folder_of(sandbox, config->policy, SANDBOX_READ);
     for (size_t i = 0; i < config->audit_count; i++) {
         const char *target = config->audit_logs[i];
-        if (strcmp(target, "-") == 0 || strcmp(target, "none") == 0)
+        if (!audit_target_is_file(target))
             continue;
         /* A pipe or a terminal is not replaced, and its folder (/dev, say) is nobody's to write. */
         if (is_regular(target))
@@ -102,7 +102,7 @@ bool confine_check_reach(const struct config *config, bool tls)
         ok &= check_file("--tlscrl", config->tls_crl);
     }
     for (size_t i = 0; i < config->audit_count; i++)
-        if (is_regular(config->audit_logs[i]) &&
+        if (audit_target_is_file(config->audit_logs[i]) && is_regular(config->audit_logs[i]) &&
             !can_open(config->audit_logs[i], O_WRONLY | O_APPEND))
             log_warn("the audit log %s is written, but could not be opened again: %s; let the user "
                      "that sockwarden runs as write it",

@@ -4,6 +4,7 @@
 
 #include "lookup.h"
 #include "stream_tls.h"
+#include "throttle.h"
 #include "who.h"
 
 #include <assert.h>
@@ -75,7 +76,12 @@ static const struct {
     [PHASE_LOOKUP] = {"lookup", BIT(PHASE_LOOKUP) | BIT(PHASE_HELD) | ANSWERED, exchange_look_up},
     [PHASE_HELD] = {"held", BIT(PHASE_CONNECT) | BIT(PHASE_RESPOND) | ANSWERED, step_held},
     [PHASE_CONNECT] = {"connect", BIT(PHASE_CONNECT) | BIT(PHASE_RESPOND) | ANSWERED, step_held},
-    [PHASE_RESPOND] = {"respond", BIT(PHASE_TUNNEL) | ANSWERED, exchange_respond},
+    [PHASE_RESPOND] = {"respond", BIT(PHASE_VERIFY) | BIT(PHASE_TUNNEL) | ANSWERED,
+                       exchange_respond},
+    [PHASE_VERIFY] = {"verify",
+                      BIT(PHASE_VERIFY) | BIT(PHASE_RESPOND) | BIT(PHASE_REMOVE) | ANSWERED,
+                      exchange_verify},
+    [PHASE_REMOVE] = {"remove", ANSWERED, exchange_remove},
     [PHASE_TUNNEL] = {"tunnel", BIT(PHASE_LINGER) | BIT(PHASE_CLOSED), exchange_tunnel},
     [PHASE_DROP] = {"drop", BIT(PHASE_HEAD) | BIT(PHASE_LINGER) | BIT(PHASE_CLOSED), exchange_drop},
     [PHASE_LINGER] = {"linger", BIT(PHASE_CLOSED), step_linger},
@@ -87,7 +93,9 @@ enum {
     LINGER_S = 5,
     LINGER_STOPPING_S = 1,
     DROP_S = 30,
+    REMOVE_S = 30,
     CONNECT_S = 30,
+    TOLD_S = 5,
     TLS_S = 30
 };
 
@@ -117,8 +125,12 @@ static void head_clock(struct conn *conn, bool entered)
     conn->head_begun = begun;
     /* Who still reads the last answer is not idle. */
     unsigned idle = stream_queued(&conn->client) > 0 ? 0 : config->idle_timeout;
-    timer_set(&conn->context->loop, &conn->timer,
-              1000 * (uint64_t)(begun ? config->head_timeout : idle));
+    unsigned seconds = begun ? config->head_timeout : idle;
+    if (conn->exchange.place != USAGE_WELCOME) { /* it is there to be told that it is too many */
+        conn->head_begun = true;
+        seconds = TOLD_S;
+    }
+    timer_set(&conn->context->loop, &conn->timer, 1000 * (uint64_t)seconds);
 }
 
 /* Sets the deadline of the phase as it stands now. */
@@ -150,9 +162,15 @@ static void conn_clock(struct conn *conn, bool entered)
         break;
     case PHASE_WHO:
     case PHASE_LOOKUP: /* one deadline for all rounds */
+    case PHASE_VERIFY:
         if (!entered)
             return;
         seconds = lookup_timeout(config);
+        break;
+    case PHASE_REMOVE:
+        if (!entered)
+            return;
+        seconds = REMOVE_S;
         break;
     case PHASE_CONNECT:
     case PHASE_DROP:
@@ -185,6 +203,7 @@ static void conn_close(struct conn *conn)
 {
     struct context *context = conn->context;
     exchange_finish(&conn->exchange);
+    throttle_leave(&conn->exchange);
     stream_close(&conn->client);
     stream_close(&conn->upstream);
     loop_cancel(&context->loop, &conn->again);
@@ -322,6 +341,16 @@ static void on_timer(void *arg)
     conn_release(conn);
 }
 
+/* Before the handshake nothing can be said. */
+static void turn_away(struct conn *conn)
+{
+    conn_hold(conn);
+    if (conn->phase == PHASE_HEAD)
+        throttle_turn_away(&conn->exchange);
+    conn_enter(conn, PHASE_CLOSED);
+    conn_release(conn);
+}
+
 /* ---- life ---------------------------------------------------------------------------------- */
 
 bool conn_open(struct context *context, int fd, const struct sockaddr_storage *address,
@@ -353,7 +382,9 @@ bool conn_open(struct context *context, int fd, const struct sockaddr_storage *a
                                        .up = {.done = true},
                                        .down = {.done = true}};
     conn->phase = tls ? PHASE_TLS : PHASE_HEAD;
-    if (!tls)
+    if (tls)
+        throttle_join(&conn->exchange); /* by its address, until it has a name */
+    else
         exchange_choose_role(&conn->exchange);
     conn->next = context->conns;
     if (conn->next)
@@ -364,7 +395,10 @@ bool conn_open(struct context *context, int fd, const struct sockaddr_storage *a
     if (context->conn_count > context->conn_peak)
         context->conn_peak = context->conn_count;
     conn_clock(conn, true);
-    on_ready(conn);
+    if (conn->exchange.place == USAGE_TURNED_AWAY)
+        turn_away(conn);
+    else
+        on_ready(conn);
     return true;
 }
 

@@ -18,6 +18,7 @@
 
 struct exec_table;
 struct lookup;
+struct usage_table;
 
 /* What all loops count together. */
 struct shared {
@@ -26,6 +27,7 @@ struct shared {
     atomic_size_t fact_bytes;          /* room held for what the daemon has said of objects */
     atomic_uint lookup_lines;          /* connections of look-ups beside the clients' own */
     struct exec_table *execs;          /* commands made through the proxy */
+    struct usage_table *usages;        /* what each client uses; NULL: nobody is limited */
     const struct host_root *host_root; /* where bind sources are looked at; NULL: by name only */
     atomic_ullong paused_ms;           /* monotonic: when clients last had to wait; 0: never */
 };
@@ -45,6 +47,7 @@ struct inquiry {
     bool would_deny;       /* --mode audit: the decision is a refusal, and it goes on */
     struct uses *uses;     /* what it needs of a role, in the arena; NULL: not told */
     struct decision floor; /* --mode audit: of the role that nothing is let through against */
+    struct str made;       /* ID of the container that was made, in the arena; p NULL: not known */
     struct arena arena;
     struct body body; /* when it must be whole before the decision */
 };
@@ -54,9 +57,9 @@ struct conn;
 /* What the daemon has last said of itself, which costs it some 10 ms (it starts programs to find
    their versions), where an object's inspect costs 0.1. */
 struct kept {
-    char *text; /* owned; NULL: nothing is kept */
-    size_t length;
-    uint64_t until_ms; /* monotonic: when it is asked again */
+    struct arena arena; /* holds the text */
+    struct str text;    /* p NULL: nothing is kept */
+    uint64_t until_ms;  /* monotonic: when it is asked again */
 };
 
 struct context {

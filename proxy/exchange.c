@@ -4,6 +4,8 @@
 
 #include "deny.h"
 #include "lookup.h"
+#include "respond_filter.h"
+#include "throttle.h"
 #include "upstream.h"
 #include "who.h"
 
@@ -13,7 +15,6 @@
 
 enum {
     INQUIRIES_KEPT = 32,         /* free inquiries a loop keeps */
-    BODIES_HELD_MAX = 256,       /* largest bodies that may be held at a time, by all loops */
     DROPPED_BODY_MAX = 64 << 10, /* bytes of a body where none belongs */
 };
 
@@ -37,6 +38,7 @@ static struct inquiry *inquiry_take(struct context *context)
     inquiry->rounds = 0;
     inquiry->would_deny = false;
     inquiry->uses = NULL;
+    inquiry->made = (struct str){NULL, 0};
     body_reset(&inquiry->body);
     return inquiry;
 }
@@ -55,6 +57,7 @@ void inquiry_release(struct exchange *exchange)
     if (!inquiry)
         return;
     exchange->inquiry = NULL;
+    body_leave_peer(&inquiry->body);
     lookup_free(inquiry->lookup);
     inquiry->lookup = NULL;
     loop_buffer_give(&context->loop, inquiry->head);
@@ -165,6 +168,14 @@ static bool collects_body(const struct inquiry *inquiry)
            request_body_kind(&inquiry->request) != BODY_OPAQUE;
 }
 
+static enum phase refuse_large(struct exchange *exchange)
+{
+    return exchange->inquiry->body.peer_bound
+               ? throttle_refuse(exchange, LIMIT_BODY_BYTES, 413)
+               : exchange_refuse(exchange, 413,
+                                 "the body is larger than this proxy inspects (--max-body)");
+}
+
 /* The head is understood: refuse what can be refused without the body, else read that or decide. */
 static enum phase judge_head(struct exchange *exchange)
 {
@@ -175,6 +186,9 @@ static enum phase judge_head(struct exchange *exchange)
     bool parsed = request_parse(http->head.method, http->head.target, &inquiry->arena, request,
                                 &inquiry->decision);
     exchange->route = request->route;
+    bool ping = parsed && operation_class(request->route->op) == CLASS_PING;
+    if (!throttle_admits(exchange, ping))
+        return throttle_refuse(exchange, LIMIT_REQUESTS_PER_SECOND, 429);
     if (!parsed ||
         !request_check_content(request, http->content_type, has_body, &inquiry->decision))
         return exchange_deny(exchange);
@@ -198,9 +212,9 @@ static enum phase judge_head(struct exchange *exchange)
     inquiry->body.limit = request_body_kind(request) == BODY_JSON
                               ? (size_t)exchange->context->config->max_body
                               : DROPPED_BODY_MAX;
+    throttle_body(exchange, &inquiry->body);
     if (http->framing == FRAMING_LENGTH && http->length > inquiry->body.limit)
-        return exchange_refuse(exchange, 413,
-                               "the body is larger than this proxy inspects (--max-body)");
+        return refuse_large(exchange);
     return PHASE_BODY;
 }
 
@@ -228,10 +242,13 @@ static enum phase take_head(struct exchange *exchange, size_t length)
     bool ok = http_request_read(bytes, &inquiry->http, &refusal);
     exchange->http10 = inquiry->http.head.minor == 0;
     if (!ok)
-        return exchange_refuse(exchange, refusal.status, refusal.why);
+        return throttle_admits(exchange, false)
+                   ? exchange_refuse(exchange, refusal.status, refusal.why)
+                   : throttle_refuse(exchange, LIMIT_REQUESTS_PER_SECOND, 429);
     if (exchange->nameless)
-        return refuse_nameless(exchange);
-    exchange->keep_alive = inquiry->http.keep_alive;
+        return exchange->place == USAGE_WELCOME ? refuse_nameless(exchange)
+                                                : throttle_turn_away(exchange);
+    exchange->keep_alive = inquiry->http.keep_alive && exchange->place == USAGE_WELCOME;
     exchange->to_head = str_is(inquiry->http.head.method, "HEAD");
     exchange->up = relay_new(exchange->client, NULL, inquiry->http.framing, inquiry->http.length);
     const char *distrust = exchange_distrust(exchange);
@@ -263,7 +280,7 @@ enum phase exchange_read_head(struct exchange *exchange)
                 head_scan(&exchange->scan, pending, true, max, &length, &refusal);
             if (status == HEAD_DONE && exchange->snapshot != exchange->context->snapshot)
                 exchange_choose_role(exchange);
-            if (status == HEAD_DONE && who_must_ask(exchange))
+            if (status == HEAD_DONE && exchange->place == USAGE_WELCOME && who_must_ask(exchange))
                 return PHASE_WHO;
             if (status == HEAD_DONE)
                 return take_head(exchange, length);
@@ -348,9 +365,9 @@ enum phase exchange_read_body(struct exchange *exchange)
             return exchange_refuse(exchange, 400,
                                    "the chunked body is not framed as HTTP wants it");
         case BODY_LARGE:
-            return exchange_refuse(exchange, 413,
-                                   "the body is larger than this proxy inspects "
-                                   "(--max-body)");
+            return refuse_large(exchange);
+        case BODY_CROWDED:
+            return throttle_refuse(exchange, LIMIT_BODY_BYTES, 429);
         case BODY_NO_MEMORY:
             return exchange_refuse(exchange, 503, "too many bodies are being read just now");
         }
@@ -460,7 +477,10 @@ static enum phase sent(struct exchange *exchange, const struct body_plan *plan)
     } else {
         exchange->up.done = true;
     }
-    inquiry_release(exchange);
+    if (exchange_needs_verify(exchange))
+        lookup_go_apart(inquiry->lookup);
+    else
+        inquiry_release(exchange);
     return PHASE_RESPOND;
 }
 
@@ -508,6 +528,8 @@ void exchange_finish(struct exchange *exchange)
         record_end(exchange);
     metrics_close(exchange->context->metrics, &exchange->span);
     inquiry_release(exchange);
+    respond_filter_drop(exchange);
+    throttle_end_stream(exchange);
     exchange->route = NULL;
     exchange->role = exchange->judge = NULL;
     exchange->scan = (struct head_scan){0, 0, 0};

@@ -7,6 +7,9 @@
 #include "http_response.h"
 #include "identity.h"
 #include "relay.h"
+#include "usage.h"
+
+struct respond_filter;
 
 /* Where a connection stands. The last two are no phases: they mean "stay". */
 enum phase {
@@ -18,6 +21,8 @@ enum phase {
     PHASE_HELD,    /* decided; goes on when this turn's audit lines are written */
     PHASE_CONNECT, /* the daemon's socket has no room for a connection just now */
     PHASE_RESPOND, /* sent on, or being sent: waiting for the response and relaying it */
+    PHASE_VERIFY,  /* a container was made: looking at its volumes once more before anybody knows */
+    PHASE_REMOVE,  /* they are not what was judged: the container is being removed */
     PHASE_TUNNEL,  /* raw bytes in both directions; never HTTP again */
     PHASE_DROP,    /* answered by us; the rest of the body is read and dropped */
     PHASE_LINGER,  /* our last byte is sent or queued; waiting for the client to end */
@@ -35,7 +40,9 @@ struct exchange {
     struct snapshot *snapshot; /* that chose `served`; a reference. NULL: nobody is known yet */
     struct client_role served; /* what the policy says of the peer; of the connection */
     struct tls_trust trust;    /* in the peer's certificate */
-    struct inquiry *inquiry;   /* from the head until the request has been sent on */
+    struct usage *usage;       /* of the peer, of whom the connection is one; NULL: not counted */
+    enum usage_place place;    /* of the connection among the peer's */
+    struct inquiry *inquiry;   /* from the head until the request has been sent on, or verified */
     const struct route *route; /* NULL until known */
     const struct role *role;   /* that judged it; with would_deny the one that let it through */
     const struct role *judge;  /* with would_deny: the one that would have refused it; else NULL */
@@ -46,6 +53,8 @@ struct exchange {
     uint64_t client_in, client_out; /* the client's counters when the request began */
     uint16_t status;                /* of the response; 0: none yet */
     bool nameless;                  /* the role depends on the peer's container, not known yet */
+    bool known;                     /* it was, when the connection was counted as the peer's */
+    bool streaming;                 /* counts as one of the peer's streams */
     bool http10;                    /* the client speaks HTTP/1.0 */
     bool to_head;                   /* a HEAD: the response has no body */
     bool keep_alive;                /* the client may send another request after this one */
@@ -57,6 +66,7 @@ struct exchange {
     bool nobody;                    /* would_deny, since no role is the client's */
     bool end_passed;                /* the client's end has been passed on */
     bool record_end;                /* an `end` line is due when it is over */
+    struct respond_filter *filter;  /* what the answer is filtered by; NULL: it passes as it is */
     size_t held_head;               /* bytes of a response's head whose body is awaited; 0: none */
     enum metrics_span span;         /* what it counts as while it is open */
     const char *cut;                /* static: why we ended it; NULL: we did not */
@@ -82,6 +92,8 @@ enum phase exchange_look_up(struct exchange *exchange);
 /* After the audit lines of the turn are written: connects if need be and sends the request on. */
 enum phase exchange_forward(struct exchange *exchange);
 enum phase exchange_respond(struct exchange *exchange);
+enum phase exchange_verify(struct exchange *exchange);
+enum phase exchange_remove(struct exchange *exchange);
 enum phase exchange_tunnel(struct exchange *exchange);
 enum phase exchange_drop(struct exchange *exchange);
 
@@ -105,7 +117,12 @@ void exchange_pool_free(struct context *context);
    ("end"). status 0: none was sent. False: no memory for it. */
 bool record_request(struct exchange *exchange);
 bool record_refused(struct exchange *exchange, int status, const char *why);
+/* The same for a limit of the peer, by its rule; the line stands for count refusals. */
+bool record_limited(struct exchange *exchange, const char *rule, const char *why, int status,
+                    uint64_t count);
 void record_end(struct exchange *exchange);
+/* The line of a container that was made and did not pass when it was looked at again ("verify"). */
+bool record_verify(struct exchange *exchange, int status, bool removed);
 
 void inquiry_release(struct exchange *exchange);
 
@@ -128,6 +145,29 @@ bool exchange_client_gone(struct exchange *exchange);
    with which it is pending. False: more is to be awaited. */
 bool exchange_note_exec(struct exchange *exchange, const struct http_response *http,
                         size_t head_length);
+/* Answers what is wanted and is no question to the daemon: bind sources are looked at here. True:
+   something else is wanted, too. */
+bool exchange_answer_here(struct exchange *exchange);
+/* Of a request that is being sent on: did its decision look at volumes, which others may exchange
+   until the container holds them? Then the inquiry is kept until exchange_verify() is through. */
+bool exchange_needs_verify(const struct exchange *exchange);
+/* The daemon says that the container is made; its answer is held until the volumes have been looked
+   at again. PHASE_WAIT: more of the answer is to be awaited. head_length: as above. */
+enum phase exchange_begin_verify(struct exchange *exchange, const struct http_response *http,
+                                 size_t head_length);
+/* The look took too long, or the removal did. */
+enum phase exchange_verify_late(struct exchange *exchange);
+enum phase exchange_remove_late(struct exchange *exchange);
+/* What is known from the answer's head: sets up the relay of its body, and whether either
+   connection goes on after it. */
+void exchange_plan_answer(struct exchange *exchange, const struct http_response *http);
+/* Sends the client the head, with http's framing, and rest behind it. False: it cannot be. */
+bool exchange_send_head(struct exchange *exchange, const struct http_response *http,
+                        struct str rest);
+/* The answer is relayed to its end. */
+enum phase exchange_end_answer(struct exchange *exchange);
+/* It cannot be passed on: 502, or the end of the connection when its head has been. */
+enum phase exchange_bad_answer(struct exchange *exchange, const char *why);
 /* Gives the request its number and its begin. head_length: bytes of it that were taken. */
 void exchange_begin(struct exchange *exchange, size_t head_length);
 

@@ -5,6 +5,8 @@
 #include "exec_table.h"
 #include "host_facts.h"
 #include "lookup.h"
+#include "respond_filter.h"
+#include "throttle.h"
 #include "upstream.h"
 #include "who.h"
 
@@ -89,13 +91,19 @@ static enum phase go_on(struct exchange *exchange, const struct role *role,
                            "the request cannot be made to name what was judged in a way that "
                            "means the same to every reader");
     }
-    exchange->allowed = true;
-    inquiry->would_deny = inquiry->decision.verdict != VERDICT_ALLOW;
+    if (!throttle_admits_stream(exchange)) {
+        arena_reset(&exchange->context->scratch);
+        return throttle_refuse(exchange, LIMIT_STREAMS, 429);
+    }
     if (role != exchange->role) {
         exchange->judge = exchange->role;
         exchange->nobody = !exchange->role;
         exchange->role = role;
     }
+    if (!respond_filter_keep(exchange, rewrites ? &sent : &inquiry->request))
+        return deny_as(exchange, 503, "out of memory");
+    exchange->allowed = true;
+    inquiry->would_deny = inquiry->decision.verdict != VERDICT_ALLOW;
     record_request(exchange);
     arena_reset(&exchange->context->scratch);
     if (rewrites)
@@ -105,8 +113,7 @@ static enum phase go_on(struct exchange *exchange, const struct role *role,
 
 /* ---- looking up ------------------------------------------------------------------------------ */
 
-/* Bind sources are looked at here. True: something else is wanted, too. */
-static bool answer_here(struct exchange *exchange)
+bool exchange_answer_here(struct exchange *exchange)
 {
     struct facts *facts = &exchange->inquiry->facts;
     bool others = false;
@@ -136,7 +143,7 @@ static enum phase ask(struct exchange *exchange)
                   "containers that join containers, one upon the other");
         return exchange_only_records(exchange) ? let_through(exchange) : exchange_deny(exchange);
     }
-    if (!answer_here(exchange))
+    if (!exchange_answer_here(exchange))
         return exchange_decide(exchange);
     if (!inquiry->lookup)
         inquiry->lookup = lookup_new(&plan, &inquiry->facts);

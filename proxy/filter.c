@@ -111,17 +111,19 @@ static bool scan_held(struct filter *filter, struct json *doc)
 {
     arena_reset(&filter->arena);
     struct str value = held(filter, filter->start, filter->held.n);
-    return json_scan(value, &filter->arena, doc, NULL) || fail(filter);
+    return json_scan(value, &filter->arena, doc, NULL);
 }
 
-/* Passes the object that is held with what stands before it, changed, or leaves both out. */
+/* Passes the object that is held with what stands before it, changed, or leaves both out. What our
+   reader refuses (a NUL in a label that an image brought, say) is left out: nobody can tell whose
+   it is, and it must not take the whole list from everybody. */
 static bool decide(struct filter *filter, size_t from, bool *kept)
 {
     struct json doc;
     struct str changed = {NULL, 0};
     *kept = false;
     if (!scan_held(filter, &doc))
-        return false;
+        return true;
     switch (filter->judge(filter->arg, &doc, &filter->arena, &changed)) {
     case FILTER_KEEP:
         *kept = true;

@@ -76,6 +76,9 @@ enum filter_verdict filter_hide_judge(void *arg, const struct json *object, stru
                                       struct str *changed);
 bool filter_hide_rewrite(void *arg, struct str body, struct arena *arena, struct str *out);
 
+/* Could the 200 answer to this request, as it is sent on, name anything that is hidden? */
+bool filter_hide_needed(const struct hide *hide, const struct request *request);
+
 /* Makes a filter for the 200 answer of an operation, by its Content-Type. False: the operation's
    answers name no objects that could be hidden this way. The caller sets sink, and visible. */
 bool filter_hide_open(struct filter *filter, struct filter_hide *arg, const struct hide *hide,

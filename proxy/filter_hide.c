@@ -2,6 +2,8 @@
    filter.h. The judging is the policy's. */
 #include "filter.h"
 
+enum { API_MINOR_END = 1 << 16 /* above every minor version */ };
+
 // clang-format off
 /* Error answers have another shape; they are never filtered. */
 static const struct hidden_row {
@@ -9,20 +11,36 @@ static const struct hidden_row {
     enum filter_shape filter;
     enum hide_shape shape;
     const char *member; /* FILTER_ARRAY: of the object that holds it; NULL: none does */
+    bool narrowed;      /* the request's own label filter leaves what others own out already */
+    int own_below;      /* below this minor API version the own container may stand in it */
 } hidden_rows[] = {
-    {OP_ContainerList,   FILTER_ARRAY, HIDE_CONTAINER, NULL},
-    {OP_ImageList,       FILTER_ARRAY, HIDE_IMAGE,     NULL},
-    {OP_VolumeList,      FILTER_ARRAY, HIDE_VOLUME,    "Volumes"},
-    {OP_NetworkList,     FILTER_ARRAY, HIDE_NETWORK,   NULL},
-    {OP_ServiceList,     FILTER_ARRAY, HIDE_SERVICE,   NULL},
-    {OP_TaskList,        FILTER_ARRAY, HIDE_TASK,      NULL},
-    {OP_SecretList,      FILTER_ARRAY, HIDE_SERVICE,   NULL},
-    {OP_ConfigList,      FILTER_ARRAY, HIDE_SERVICE,   NULL},
-    {OP_SystemEvents,    FILTER_LINES, HIDE_EVENT,     NULL},
-    {OP_SystemDataUsage, FILTER_WHOLE, HIDE_SHAPES,    NULL},
-    {OP_NetworkInspect,  FILTER_WHOLE, HIDE_NETWORK,   NULL},
+#define ALWAYS API_MINOR_END
+    {OP_ContainerList,   FILTER_ARRAY, HIDE_CONTAINER, NULL,      true,  ALWAYS},
+    {OP_ImageList,       FILTER_ARRAY, HIDE_IMAGE,     NULL,      true,  0},
+    {OP_VolumeList,      FILTER_ARRAY, HIDE_VOLUME,    "Volumes", true,  0},
+    {OP_NetworkList,     FILTER_ARRAY, HIDE_NETWORK,   NULL,      true,  28},
+    {OP_ServiceList,     FILTER_ARRAY, HIDE_SERVICE,   NULL,      true,  0},
+    {OP_TaskList,        FILTER_ARRAY, HIDE_TASK,      NULL,      false, ALWAYS},
+    {OP_SecretList,      FILTER_ARRAY, HIDE_SERVICE,   NULL,      true,  0},
+    {OP_ConfigList,      FILTER_ARRAY, HIDE_SERVICE,   NULL,      true,  0},
+    {OP_SystemEvents,    FILTER_LINES, HIDE_EVENT,     NULL,      true,  ALWAYS},
+    {OP_SystemDataUsage, FILTER_WHOLE, HIDE_SHAPES,    NULL,      false, ALWAYS},
+    {OP_NetworkInspect,  FILTER_WHOLE, HIDE_NETWORK,   NULL,      false, ALWAYS},
+#undef ALWAYS
 };
 // clang-format on
+
+bool filter_hide_needed(const struct hide *hide, const struct request *request)
+{
+    int minor = request->versioned ? request->api_minor : API_MINOR_END - 1;
+    for (size_t i = 0; i < ARRAY_LEN(hidden_rows); i++) {
+        const struct hidden_row *row = &hidden_rows[i];
+        if (row->op == request->route->op)
+            return (hide->own_container.p && minor < row->own_below) ||
+                   (hide->label.p && !row->narrowed);
+    }
+    return false;
+}
 
 enum filter_verdict filter_hide_judge(void *arg, const struct json *object, struct arena *arena,
                                       struct str *changed)

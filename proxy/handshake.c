@@ -2,6 +2,7 @@
 #include "deny.h"
 #include "exchange.h"
 #include "stream_tls.h"
+#include "throttle.h"
 
 #include <stdio.h>
 
@@ -79,7 +80,7 @@ enum phase exchange_handshake(struct exchange *exchange)
     metrics_count_handshake(exchange->context->metrics,
                             SSL_session_reused(stream_ssl(exchange->client)) == 1);
     exchange_choose_role(exchange);
-    return PHASE_HEAD;
+    return exchange->place == USAGE_TURNED_AWAY ? throttle_turn_away(exchange) : PHASE_HEAD;
 }
 
 enum phase exchange_handshake_late(struct exchange *exchange)

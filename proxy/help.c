@@ -95,6 +95,19 @@ static const struct {
      "\n"
      "Example\n"
      "  sockwarden report --policy policy.json audit.jsonl\n"},
+    {"audit",
+     "Each audit line holds the hash of the line before it. Files are read in the order given, oldest\n"
+     "first, as one chain; - is standard input. When it is whole, the last line tells how many lines\n"
+     "there are and the hash of the last. When not, FILE:LINE: what is wrong, of the first break: a\n"
+     "line that was changed, is missing, stands in wrong order, is torn, or is not JSON.\n"
+     "\n"
+     "Exit status\n"
+     "  0  the chain is whole\n"
+     "  1  it is broken, or a file cannot be read\n"
+     "  2  usage\n"
+     "\n"
+     "Example\n"
+     "  sockwarden audit verify audit.jsonl.1 audit.jsonl\n"},
     {"routes",
      "Columns: method, path, operation, class, body, gist; the first line names them.\n"
      "\n"

@@ -33,6 +33,7 @@ struct lookup {
     struct facts *facts;
     struct line lines[LOOKUP_LINES_MAX];
     struct body answers[FACTS_MAX]; /* of facts that were found */
+    struct fact errand;             /* the container to be removed; no name: none */
     size_t text;                    /* bytes of them */
     struct task retry;              /* the daemon's socket had no room */
 };
@@ -59,7 +60,7 @@ void lookup_free(struct lookup *lookup)
     loop_cancel(&lookup->plan.context->loop, &lookup->retry);
     for (size_t i = 0; i < LOOKUP_LINES_MAX; i++) {
         struct line *line = &lookup->lines[i];
-        if (i > 0 || line->fact)
+        if (line->stream == &line->own || line->fact)
             stream_close(line->stream);
         body_free(&line->body);
         if (line->counted)
@@ -68,6 +69,45 @@ void lookup_free(struct lookup *lookup)
     for (size_t i = 0; i < FACTS_MAX; i++)
         body_free(&lookup->answers[i]);
     free(lookup);
+}
+
+static void close_further(struct lookup *lookup, struct line *line)
+{
+    stream_close(&line->own);
+    if (line->counted)
+        atomic_fetch_sub(&lookup->plan.context->shared->lookup_lines, 1);
+    line->counted = false;
+}
+
+void lookup_go_apart(struct lookup *lookup)
+{
+    for (size_t i = 1; i < LOOKUP_LINES_MAX; i++)
+        close_further(lookup, &lookup->lines[i]);
+    lookup->lines[0].stream = &lookup->lines[0].own;
+}
+
+void lookup_remove(struct lookup *lookup, struct str id)
+{
+    for (size_t i = 0; i < LOOKUP_LINES_MAX; i++) {
+        struct line *line = &lookup->lines[i];
+        if (!line->fact)
+            continue;
+        stream_close(line->stream);
+        body_free(&line->body);
+        line->fact = NULL;
+    }
+    lookup->errand = (struct fact){.kind = FACT_CONTAINER, .name = id};
+}
+
+bool lookup_removed(const struct lookup *lookup, struct str *why)
+{
+    *why = lookup->errand.text;
+    return lookup->errand.state == FACT_FOUND || lookup->errand.state == FACT_MISSING;
+}
+
+static bool is_errand(const struct lookup *lookup, const struct fact *fact)
+{
+    return fact == &lookup->errand;
 }
 
 /* ---- answers --------------------------------------------------------------------------------- */
@@ -87,8 +127,8 @@ static struct kept *kept_of(struct context *context, enum fact_kind kind)
 
 static void forget(struct kept *kept)
 {
-    free(kept->text);
-    *kept = (struct kept){NULL, 0, 0};
+    arena_free(&kept->arena);
+    kept->text = (struct str){NULL, 0};
 }
 
 void lookup_forget(struct context *context)
@@ -102,12 +142,8 @@ static void keep(struct context *context, enum fact_kind kind, struct str text)
     struct kept *kept = kept_of(context, kind);
     if (!kept || !str_starts(text, STR("{")) || text.n > LOOKUP_KEPT_MAX)
         return;
-    forget(kept);
-    kept->text = malloc(text.n);
-    if (!kept->text)
-        return;
-    memcpy(kept->text, text.p, text.n);
-    kept->length = text.n;
+    arena_reset(&kept->arena);
+    kept->text = arena_copy(&kept->arena, text);
     kept->until_ms = context->loop.now_ms + 1000 * (uint64_t)LOOKUP_KEPT_S;
 }
 
@@ -115,9 +151,9 @@ static bool answer_kept(const struct lookup *lookup, struct fact *fact)
 {
     struct context *context = lookup->plan.context;
     const struct kept *kept = kept_of(context, fact->kind);
-    if (!kept || !kept->text || context->loop.now_ms >= kept->until_ms)
+    if (!kept || !kept->text.p || context->loop.now_ms >= kept->until_ms)
         return false;
-    fact->text = arena_copy(lookup->facts->arena, (struct str){kept->text, kept->length});
+    fact->text = arena_copy(lookup->facts->arena, kept->text);
     fact->state = fact->text.p ? FACT_FOUND : FACT_WANTED;
     return fact->text.p != NULL;
 }
@@ -171,8 +207,13 @@ static void answered(struct lookup *lookup, struct line *line)
     struct str text = {line->body.p, line->body.length};
     struct stream *stream = line->stream;
     line->fact = NULL;
-    if (line->status == 200 || (line->status == 201 && fact->body.p)) {
+    if (is_errand(lookup, fact) && line->status / 100 == 2) {
+        fact->state = FACT_FOUND;
+        body_free(&line->body);
+    } else if (!is_errand(lookup, fact) &&
+               (line->status == 200 || (line->status == 201 && fact->body.p))) {
         struct body *answer = &lookup->answers[fact - lookup->facts->items];
+        body_free(answer); /* it was asked before */
         *answer = line->body;
         line->body = (struct body){.p = NULL};
         lookup->text += text.n;
@@ -189,14 +230,27 @@ static void answered(struct lookup *lookup, struct line *line)
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
-static size_t write_request(const struct fact *fact, char dst[REQUEST_MAX])
+static bool put_target(const struct lookup *lookup, const struct fact *fact, struct head_out *out)
+{
+    size_t length = 0;
+    if (is_errand(lookup, fact)) {
+        head_put(out, STR("DELETE /containers/"));
+        head_put(out, fact->name);
+        head_put(out, STR("?force=1&v=1"));
+        return true;
+    }
+    head_put(out, fact->body.p ? STR("POST ") : STR("GET "));
+    bool ok = fact_target(fact, out->p + out->n, out->cap - out->n, &length);
+    out->n += length;
+    return ok;
+}
+
+static size_t write_request(const struct lookup *lookup, const struct fact *fact,
+                            char dst[REQUEST_MAX])
 {
     struct head_out out = {.p = dst, .cap = REQUEST_MAX};
-    size_t target = 0;
-    head_put(&out, fact->body.p ? STR("POST ") : STR("GET "));
-    if (!fact_target(fact, dst + out.n, REQUEST_MAX - out.n, &target))
+    if (!put_target(lookup, fact, &out))
         return 0;
-    out.n += target;
     head_put(&out, STR(" HTTP/1.1\r\nHost: docker\r\nUser-Agent: sockwarden\r\n"));
     if (fact->body.p) {
         char length[80];
@@ -219,7 +273,7 @@ static void drop_stale(struct stream *stream)
 static enum upstream_status ask(struct lookup *lookup, struct line *line)
 {
     char request[REQUEST_MAX];
-    size_t length = write_request(line->fact, request);
+    size_t length = write_request(lookup, line->fact, request);
     const struct lookup_plan *plan = &lookup->plan;
     struct str body = line->fact->body;
     struct iovec pieces[2] = {{.iov_base = request, .iov_len = length},
@@ -308,6 +362,7 @@ static void take_body(struct lookup *lookup, struct line *line)
     case BODY_LARGE:
         fail(lookup, line, "the daemon's answer is larger than this proxy reads");
         return;
+    case BODY_CROWDED: /* of clients' bodies only */
     case BODY_NO_MEMORY:
         fail(lookup, line, "too many answers are being read just now");
         return;
@@ -382,6 +437,9 @@ static bool is_asked(const struct lookup *lookup, const struct fact *fact)
 static struct fact *next_wanted(struct lookup *lookup)
 {
     struct facts *facts = lookup->facts;
+    struct fact *errand = &lookup->errand;
+    if (errand->name.n > 0)
+        return errand->state == FACT_WANTED && !is_asked(lookup, errand) ? errand : NULL;
     for (size_t i = 0; i < facts->count; i++) {
         struct fact *fact = &facts->items[i];
         if (fact->state != FACT_WANTED || is_asked(lookup, fact))
@@ -394,11 +452,11 @@ static struct fact *next_wanted(struct lookup *lookup)
     return NULL;
 }
 
-/* May this line be used? Those beside the client's own are bounded. */
+/* May this line be used? Each decision has one; those beside it are bounded. */
 static bool line_is_ours(struct lookup *lookup, struct line *line)
 {
     atomic_uint *lines = &lookup->plan.context->shared->lookup_lines;
-    if (line->counted || line->stream == lookup->plan.upstream)
+    if (line->counted || line == lookup->lines)
         return true;
     line->counted = atomic_fetch_add(lines, 1) < LOOKUP_FURTHER_MAX;
     if (!line->counted)

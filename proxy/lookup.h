@@ -47,4 +47,15 @@ enum lookup_status lookup_step(struct lookup *lookup);
 /* Drops what a loop keeps of the daemon itself. */
 void lookup_forget(struct context *context);
 
+/* From now on nothing goes over the client's own connection to the daemon, on which the request is
+   sent on; what else is open is closed until it is needed. Only while no question is outstanding.
+ */
+void lookup_go_apart(struct lookup *lookup);
+/* Nothing else is asked for any more: the daemon is told to remove this container, whose full ID
+   outlives the look-up, with its anonymous volumes, whether it runs or not. Behind
+   lookup_go_apart(). */
+void lookup_remove(struct lookup *lookup, struct str id);
+/* After LOOKUP_DONE: is it gone? False: *why says what the daemon answered. */
+bool lookup_removed(const struct lookup *lookup, struct str *why);
+
 #endif

@@ -21,6 +21,7 @@ static const struct {
      "write the policy that allows just what the audit logs hold"},
     {"report", cmd_report, "report --policy FILE [--json] AUDITLOG...",
      "what of a policy was never used, and what was denied"},
+    {"audit", cmd_audit, "audit verify FILE...", "is the hash chain of these audit logs whole?"},
     {"routes", cmd_routes, "routes", "every operation of the Docker Engine API, tab-separated"},
     {"roles", cmd_roles, "roles [NAME]", "the built-in roles; with NAME its JSON"},
     {"healthcheck", cmd_healthcheck, "healthcheck [ADDRESS]",

@@ -126,6 +126,12 @@ void metrics_count_refusal(struct metrics *metrics, int status)
     add(&metrics->refusals[why], 1);
 }
 
+void metrics_count_limit(struct metrics *metrics, enum limit limit)
+{
+    if (metrics)
+        add(&metrics->limits[limit], 1);
+}
+
 static void observe(struct metrics_histogram *histogram, const uint64_t *bounds, uint64_t began_ns)
 {
     uint64_t now = clock_now_ns(), ns = now > began_ns ? now - began_ns : 0;

@@ -73,6 +73,7 @@ struct metrics {
     size_t series_count;
     _Atomic uint64_t overflow[METRICS_DECISIONS]; /* requests for which there was no slot */
     _Atomic uint64_t refusals[METRICS_REFUSALS];
+    _Atomic uint64_t limits[LIMIT_COUNT]; /* requests and connections beyond a limit */
     struct metrics_histogram response[CLASS_COUNT], decision;
     _Atomic uint64_t connections[METRICS_NAMES_MAX + 1]; /* accepted, by listener */
     _Atomic uint64_t open[METRICS_SPANS];
@@ -92,6 +93,8 @@ void metrics_count_request(struct metrics *metrics, enum operation op, const cha
                            const char *listener, enum metrics_decision decision);
 /* What never became a request, by the status of its answer; 0: a handshake. */
 void metrics_count_refusal(struct metrics *metrics, int status);
+/* What a client may not do more of just now; each, whether or not it has an audit line. */
+void metrics_count_limit(struct metrics *metrics, enum limit limit);
 /* The head of the answer to an allowed request has been sent; its first byte came at began_ns of
    clock_now_ns(). */
 void metrics_observe_response(struct metrics *metrics, enum operation op, uint64_t began_ns);

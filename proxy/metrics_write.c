@@ -219,6 +219,17 @@ static void write_refusals(const struct metrics_view *view, struct metrics_text 
             offsetof(struct metrics, refusals));
 }
 
+static void write_limits(const struct metrics_view *view, struct metrics_text *text)
+{
+    const char *kinds[LIMIT_BURST]; /* which is no limit of its own */
+    for (enum limit limit = 0; limit < LIMIT_BURST; limit++)
+        kinds[limit] = limit_name(limit);
+    metrics_text_family(text, PREFIX "limit_refusals_total", "counter",
+                        "Requests and connections beyond a limit of their client.");
+    by_kind(view, text, PREFIX "limit_refusals_total", "limit", kinds, ARRAY_LEN(kinds),
+            offsetof(struct metrics, limits));
+}
+
 static void write_times(const struct metrics_view *view, struct metrics_text *text)
 {
     const char *name = PREFIX "request_duration_seconds";
@@ -341,6 +352,7 @@ void metrics_write(const struct metrics_view *view, struct metrics_text *text)
     write_named(view, text);
     write_mode(view, text);
     write_refusals(view, text);
+    write_limits(view, text);
     write_times(view, text);
     write_connections(view, text);
     write_upstream(view, text);

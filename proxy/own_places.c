@@ -1,9 +1,10 @@
 /* What the proxy itself has on this host: no client gets its sockets, its policy, its audit logs or
    its ports without the policy naming them. Containers see the host's paths; a proxy in a container
-   of its own knows only the paths there. */
+   of its own knows only the paths there, and the volumes that are mounted. */
 #include "own_places.h"
 
 #include "address.h"
+#include "own_volume.h"
 #include "peer_container.h"
 
 #include <errno.h>
@@ -33,15 +34,83 @@ static bool in_real_folder(const char *path, char dst[PATH_MAX])
     return length > 0 && length < PATH_MAX;
 }
 
+/* ---- volumes ------------------------------------------------------------------------------- */
+
+/* Lines of mountinfo that speak of a volume. */
+static struct {
+    char **lines;
+    size_t count;
+    bool read;
+} mounts;
+
+static bool keep_mount(char *line)
+{
+    char **more = realloc(mounts.lines, (mounts.count + 1) * sizeof(*more));
+    if (!more)
+        return false;
+    mounts.lines = more;
+    more[mounts.count] = strdup(line);
+    return more[mounts.count++] != NULL;
+}
+
+/* Read once, by the main thread: from within the sandbox it cannot be read again. */
+static bool read_mounts(void)
+{
+    char *line = NULL;
+    size_t cap = 0;
+    bool good = true;
+    FILE *file = mounts.read ? NULL : fopen("/proc/self/mountinfo", "re");
+    mounts.read = true;
+    while (file && good && getline(&line, &cap, file) > 0)
+        good = !strstr(line, "/volumes/") || keep_mount(line);
+    free(line);
+    if (file)
+        fclose(file);
+    return good;
+}
+
+static bool tell_volumes_of(struct policy *policy, struct str path)
+{
+    struct str name;
+    while (own_volume_next(&path, &name))
+        if (!policy_own_volume(policy, name))
+            return false;
+    return true;
+}
+
+/* The volumes that a real path lies in: it is in their folder, or on a mount of it, as in a
+   container. */
+static bool tell_volumes(struct policy *policy, const char *path)
+{
+    bool good = tell_volumes_of(policy, str_of(path));
+    for (size_t i = 0; good && i < mounts.count; i++) {
+        char *line = strdup(mounts.lines[i]);
+        struct str root;
+        good = line != NULL;
+        if (good && own_volume_mount(line, str_of(path), &root))
+            good = tell_volumes_of(policy, root);
+        free(line);
+    }
+    return good;
+}
+
+/* ---- paths --------------------------------------------------------------------------------- */
+
 /* As it is given, in its real folder, and where a link in its place leads. */
 static bool tell_path(struct policy *policy, const char *path, struct err *err)
 {
     char real[PATH_MAX];
-    bool told = policy_own_path(policy, str_of(path));
-    if (in_real_folder(path, real))
+    bool told = policy_own_path(policy, str_of(path)), volumes = read_mounts();
+    if (in_real_folder(path, real)) {
         told |= policy_own_path(policy, str_of(real));
-    if (realpath(path, real))
+        volumes = volumes && tell_volumes(policy, real);
+    }
+    if (realpath(path, real)) {
         told |= policy_own_path(policy, str_of(real));
+        volumes = volumes && tell_volumes(policy, real);
+    }
+    if (!volumes)
+        return err_set(err, 0, 0, "out of memory");
     return told || err_set(err, 0, 0,
                            "cannot keep %s from containers: its folder is not there, and the path "
                            "is not plain; write it from / on, without '..' and '//'",
@@ -66,11 +135,6 @@ bool own_places_tell_socket(struct policy *policy, int fd, struct err *err)
     return policy_own_port(policy, ntohs(in->sin_port)) || err_set(err, 0, 0, "out of memory");
 }
 
-static bool is_file(const char *audit_log)
-{
-    return strcmp(audit_log, "-") != 0 && strcmp(audit_log, "none") != 0;
-}
-
 /* Read once: from within the sandbox it cannot be read again. Only the main thread asks. */
 static bool tell_container(struct policy *policy)
 {
@@ -93,7 +157,8 @@ bool own_places_tell(const struct config *config, struct policy *policy, struct 
         if (files[i] && !tell_path(policy, files[i], err))
             return false;
     for (size_t i = 0; i < config->audit_count; i++)
-        if (is_file(config->audit_logs[i]) && !tell_path(policy, config->audit_logs[i], err))
+        if (audit_target_is_file(config->audit_logs[i]) &&
+            !tell_path(policy, config->audit_logs[i], err))
             return false;
     return (!upstream || tell_path(policy, upstream, err)) &&
            (!config->policy || strcmp(config->policy, "-") == 0 ||

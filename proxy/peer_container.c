@@ -1,9 +1,10 @@
 /* Containers of processes, by /proc; see peer_container.h.
  *
  * What counts is the outermost container that a cgroup path names. A process in a container may
- * have cgroups of its own below the container's, named as it likes (docker in docker does that),
- * but can leave the container's only with rights on the host's tree; and the host's daemon knows
- * the container on the outside, not those within. A user of the host to whom systemd has delegated
+ * have cgroups of its own below the container's, named as it likes, but can leave the container's
+ * only with rights on the host's tree. A second container below the first cannot be told from one
+ * that was made with the first as its parent cgroup (cgroup_parent) and is no part of it: such a
+ * path names nobody. A user of the host to whom systemd has delegated
  * a tree can name a cgroup after any container: so the claim holds only when the container's first
  * process, which the daemon names, is in the very same cgroups.
  *
@@ -70,7 +71,7 @@ static enum name name_of(struct str part, struct str *id)
     return prefix.p[prefix.n - 1] == '-' ? NAME_FOREIGN : NAME_OTHER;
 }
 
-/* The outermost container of a path; *place: the path down to it. */
+/* The container that a path names first; *place: the path down to it. */
 static enum name outermost(struct str path, struct str *id, struct str *place)
 {
     size_t at = 0;
@@ -85,6 +86,12 @@ static enum name outermost(struct str path, struct str *id, struct str *place)
         at++;
     }
     return NAME_OTHER;
+}
+
+static bool names_container(struct str path)
+{
+    struct str id, place;
+    return outermost(path, &id, &place) != NAME_OTHER;
 }
 
 /* ---- cgroups ------------------------------------------------------------------------------- */
@@ -112,7 +119,8 @@ static bool read_line(struct reading *reading, struct str line)
     size_t controllers = str_find(rest, ':');
     if (number == 0 || number == line.n || controllers == rest.n)
         return unclear(reading, "its list of cgroups is not as the kernel writes it");
-    enum name name = outermost(str_skip(rest, controllers + 1), &id, &place);
+    struct str path = str_skip(rest, controllers + 1);
+    enum name name = outermost(path, &id, &place);
     if (name == NAME_OTHER)
         return true;
     reading->foreign |= name == NAME_FOREIGN;
@@ -120,6 +128,9 @@ static bool read_line(struct reading *reading, struct str line)
         return unclear(reading, "its cgroups are of containers of two kinds");
     if (name == NAME_FOREIGN)
         return true;
+    if (names_container(str_skip(path, place.n)))
+        return unclear(reading, "its cgroup is of a container below another (docker in docker, or "
+                                "a parent cgroup named after a container)");
     if (out->id[0] && !str_is(id, out->id))
         return unclear(reading, "its cgroups are of two containers");
     copy_id(out->id, id);

@@ -188,8 +188,11 @@ const char *asker_set(struct asker *asker, struct str name, struct str value)
 bool asker_role(const struct asker *asker, const struct policy *policy, struct str role,
                 struct client_role *out)
 {
-    *out = role.p ? (struct client_role){NULL, policy_role(policy, role)}
-                  : policy_client(policy, &asker->identity);
+    if (role.p)
+        *out = (struct client_role){.role = policy_role(policy, role)};
+    else
+        *out = policy_client(policy, &asker->identity);
+    out->who = &asker->identity;
     return out->role || !role.p;
 }
 
@@ -248,7 +251,10 @@ static bool take_body(char *bytes, size_t n, const struct http_request *http, st
 static void decide_with(const struct known *known, const struct request *request,
                         struct arena *arena, struct answer *answer)
 {
+    const struct client_role *by = &answer->by;
     answer->facts = (struct facts){.arena = arena};
+    if (by->who)
+        answer->facts.owner = policy_owner(by->role, by->client, by->who, arena);
     for (int round = 0; round <= FACT_ROUNDS_MAX; round++) {
         policy_decide(answer->by.role, request, &answer->facts, arena, &answer->decision);
         if (answer->decision.verdict != VERDICT_NEED || !known_answer(known, &answer->facts))

@@ -35,7 +35,7 @@ bool asker_role(const struct asker *asker, const struct policy *policy, struct s
 struct answer {
     struct decision decision;
     const struct request *request; /* in the arena; NULL: it has no operation */
-    struct client_role by;         /* who asked, and the role that decided */
+    struct client_role by;         /* the client, and the role that decided */
     struct facts facts;            /* that it was decided on; in the arena. Those that are wanted
                                       are not known: the decision is VERDICT_NEED */
 };

@@ -209,10 +209,11 @@ bool record_request(struct exchange *exchange)
     return finish(exchange, &out);
 }
 
-bool record_refused(struct exchange *exchange, int status, const char *why)
+/* rule NULL: none of the policy's. */
+static bool write_refused(struct exchange *exchange, int status, const char *why, const char *rule,
+                          uint64_t count)
 {
     struct json_out out;
-    metrics_count_refusal(exchange->context->metrics, status);
     if (!open_line(exchange, &out))
         return false;
     begin(exchange, "refused", &out);
@@ -220,11 +221,45 @@ bool record_refused(struct exchange *exchange, int status, const char *why)
         write_request(exchange, &out);
     json_out_member(&out, "decision", STR("deny"));
     json_out_member(&out, "reason", str_of(why));
+    if (rule) {
+        json_out_member(&out, "rule", str_of(rule));
+        json_out_key(&out, "count");
+        json_out_uint(&out, count);
+    }
     if (status) {
         json_out_key(&out, "status");
         json_out_int(&out, status);
     }
     return finish(exchange, &out);
+}
+
+bool record_verify(struct exchange *exchange, int status, bool removed)
+{
+    struct json_out out;
+    if (!open_line(exchange, &out))
+        return false;
+    begin(exchange, "verify", &out);
+    write_request(exchange, &out);
+    write_decision(exchange, &out);
+    json_out_key(&out, "status");
+    json_out_int(&out, status);
+    json_out_member(&out, "container", exchange->inquiry->made);
+    json_out_key(&out, "removed");
+    json_out_raw(&out, removed ? STR("true") : STR("false"));
+    write_facts(exchange->inquiry, &out);
+    return finish(exchange, &out);
+}
+
+bool record_refused(struct exchange *exchange, int status, const char *why)
+{
+    metrics_count_refusal(exchange->context->metrics, status);
+    return write_refused(exchange, status, why, NULL, 0);
+}
+
+bool record_limited(struct exchange *exchange, const char *rule, const char *why, int status,
+                    uint64_t count)
+{
+    return write_refused(exchange, status, why, rule, count);
 }
 
 void record_end(struct exchange *exchange)

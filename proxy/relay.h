@@ -11,11 +11,15 @@ struct relay {
     struct stream *from;
     struct stream *to; /* NULL: what comes is dropped */
     enum framing framing;
-    bool decode;   /* chunked: pass the data only (to an HTTP/1.0 client) */
+    bool decode;   /* chunked: pass the data only (to an HTTP/1.0 client, or to the sink) */
     bool done;     /* the framing has ended */
     uint64_t left; /* FRAMING_LENGTH: bytes to come */
     struct chunked chunked;
     uint64_t total; /* bytes of the body that have passed, without framing */
+    /* Gets the bytes in place of `to`, which it fills itself; NULL: there is none. False: nobody
+       takes them any more (RELAY_TO_LOST). */
+    bool (*sink)(void *arg, struct str bytes);
+    void *sink_arg;
 };
 
 enum relay_status {

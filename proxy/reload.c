@@ -87,7 +87,7 @@ static struct snapshot *load(struct reload *reload)
         return NULL;
     keep_tls(reload->snapshot, fresh);
     if (sees_clients(fresh) && snapshot_tell_listeners(fresh, reload->server)) {
-        if (audit_reopen(reload->sink, config->audit_logs, config->audit_count, &err))
+        if (audit_reopen(reload->sink, &err))
             return fresh;
         log_error("%s", err.text);
     }

@@ -2,6 +2,7 @@
    certificate. What has been let through keeps the role that it was judged by. */
 #include "exchange.h"
 #include "stream_tls.h"
+#include "throttle.h"
 #include "who.h"
 
 void exchange_choose_role(struct exchange *exchange)
@@ -10,16 +11,18 @@ void exchange_choose_role(struct exchange *exchange)
     struct snapshot *snapshot = snapshot_ref(exchange->context->snapshot);
     exchange->snapshot = snapshot;
     if (snapshot->role) {
-        exchange->served = (struct client_role){NULL, snapshot->role};
+        exchange->served = (struct client_role){.role = snapshot->role};
         exchange->nameless = false;
     } else {
         struct client_identity identity = identity_client(exchange->peer);
         exchange->nameless = who_is_open(exchange, &identity);
         exchange->peer->fresh = false;
-        exchange->served = exchange->nameless ? (struct client_role){NULL, NULL}
-                                              : policy_client(snapshot->policy, &identity);
+        exchange->served = policy_client(snapshot->policy, &identity);
+        if (exchange->nameless)
+            exchange->served = (struct client_role){.role = NULL};
     }
     snapshot_unref(old);
+    throttle_join(exchange);
 }
 
 const char *exchange_distrust(struct exchange *exchange)
@@ -60,6 +63,8 @@ enum phase exchange_renew(struct exchange *exchange, enum phase phase)
     if (!exchange->allowed)
         return exchange_refuse(exchange, 403, why);
     exchange->keep_alive = false;
+    if (exchange->inquiry && phase >= PHASE_RESPOND) /* what it makes is judged first */
+        return PHASE_WAIT;
     if (!policy_closes_revoked(exchange->context->snapshot->policy))
         return PHASE_WAIT;
     exchange->cut = why;

@@ -3,6 +3,8 @@
 #include "exchange.h"
 #include "who.h"
 
+#include "respond_filter.h"
+
 #include <errno.h>
 #include <stdio.h>
 
@@ -59,6 +61,8 @@ bool exchange_client_gone(struct exchange *exchange)
 static enum phase watch_client(struct exchange *exchange)
 {
     struct stream *client = exchange->client;
+    if (exchange->inquiry) /* what is being made is looked at, whoever has left meanwhile */
+        return PHASE_WAIT;
     if (exchange_client_gone(exchange))
         return PHASE_CLOSED;
     if (client->eof && stream_pending(client).n == 0 && !exchange->end_passed &&
@@ -86,7 +90,7 @@ static enum phase bad_gateway(struct exchange *exchange, enum metrics_upstream k
     return exchange_answer(exchange, 502, message, false);
 }
 
-static enum phase bad_response(struct exchange *exchange, const char *why)
+enum phase exchange_bad_answer(struct exchange *exchange, const char *why)
 {
     char text[200];
     snprintf(text, sizeof(text), "sent an answer that cannot be passed on: %s", why);
@@ -156,26 +160,37 @@ static const char *builder_version(const struct exchange *exchange)
     return ping && !role_buildkit(exchange->role) ? "1" : NULL;
 }
 
-static enum phase start_body(struct exchange *exchange, const struct http_response *http,
-                             size_t head_length)
+void exchange_plan_answer(struct exchange *exchange, const struct http_response *http)
 {
-    struct stream *upstream = exchange->upstream;
-    exchange->down = relay_new(upstream, exchange->client, http->framing, http->length);
+    exchange->down = relay_new(exchange->upstream, exchange->client, http->framing, http->length);
     exchange->down.chunked.trailers = true;
     exchange->down.decode = exchange->http10 && http->framing == FRAMING_CHUNKED;
     exchange->keep_alive = exchange->keep_alive && exchange->up.done &&
                            !exchange->context->draining && http->framing != FRAMING_EOF;
     exchange->reusable = http->keep_alive && http->framing != FRAMING_EOF;
+}
+
+bool exchange_send_head(struct exchange *exchange, const struct http_response *http,
+                        struct str rest)
+{
     struct response_plan plan = {.http10 = exchange->http10,
                                  .close = !exchange->keep_alive,
                                  .to_head = exchange->to_head,
                                  .builder = builder_version(exchange)};
+    return send_head(exchange, http, &plan, rest);
+}
+
+static enum phase start_body(struct exchange *exchange, const struct http_response *http,
+                             size_t head_length)
+{
+    struct stream *upstream = exchange->upstream;
+    exchange_plan_answer(exchange, http);
     struct str rest = str_skip(stream_pending(upstream), head_length);
     bool bad = false;
     size_t n = exchange->down.decode ? 0 : relay_count(&exchange->down, rest, &bad);
     if (bad)
-        return bad_response(exchange, "its chunks are broken");
-    if (!send_head(exchange, http, &plan, str_head(rest, n)))
+        return exchange_bad_answer(exchange, "its chunks are broken");
+    if (!exchange_send_head(exchange, http, str_head(rest, n)))
         return PHASE_CLOSED;
     head_sent(exchange);
     if (http->framing == FRAMING_CHUNKED || http->framing == FRAMING_EOF)
@@ -193,7 +208,7 @@ static enum phase take_response_head(struct exchange *exchange, size_t length)
     struct str bytes = str_head(stream_pending(exchange->upstream), length);
     exchange->scan = (struct head_scan){0, 0, 0};
     if (!http_response_read(bytes, exchange->to_head, &http, &refusal))
-        return bad_response(exchange, refusal.why);
+        return exchange_bad_answer(exchange, refusal.why);
     int status = http.head.status;
     if (status >= 100 && status < 200 && status != 101) {
         bool ok = pass_interim(exchange, &http);
@@ -205,13 +220,20 @@ static enum phase take_response_head(struct exchange *exchange, size_t length)
         exchange->held_head = length;
         return PHASE_WAIT;
     }
+    if (exchange->inquiry && status == 201) {
+        exchange->held_head = length;
+        return exchange_begin_verify(exchange, &http, length);
+    }
+    inquiry_release(exchange);
     exchange->status = (uint16_t)status;
     if (wants_tunnel(exchange, &http))
         return start_tunnel(exchange, &http, length);
     if (status == 101)
-        return bad_response(exchange, "a switch of protocols that was not asked for");
+        return exchange_bad_answer(exchange, "a switch of protocols that was not asked for");
     if (http.framing == FRAMING_EOF && exchange->route->follow != FOLLOW_HIJACK)
-        return bad_response(exchange, "it has no length");
+        return exchange_bad_answer(exchange, "it has no length");
+    if (exchange->filter && status == 200)
+        return respond_filter_begin(exchange, &http, length);
     return start_body(exchange, &http, length);
 }
 
@@ -228,10 +250,10 @@ static enum phase read_response_head(struct exchange *exchange)
                        : head_scan(&exchange->scan, pending, false,
                                    exchange->context->loop.buffer_size, &length, &refusal);
             if (status == HEAD_BAD)
-                return bad_response(exchange, refusal.why);
+                return exchange_bad_answer(exchange, refusal.why);
             if (status == HEAD_DONE) {
                 enum phase next = take_response_head(exchange, length);
-                if (next == PHASE_RESPOND && !exchange->has_head)
+                if (next == PHASE_RESPOND && !exchange->has_head && !respond_filter_runs(exchange))
                     continue;
                 if (next != PHASE_WAIT)
                     return next;
@@ -249,7 +271,7 @@ static enum phase read_response_head(struct exchange *exchange)
 
 /* ---- the response's body ------------------------------------------------------------------- */
 
-static enum phase finish_response(struct exchange *exchange)
+enum phase exchange_end_answer(struct exchange *exchange)
 {
     struct stream *upstream = exchange->upstream;
     bool clean = exchange->reusable && exchange->up.done && !exchange->end_passed &&
@@ -265,7 +287,7 @@ static enum phase relay_body(struct exchange *exchange)
 {
     switch (relay_pump(&exchange->down)) {
     case RELAY_DONE:
-        return finish_response(exchange);
+        return exchange_end_answer(exchange);
     case RELAY_WAIT:
         return PHASE_WAIT;
     case RELAY_YIELD:
@@ -282,14 +304,21 @@ static enum phase relay_body(struct exchange *exchange)
     return PHASE_CLOSED;
 }
 
+static enum phase pass_body(struct exchange *exchange)
+{
+    return respond_filter_runs(exchange) ? respond_filter_step(exchange) : relay_body(exchange);
+}
+
 enum phase exchange_respond(struct exchange *exchange)
 {
     enum phase up = exchange->up.done ? watch_client(exchange) : send_body(exchange);
     if (up != PHASE_WAIT && up != PHASE_YIELD)
         return up;
-    enum phase down = exchange->has_head ? relay_body(exchange) : read_response_head(exchange);
+    enum phase down = exchange->has_head || respond_filter_runs(exchange)
+                          ? pass_body(exchange)
+                          : read_response_head(exchange);
     if (down == PHASE_RESPOND)
-        down = relay_body(exchange);
+        down = pass_body(exchange);
     if (down != PHASE_WAIT && down != PHASE_YIELD)
         return down;
     return up == PHASE_YIELD || down == PHASE_YIELD ? PHASE_YIELD : PHASE_WAIT;
@@ -375,6 +404,10 @@ enum phase exchange_timeout(struct exchange *exchange, enum phase phase)
         return exchange_refuse(exchange, 408, "the request's body did not come in time");
     case PHASE_LOOKUP:
         return exchange_look_up_late(exchange);
+    case PHASE_VERIFY:
+        return exchange_verify_late(exchange);
+    case PHASE_REMOVE:
+        return exchange_remove_late(exchange);
     case PHASE_CONNECT:
         metrics_count_upstream_error(exchange->context->metrics, METRICS_UPSTREAM_BUSY);
         exchange->record_end = true;

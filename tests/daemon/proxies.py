@@ -42,6 +42,11 @@ FILE_ROLES = {
         "existing": "conforming",
         "containers": {"binds": ["@WORK@/**"]},
     },
+    "race": {
+        "extends": "builtin:default",
+        "existing": "conforming",
+        "containers": {"volumes_from": True, "network_mode": ["default", "container:*"]},
+    },
     "builder": {
         "extends": "builtin:default",
         "allow": ["@build", "ImageCommit", "SystemAuth"],
@@ -60,8 +65,40 @@ FILE_ROLES = {
                        "mem_limit": {"max": "128m", "require": True}},
     },
     "swarm": SWARM,
-    "swarm-host": {"extends": "swarm", "containers": {"network_mode": ["**", "host"]}},
 }
+# Two clients of one proxy, each with what it makes itself and nothing else.
+TENANT = {
+    "allow": ["@ping", "@read", "@content", "@control", "@exec", "@delete", "@create", "@build"],
+    "archive": True,
+    "containers": {"volumes_from": True},
+    "networks": {"drivers": ["", "bridge"]},
+    "owner": {"label": "com.example.owner", "value": "${client}"},
+}
+TENANTS = ("red", "blue")
+
+with open(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "cases",
+                       "reference.json"), encoding="utf-8") as reference:
+    # For test_threats.py: the reference policy of the cases, and roles that open or close more.
+    FILE_ROLES["threats"] = json.loads(reference.read().replace("/srv/ci", "@WORK@/threats/srv/ci")
+                                       )["roles"]["default"]
+FILE_ROLES.update({
+    "threats-wide": {
+        "extends": "threats",
+        "allow": ["ContainerRename", "ImageTag", "ImageCommit", "ContainerAttachWebsocket"],
+        "containers": {"volumes_from": True, "network_mode": ["**", "container:*"]},
+        "images": {"import": ["registry.example.com/mine/**"]},
+    },
+    "threats-fixed": {"extends": "threats", "archive": "fixed"},
+    "threats-images": {"extends": "builtin:default", "allow": ["DistributionInspect"]},
+    "threats-tight": {
+        "extends": "threats", "allow": ["ImageBuild"],
+        "containers": {
+            "user": {"deny": ["root"]}, "labels": {"deny": ["traefik.*"]},
+            "mem_limit": {"max": "128m"}, "pids_limit": {"max": 100, "require": True},
+            "binds": [{"source": "@WORK@/threats/srv/ci/ro", "read_only": True}],
+        },
+    },
+})
 
 
 class ProxyError(Exception):
@@ -148,6 +185,24 @@ class Proxies:
                 self.running[key] = Proxy(self.binary, self.base, upstream, key,
                                           self.options(role), self.certs)
             return self.running[key]
+
+    def tenants(self, upstream):
+        """{name: socket} of TENANTS: one instance with a listener for each."""
+        sockets = {name: "%s/tenant-%s.sock" % (self.base, name) for name in TENANTS}
+        with self.lock:
+            if "tenants" not in self.running:
+                path = os.path.join(self.base, "tenants.json")
+                clients = [{"name": name, "role": "tenant",
+                            "match": {"listener": "unix://" + sockets[name]}} for name in TENANTS]
+                with open(path, "w") as file:
+                    json.dump({"version": 1, "clients": clients,
+                               "roles": {"tenant": TENANT,
+                                         "default": {"allow": ["@ping"]}}}, file, indent=2)
+                options = ["--policy", path]
+                for socket in sockets.values():
+                    options += ["-H", "unix://" + socket]
+                self.running["tenants"] = Proxy(self.binary, self.base, upstream, "tenants", options)
+        return sockets
 
     def stop_all(self):
         """[(proxy, exit code)] of all instances."""

@@ -153,13 +153,40 @@ static void put_body(struct json_out *out, const struct request *request, struct
         put_image(out, image->text, arena);
 }
 
+/* What the tests' daemon says: containers are harmless, its image runs as root, volumes and
+   networks of these names are not there, and paths are nothing yet. */
+static void answer(struct fact *fact)
+{
+    static const char *const known[FACT_KIND_COUNT] = {
+        [FACT_CONTAINER] =
+            "{\"Id\":\"0000000000000000000000000000000000000000000000000000000000000000"
+            "\",\"Name\":\"/c\",\"Image\":\"sha256:0\",\"Config\":{\"Image\":\"busybox:test\"}"
+            ",\"HostConfig\":{},\"Mounts\":[]}",
+        [FACT_IMAGE] = "{\"Id\":\"sha256:0\",\"Config\":{\"User\":\"\"}}",
+        [FACT_HOST_PATH] = "{\"State\":\"none\"}",
+        [FACT_OWN_EXEC] = "{\"Own\":true}",
+    };
+    const char *text = known[fact->kind];
+    fact->state = text ? FACT_FOUND : FACT_MISSING;
+    fact->text = str_of(text ? text : "");
+}
+
 static void put_verdict(struct json_out *out, const struct role *role,
                         const struct request *request, struct arena *arena)
 {
     struct decision decision;
-    policy_decide(role, request, NULL, arena, &decision);
+    struct facts facts = {.arena = arena};
+    policy_decide(role, request, &facts, arena, &decision);
+    for (int round = 0; decision.verdict == VERDICT_NEED && round < FACT_ROUNDS_MAX; round++) {
+        for (size_t i = 0; i < facts.count; i++)
+            if (facts.items[i].state == FACT_WANTED)
+                answer(&facts.items[i]);
+        policy_decide(role, request, &facts, arena, &decision);
+    }
     put_text(out, role_name(role),
-             str_of(decision.verdict == VERDICT_ALLOW ? "" : decision.reason));
+             str_of(decision.verdict == VERDICT_ALLOW  ? ""
+                    : decision.verdict == VERDICT_NEED ? "needs to know more"
+                                                       : decision.reason));
 }
 
 static void read_request(struct json_out *out, const struct policy *policy, struct str method,

@@ -131,6 +131,8 @@ def health(t):
         try:
             reads(200, "ready")
             own.daemon.tell("kill", "dockerd", str(int(signal.SIGSTOP)))
+            # Each of its threads stops when it is next scheduled.
+            t.until("the daemon hangs", lambda: engine.call(admin, "GET", "/readyz")[0] == 503)
             reads(503, "does not answer a ping within one second")
             same("status of /healthz", engine.call(admin, "GET", "/healthz")[0], 200)
             own.daemon.tell("kill", "dockerd", str(int(signal.SIGCONT)))

@@ -170,6 +170,16 @@ static struct str stock(unsigned which)
         "HTTP/1.1 201 Created\r\nContent-Length: 11\r\n\r\n{\"Id\":\"a1\"}",
         "HTTP/1.1 404 Not Found\r\nContent-Length: 16\r\n\r\n{\"message\":\"no\"}",
         "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n",
+        "POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\n"
+        "Content-Length: 45\r\n\r\n{\"Image\":\"a\",\"HostConfig\":{\"Binds\":[\"v:/x\"]}}",
+        "HTTP/1.1 200 OK\r\nContent-Length: 44\r\n\r\n"
+        "{\"Name\":\"v\",\"Driver\":\"local\",\"Options\":null}",
+        "HTTP/1.1 201 Created\r\nContent-Length: 73\r\n\r\n{\"Id\":\""
+        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"}",
+        "HTTP/1.1 200 OK\r\nContent-Length: 54\r\n\r\n"
+        "{\"Name\":\"v\",\"Driver\":\"local\",\"Options\":{\"device\":\"/\"}}",
+        "HTTP/1.1 204 No Content\r\n\r\n",
+        "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}",
     };
     return str_of(texts[which % ARRAY_LEN(texts)]);
 }

@@ -1,7 +1,7 @@
 /* libFuzzer target for the decision: a byte that picks the role, a line "METHOD TARGET", the body,
-   and where a NUL follows, what the daemon says of objects that exist. Whatever comes, the answer is
-   ALLOW without a status or a refusal with a status and one line of text, and it is the same when
-   asked again. */
+   and where a NUL follows, what the daemon says of objects that exist. Whatever comes, the answer
+   is ALLOW without a status or a refusal with a status and one line of text, and it is the same
+   when asked again. */
 #include "fuzz_facts.h"
 
 #include <stdlib.h>

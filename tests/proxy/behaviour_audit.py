@@ -17,23 +17,23 @@ KNOWN = {"time", "record", "id", "client", "role", "listener", "peer", "method",
          "operation", "object",
          "decision", "reason", "field", "rule", "would_deny", "api", "policy", "status", "bytes_in", "bytes_out",
          "duration_ms", "body_sha256", "image", "uses", "uses_lack", "prev", "hash"}
+RECORDS = ("request", "end", "refused", "lost", "torn")
 SECRET = "c2VjcmV0LXNlY3JldA"
 
 
 def check_lines(env):
-    """The shape of every line; the chain where lines carry one."""
+    """The shape of every line, and the chain."""
     before = "0" * 64
     with open(env.audit_path, "rb") as file:
         raw = file.read().splitlines()
     for line, fields in zip(raw, env.audit()):
         check(not set(fields) - KNOWN, f"unknown fields {set(fields) - KNOWN}")
         check(TIME.fullmatch(fields["time"]), f"time {fields['time']}")
-        check(fields["record"] in ("request", "end", "refused"), f"record {fields['record']}")
-        if "hash" in fields:
-            at = line.rindex(b',"hash"')
-            equal(fields["hash"], hashlib.sha256(line[:at]).hexdigest(), "hash of a line")
-            equal(fields["prev"], before, "hash of the line before")
-            before = fields["hash"]
+        check(fields["record"] in RECORDS, f"record {fields['record']}")
+        at = line.rindex(b',"hash"')
+        equal(fields["hash"], hashlib.sha256(line[:at]).hexdigest(), "hash of a line")
+        equal(fields["prev"], before, "hash of the line before")
+        before = fields["hash"]
 
 
 @suite.test
@@ -282,8 +282,10 @@ def pipe_that_nobody_reads():
         equal(env.ask("GET", "/info").status, 200, "status once it is read again")
         data += pipe.drain()
         check(data.endswith(b"\n"), f"ends in half a line: {shown(data[-300:])}")
-        paths = [json.loads(line)["path"] for line in data.splitlines()]
-        equal(paths[-1], "/info", "the last line")
+        lines = [json.loads(line) for line in data.splitlines()]
+        equal(lines[-1]["path"], "/info", "the last line")
+        check(any(line["record"] == "lost" and line["lines"] > 0 for line in lines),
+              "no line says how many are lost")
         check("is written again" in env.stderr(), "the log does not tell")
         equal(other.process.wait(2), 0, "exit code of TERM while the pipe is full")
         for each in (pipe, other_pipe):

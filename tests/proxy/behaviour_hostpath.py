@@ -2,9 +2,10 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 
-from harness import Env, Suite, check, equal, run_bin, settings, wait_for
+from harness import Env, Suite, check, equal, listens, run_bin, settings, wait_for
 
 suite = Suite()
 JSON = ["Content-Type: application/json"]
@@ -65,6 +66,33 @@ def links():
             env.binds("/srv/ci/ws")
             os.rename(env.at("srv/ci/away"), env.at("srv/ci/ws"))
             env.binds("/srv/ci/ws")
+
+
+@suite.test
+def own_volume():
+    """the volume that its socket lies in, by mount or by path, must be written out; after a reload too"""
+    for mounted in (True, False):
+        if mounted and (os.geteuid() != 0 or not shutil.which("unshare")):
+            continue
+        with Host(host_root="none") as env:
+            folder, point = (os.path.join(env.dir, name) for name in ("volumes/p_run/_data", "run"))
+            os.makedirs(folder)
+            os.mkdir(point)
+            with open(env.policy, "w", encoding="utf-8") as file:
+                json.dump({"version": 1, "roles": {"default": {"allow": ["@create"], "existing": "any"}}}, file)
+            at = env.args.index("unix://" + env.socket)
+            env.socket = os.path.join(folder, "proxy.sock")
+            env.args[at] = "unix://%s/proxy.sock" % (point if mounted else folder)
+            mount = 'mount --bind "$0" "$1" && shift && exec "$@"'
+            env.start(ready=False, wrapper=["unshare", "-m", "sh", "-c", mount, folder, point] if mounted else ())
+            wait_for(lambda: listens("unix://" + env.socket), "the proxy listens", 10)
+            for _ in range(2):
+                for source, status in (("p_run", 403), ("p_other", 200)):
+                    answer = env.bind(source)
+                    equal(answer.status, status, f"{source}: {answer.body!r}")
+                    check(status == 200 or b"written out in containers.volumes" in answer.body, answer.body)
+                env.process.send_signal(signal.SIGHUP)
+                wait_for(lambda: "reloaded: policy" in env.stderr(), "the reload", 10)
 
 
 @suite.test

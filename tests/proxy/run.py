@@ -8,6 +8,7 @@ import traceback
 
 import behaviour_admin
 import behaviour_audit
+import behaviour_audit_chain
 import behaviour_build
 import behaviour_clients
 import behaviour_facts
@@ -16,6 +17,7 @@ import behaviour_hostpath
 import behaviour_http
 import behaviour_learn
 import behaviour_limits
+import behaviour_limits_client
 import behaviour_process
 import behaviour_reload
 import behaviour_reload_load
@@ -27,15 +29,17 @@ import behaviour_tls
 import behaviour_tls_files
 import behaviour_tunnel
 import behaviour_upstream
+import behaviour_verify
 import behaviour_who
 import cases
 from harness import settings
 
 SUITES = [behaviour_http, behaviour_stream, behaviour_upstream, behaviour_tunnel, behaviour_limits,
-          behaviour_admin, behaviour_audit, behaviour_build, behaviour_clients, behaviour_facts,
+          behaviour_limits_client, behaviour_admin, behaviour_audit, behaviour_audit_chain,
+          behaviour_build, behaviour_clients, behaviour_facts,
           behaviour_health, behaviour_hostpath, behaviour_learn, behaviour_process, behaviour_reload,
           behaviour_reload_load, behaviour_sandbox, behaviour_systemd, behaviour_test_command, behaviour_tls,
-          behaviour_tls_files, behaviour_who]
+          behaviour_tls_files, behaviour_verify, behaviour_who]
 
 
 class Report:

@@ -126,7 +126,9 @@ static inline void world_open(struct world *world, const char *role, const char 
     world->sink = audit_open(targets, 1, NULL);
     world->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     world->shared.execs = exec_table_new();
-    world_must(world->sink && world->sha256 && world->shared.execs, "audit_open");
+    world->shared.usages = usage_table_new();
+    world_must(world->sink && world->sha256 && world->shared.execs && world->shared.usages,
+               "audit_open");
     world_must(worker_open(&world->worker, 0, &world->config, &world->snapshot, &world->shared,
                            world->sink, world->sha256),
                "worker_open");
@@ -145,6 +147,7 @@ static inline void world_close(struct world *world)
     world_must(atomic_load(&world->shared.fact_bytes) == 0, "answers are counted as held");
     world_must(atomic_load(&world->shared.lookup_lines) == 0, "look-ups are counted as open");
     exec_table_free(world->shared.execs);
+    usage_table_free(world->shared.usages);
     audit_close(world->sink);
     EVP_MD_free(world->sha256);
     policy_free(world->snapshot.policy);

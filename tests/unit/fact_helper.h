@@ -139,7 +139,8 @@ static inline struct str fact_expand(struct str text, struct str name, bool json
     return (struct str){out.p, out.len};
 }
 
-/* False: these facts have no such object. */
+/* False: these facts have no such object. A text says that it is missing, a list with a text that
+   it cannot be had. */
 static inline bool fact_from(const struct json *doc, const struct json_node *facts,
                              struct fact *fact, struct arena *arena)
 {
@@ -149,9 +150,13 @@ static inline bool fact_from(const struct json *doc, const struct json_node *fac
         found = json_get(doc, kind, STR("*"));
     if (!found)
         return false;
-    bool there = found->kind == JSON_OBJECT;
-    fact->state = there ? FACT_FOUND : FACT_MISSING;
-    fact->text = fact_expand(there ? json_raw(doc, found) : found->text, fact->name, there, arena);
+    const struct json_node *why = found->kind == JSON_ARRAY ? json_child(doc, found) : NULL;
+    bool there = found->kind != JSON_STRING && !why;
+    fact->state = there ? FACT_FOUND : why ? FACT_FAILED : FACT_MISSING;
+    fact->text = fact_expand(there ? json_raw(doc, found)
+                             : why ? why->text
+                                   : found->text,
+                             fact->name, there, arena);
     return true;
 }
 
@@ -175,6 +180,21 @@ static inline void facts_answer(const struct request *request, struct facts *fac
     }
 }
 
+/* What is sent on must pass as it stands, and stay as it is. */
+static inline void check_rewritten(const struct role *role, const struct request *request,
+                                   struct facts *facts, const struct decision *decision,
+                                   struct arena *arena)
+{
+    struct request sent = *request;
+    struct decision again;
+    assert_true(request_rewrite(&sent, decision, arena));
+    policy_decide(role, &sent, facts, arena, &again);
+    if (again.verdict != VERDICT_ALLOW || decision_rewrites(&again, &sent))
+        fail_msg("what is sent on is %s: %s\n%.*s",
+                 again.verdict == VERDICT_ALLOW ? "rewritten again" : "not allowed", again.reason,
+                 STR_ARG(sent.body));
+}
+
 /* policy_decide() as the proxy does it, with what the daemon says. Kept in the arena: what the
    decision holds slices of. */
 static inline void decide_known(const struct role *role, const struct request *request,
@@ -189,6 +209,8 @@ static inline void decide_known(const struct role *role, const struct request *r
         facts_answer(request, facts, doc, own, arena);
         policy_decide(role, request, facts, arena, decision);
     }
+    if (decision->verdict == VERDICT_ALLOW && decision_rewrites(decision, request))
+        check_rewritten(role, request, facts, decision, arena);
 }
 
 #endif

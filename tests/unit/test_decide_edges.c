@@ -10,6 +10,8 @@
 #define UPDATE           "POST", "/v1.41/containers/abc/update"
 #define A64              "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define A256             A64 A64 A64 A64
+#define ID63             "0123456789abcdef0123456789ABCDEF0123456789abcdef0123456789abcde"
+#define ID64             ID63 "f"
 #define LONG             "~LONG~" /* stands for LONG_BYTES times 'a' */
 
 enum { LONG_BYTES = 4200, TEXT_CAP = 8192 };
@@ -63,6 +65,15 @@ static const struct edge_row container_rows[] = {
     {GROUP("\"cgroup_parent\":[\"/ci/**\"]"), CREATE, HOST("\"CgroupParent\":\"/ci/a.b\""), NULL},
     {GROUP("\"cgroup_parent\":[\"/ci/**\"]"), CREATE, HOST("\"CgroupParent\":\"/ci/../b\""), "climbs out"},
     {GROUP("\"cgroup_parent\":true"), CREATE, HOST("\"CgroupParent\":\"/ci/../b\""), NULL},
+    {GROUP("\"cgroup_parent\":true"), CREATE, HOST("\"CgroupParent\":\"/docker/" ID64 "\""), "names a container"},
+    {GROUP("\"cgroup_parent\":true"), CREATE, HOST("\"CgroupParent\":\"" ID64 "\""), "names a container"},
+    {GROUP("\"cgroup_parent\":true"), CREATE, HOST("\"CgroupParent\":\"/x/" ID64 "/y\""), "names a container"},
+    {GROUP("\"cgroup_parent\":true"), CREATE, HOST("\"CgroupParent\":\"/docker-" ID64 ".scope\""), "names a container"},
+    {GROUP("\"cgroup_parent\":true"), CREATE, HOST("\"CgroupParent\":\"/a" ID64 "\""), "names a container"},
+    {GROUP("\"cgroup_parent\":[\"/docker/" ID64 "\"]"), CREATE, HOST("\"CgroupParent\":\"/docker/" ID64 "\""), "names a container"},
+    {GROUP("\"cgroup_parent\":true"), CREATE, HOST("\"CgroupParent\":\"/docker/" ID63 "\""), NULL},
+    {GROUP("\"cgroup_parent\":true"), CREATE, HOST("\"CgroupParent\":\"/docker/" ID63 "/1\""), NULL},
+    {"builtin:all", CREATE, HOST("\"CgroupParent\":\"/docker/" ID64 "\""), NULL},
     {OPEN_ROLE, CREATE, HOST("\"OomScoreAdj\":-1"), "oom"},
     {OPEN_ROLE, CREATE, HOST("\"OomScoreAdj\":500"), NULL},
     {GROUP("\"oom\":true"), CREATE, HOST("\"OomScoreAdj\":-1"), NULL},
@@ -325,6 +336,9 @@ static const struct edge_row build_rows[] = {
     {BUILD_ROLE("\"cgroup_parent\":[\"/ci/**\"]"), BUILD("cgroupparent=/ci/a.b"), NULL},
     {BUILD_ROLE("\"cgroup_parent\":[\"/ci/**\"]"), BUILD("cgroupparent=/ci/../b"), "climbs out"},
     {BUILD_ROLE("\"cgroup_parent\":true"), BUILD("cgroupparent=/ci/../b"), NULL},
+    {BUILD_ROLE("\"cgroup_parent\":true"), BUILD("cgroupparent=/docker/" ID64), "names a container"},
+    {BUILD_ROLE("\"cgroup_parent\":true"), BUILD("cgroupparent=/docker-" ID64 ".scope"), "names a container"},
+    {BUILD_ROLE("\"cgroup_parent\":true"), BUILD("cgroupparent=/docker/" ID63), NULL},
     {OPEN_ROLE, BUILD("outputs=%5B%5D"), NULL},
     {OPEN_ROLE, BUILD("outputs=null"), NULL},
     {OPEN_ROLE, BUILD("outputs=%7B%7D"), "must be a JSON list"},

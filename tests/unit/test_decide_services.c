@@ -64,7 +64,9 @@ static const struct row tasks[] = {
 };
 
 static const struct row templates[] = {
-    {OPEN_ROLE, SERVICE, MOUNT("\"Type\":\"volume\",\"Source\":\"v{{.Task.Slot}}\",\"Target\":\"/t\""), YES, NULL},
+    {OPEN_ROLE, SERVICE, MOUNT("\"Type\":\"volume\",\"Source\":\"v{{.Task.Slot}}\",\"Target\":\"/t\""), NO, "containers.volumes"},
+    {OPEN_ROLE, SERVICE, MOUNT("\"Type\":\"volume\",\"Source\":\"tt-rootvol\",\"Target\":\"/t\""), NO, "containers.binds"},
+    {OPEN_ROLE, SERVICE, MOUNT("\"Type\":\"volume\",\"Source\":\"tt-vol\",\"Target\":\"/t\""), YES, NULL},
     {OPEN_ROLE, SERVICE, MOUNT("\"Type\":\"volume\",\"Source\":\"v{{.Env}}\",\"Target\":\"/t\""), NO, NULL},
     {ALL, SERVICE, MOUNT("\"Type\":\"volume\",\"Source\":\"v{{.Env}}\",\"Target\":\"/t\""), YES, NULL},
     {OPEN_ROLE, SERVICE, MOUNT("\"Type\":\"volume\",\"Source\":\"v\",\"Target\":\"/{{.Task.Slot}}\""), NO, NULL},

@@ -93,6 +93,8 @@ static size_t try_being(const struct being *being, const char *method, const cha
 
 #define C(members)     "\"containers\":{" members "}"
 #define I(members)     "\"images\":{" members "}"
+#define TASK           "\"Labels\":{\"com.docker.swarm.task.id\":\"x\",\"com.docker.swarm.service.id\":\"y\"}"
+#define NO_SERVICES    "\"deny\":[\"ServiceCreate\"]"
 #define INFO(members)  "\"info\":{\"*\":{" members "}}"
 #define IMAGE(members) "\"image\":{\"sha256:aa\":{\"Id\":\"sha256:aa\",\"Config\":{" members "}}}"
 #define VOLUME(name, driver, options)                                      \
@@ -133,6 +135,10 @@ static const struct being beings[] = {
     {.role = C("\"binds\":[\"/srv/ci/**\"]"), .host = "\"Binds\":[\"/srv/ci/a:/h\"]", .mounts = BIND("/srv/ci/a", ",\"Mode\":\"\",\"RW\":true,\"Propagation\":\"rprivate\""), .verdict = YES},
     {.host = "\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"/etc\",\"Target\":\"/h\"}]", .verdict = NO, .rule = "containers.binds", .part = "HostConfig.Mounts[0]"},
     {.mounts = BIND("/etc", ",\"Mode\":\"\",\"RW\":false,\"Propagation\":\"rprivate\""), .verdict = NO, .rule = "containers.binds", .part = "Mounts[0]"},
+    {.role = C("\"binds\":[{\"source\":\"/srv/ci\",\"read_only\":true}]"), .mounts = BIND("/srv/ci", ",\"Mode\":\"ro,z,nocopy\",\"RW\":false"), .verdict = NO, .rule = "containers.binds"},
+    {.role = C("\"binds\":[{\"source\":\"/srv/ci\",\"read_only\":true}]"), .mounts = BIND("/srv/ci", ",\"Mode\":\"ro,zz,nz,z1\",\"RW\":false"), .verdict = YES},
+    {.mounts = "{\"Type\":\"tmpfs\",\"Destination\":\"/t\"},{\"Type\":\"image\",\"Destination\":\"/i\"}", .verdict = YES},
+    {.mounts = "{\"Type\":\"npipe\",\"Source\":\"/x\",\"Destination\":\"/t\"}", .verdict = NO, .part = "of a type that no key governs"},
     {.role = C("\"volumes_from\":true"), .host = "\"VolumesFrom\":[\"gone\"]", .mounts = BIND("/etc", ",\"RW\":true"), .verdict = NO, .rule = "containers.binds"},
     {.role = C("\"binds\":[{\"source\":\"/srv/ci\",\"read_only\":true}]"), .mounts = BIND("/srv/ci", ",\"Mode\":\"ro\",\"RW\":false,\"Propagation\":\"rprivate\""), .verdict = YES},
     {.role = C("\"binds\":[{\"source\":\"/srv/ci\",\"read_only\":true}]"), .mounts = BIND("/srv/ci", ",\"RW\":true,\"Propagation\":\"rprivate\""), .verdict = NO, .rule = "containers.binds"},
@@ -231,6 +237,16 @@ static const struct being beings[] = {
     {.role = I("\"allow\":[\"img\"]"), .verdict = YES},
     {.role = I("\"require_digest\":true"), .verdict = NO, .rule = "images.require_digest"},
     {.role = I("\"deny_tags\":[\"latest\"]"), .verdict = NO, .rule = "images.deny_tags"},
+    /* tasks of services */
+    {.role = NO_SERVICES, .config = TASK, .verdict = NO, .rule = "existing", .part = "must allow ServiceCreate"},
+    {.role = NO_SERVICES, .config = "\"Labels\":{\"com.docker.swarm.service.id\":\"x\"}", .verdict = NO, .rule = "existing", .part = "\"existing\": \"any\""},
+    {.role = NO_SERVICES, .config = "\"Labels\":{\"com.docker.swarm.task.id\":null}", .verdict = NO, .rule = "existing"},
+    {.role = NO_SERVICES, .config = "\"Labels\":{\"com.docker.swarm.node\":\"x\"}", .verdict = YES},
+    {.role = "\"secrets\":{\"names\":[\"ci-*\"]}", .config = TASK, .verdict = NO, .rule = "existing", .part = "secrets.names"},
+    {.role = "\"configs\":{\"names\":false}", .config = TASK, .verdict = NO, .rule = "existing", .part = "configs.names"},
+    {.role = "\"objects\":{\"secrets\":{\"names\":[\"**\"]}}", .config = TASK, .verdict = NO, .rule = "existing"},
+    {.role = "\"objects\":{\"configs\":{\"names\":[\"**\"]}}", .config = TASK, .verdict = NO, .rule = "existing"},
+    {.config = TASK, .verdict = YES},
     /* what no table knows */
     {.host = "\"SomethingNew\":true", .verdict = NO, .rule = "unknown_fields"},
     {.host = "\"SomethingNew\":null,\"Another\":[],\"Third\":0,\"Fourth\":\"\"", .verdict = YES},

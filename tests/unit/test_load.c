@@ -84,11 +84,38 @@ static const struct {
     {"owner, empty", ROLE("{\"owner\":{}}"),
      "1:42: owner has no \"label\", such as \"com.example.owner\"\n"
      "1:42: owner has no \"value\", such as \"${client}\"\n"},
-    {"owner, variable", ROLE("{\"owner\":{\"label\":\"o\",\"value\":\"${name}\"}}"),
-     "1:63: owner.value: \"${name}\" holds a '$' that begins none of ${client}, ${cert_cn}, "
+    {"owner, variable", ROLE("{\"owner\":{\"label\":\"o.o\",\"value\":\"${name}\"}}"),
+     "1:65: owner.value: \"${name}\" holds a '$' that begins none of ${client}, ${cert_cn}, "
      "${uid}, ${address}, ${container_name}, ${compose_project} and ${compose_service}\n"},
+    {"owner, no dot", ROLE("{\"owner\":{\"label\":\"image\",\"value\":\"a\"}}"),
+     "1:42: owner.label holds no '.', as in \"com.example.owner\": names without one are the "
+     "daemon's own in events\n"},
+    {"owner, equals", ROLE("{\"owner\":{\"label\":\"a.b=c\",\"value\":\"a\"}}"),
+     "1:42: owner.label holds a '=', which ends a label's name\n"},
+    {"owner", ROLE("{\"owner\":{\"label\":\"a.b\",\"value\":\"x-${uid}\",\"images\":true}}"), ""},
     {"responses", ROLE("{\"responses\":{}}"), "1:34: " LATER("responses")},
-    {"limits", ROLE("{\"limits\":{}}"), "1:34: " LATER("limits")},
+    {"limits",
+     ROLE("{\"limits\":{\"requests_per_second\":1,\"burst\":1000000,\"connections\":1,"
+          "\"streams\":0,\"body_bytes\":\"2m\",\"description\":\"x\"}}"),
+     ""},
+    {"limits, no object", ROLE("{\"limits\":5}"),
+     "1:43: limits expects an object such as {\"requests_per_second\": 20}, got a number\n"},
+    {"limits, unknown", ROLE("{\"limits\":{\"stream\":1}}"),
+     "1:44: unknown key \"stream\" in limits; did you mean \"streams\"?\n"},
+    {"limits, another word", ROLE("{\"limits\":{\"rate\":1}}"),
+     "1:44: unknown key \"rate\" in limits; did you mean \"requests_per_second\"?\n"},
+    {"limits, none at all", ROLE("{\"limits\":{\"connections\":0}}"),
+     "1:58: limits.connections expects a whole number from 1 to 1000000, got \"0\"\n"},
+    {"limits, too much", ROLE("{\"limits\":{\"requests_per_second\":1000001}}"),
+     "1:66: limits.requests_per_second expects a whole number from 1 to 1000000, got "
+     "\"1000001\"\n"},
+    {"limits, a fraction", ROLE("{\"limits\":{\"requests_per_second\":0.5}}"),
+     "1:66: limits.requests_per_second expects a whole number from 1 to 1000000, got \"0.5\"\n"},
+    {"limits, text", ROLE("{\"limits\":{\"streams\":\"4\"}}"),
+     "1:54: limits.streams expects a whole number from 0 to 1000000, got text\n"},
+    {"limits, no size", ROLE("{\"limits\":{\"body_bytes\":\"much\"}}"),
+     "1:57: limits.body_bytes expects a whole number of bytes from 1, or text such as \"512k\" or "
+     "\"2m\", got \"much\"\n"},
     {"signed", ROLE("{\"images\":{\"signed\":[]}}"), "1:44: " LATER("images.signed")},
 
     /* scalars */

@@ -37,6 +37,11 @@
 #define NOTHING(entry, what) \
     "deny: \"" entry "\" takes nothing away: the role does not allow " what "\n"
 
+#define OWNER "\"owner\":{\"label\":\"a.b\",\"value\":\"${client}\"}"
+#define UNNAMED                                                                                   \
+    "owner.value names ${client}, and who gets the role \"default\" because no entry of clients " \
+    "matches has no such name: he is refused everything\n"
+
 static const struct {
     const char *name;
     const char *text;
@@ -45,6 +50,23 @@ static const struct {
     /* roles that nobody gets */
     {"default alone", ROLE("{}"), ""},
     {"without clients", ROLES("\"ci\":{}"), "W1:36: " LONELY("ci")},
+    /* owners */
+    {"owner by client, without clients", ROLE("{" OWNER "}"),
+     "W1:34: owner.value names ${client}, and the policy has no \"clients\": whoever gets the role "
+     "is "
+     "refused everything\n"},
+    {"owner by client", CLIENTS(CI, "\"ci\":{" OWNER "}"), ""},
+    {"owner by client in default", CLIENTS(CI, "\"ci\":{},\"default\":{" OWNER "}"),
+     "W2:29: " UNNAMED},
+    {"owner by client in default, inherited",
+     CLIENTS(CI, "\"ci\":{" OWNER "},\"default\":{\"extends\":\"ci\"}"), "W2:61: " UNNAMED},
+    {"owner of the uid", ROLE("{\"owner\":{\"label\":\"a.b\",\"value\":\"${uid}\"}}"), ""},
+    {"owner and BuildKit",
+     ROLE("{\"allow\":[\"@build\",\"Session\"],\"builds\":{\"buildkit\":true},"
+          "\"owner\":{\"label\":\"a.b\",\"value\":\"a\"}}"),
+     "W1:90: owner and builds.buildkit: what builds leave in the cache is shared by all, also what "
+     "they mount from it\n"},
+
     {"without clients, extended",
      "{\"version\":1,\"roles\":{\"default\":{\"extends\":\"ci\"},\"ci\":{}}}", ""},
     {"without clients, a chain", ROLES("\"a\":{},\"b\":{\"extends\":\"a\"}"),
@@ -61,6 +83,15 @@ static const struct {
     {"extended by one that nobody gets",
      CLIENTS(CI, "\"ci\":{},\"base\":{},\"dev\":{\"extends\":\"base\"}"),
      "W2:18: " NOBODY("base") "W2:28: " NOBODY("dev")},
+
+    /* limits without effect */
+    {"burst alone", ROLE("{\"limits\":{\"burst\":5}}"),
+     "W1:34: limits.burst has no effect without limits.requests_per_second\n"},
+    {"burst and rate", ROLE("{\"limits\":{\"burst\":5,\"requests_per_second\":1}}"), ""},
+    {"burst on a parent's rate",
+     ROLES("\"ci\":{\"extends\":\"a\",\"limits\":{\"burst\":5}},"
+           "\"a\":{\"limits\":{\"requests_per_second\":1}}"),
+     "W1:36: " LONELY("ci")},
 
     /* deny without effect */
     {"deny of an operation", ROLE("{\"allow\":[\"@read\"],\"deny\":[\"ContainerTop\"]}"), ""},

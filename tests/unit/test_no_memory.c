@@ -105,7 +105,7 @@ static const char *const policies[] = {
     "\"builds\":{\"unconstrained\":true,\"remote\":[\"https://git.example.com/**\"]},"
     "\"open\":[\"ContainerTop?ps_args\",\"ContainerCreate:HostConfig.Cgroup\"],"
     "\"api\":{\"min\":\"1.40\",\"max\":\"1.48\"},\"unknown_fields\":\"allow\",\"archive\":true,"
-    "\"containers\":{\"binds\":[\"/srv/a\",{\"source\":\"/srv/ci/**\",\"read_only\":true}],"
+    "\"containers\":{\"volumes\":[\"v-*\"],\"binds\":[\"/srv/a\",{\"source\":\"/srv/ci/**\",\"read_only\":true}],"
     "\"cap_add\":[\"net_admin\",\"CAP_SYS_TIME\"],\"cap_drop\":{\"require\":[\"ALL\"]},"
     "\"ports\":[\"127.0.0.1:8000-8080/tcp\",\"[::1]:53/udp\"],\"mem_limit\":{\"max\":\"2g\"},"
     "\"cpus\":{\"max\":1.5},\"pids_limit\":{\"max\":100},\"user\":{\"deny\":[\"root\"]},"
@@ -197,7 +197,7 @@ static const struct request_row {
              "{\"Name\":\"web\",\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"nginx\",\"Labels\":{\"team\":\"a\",\"app\":\"web-1\"},"
              "\"User\":\"1000\",\"CapabilityDrop\":[\"ALL\"],\"Privileges\":{\"NoNewPrivileges\":true,\"SELinuxContext\":{\"Level\":\"s0:c1\"}},"
              "\"Secrets\":[{\"SecretName\":\"a\",\"File\":{\"Name\":\"key\"}}],"
-             "\"Mounts\":[{\"Type\":\"volume\",\"Source\":\"v-{{.Task.Slot}}\",\"Target\":\"/v\"}]},"
+             "\"Mounts\":[{\"Type\":\"volume\",\"Source\":\"v-1\",\"Target\":\"/v\"}]},"
              "\"RestartPolicy\":{\"Condition\":\"none\"}}}"},
     {"POST", "/v1.41/plugins/vieux/sshfs/enable?timeout=%31", NULL},
     {"POST", "/v1.41/build?remote=https%3A%2F%2Fgit.example.com%2Fa.git", NULL},
@@ -328,10 +328,11 @@ static void test_own(void **state)
         plan_set(fail_at, false);
         bool path = policy_own_path(policy, STR("/srv/policy.json"));
         bool port = policy_own_port(policy, 2375);
+        bool volume = policy_own_volume(policy, STR("run"));
         bool reached = fail_at > 0 && plan.seen >= fail_at;
         plan_set(0, false);
-        assert_true((path && port) == !reached);
-        assert_true(path || port || !reached); /* only one of them met the failure */
+        assert_true((path && port && volume) == !reached);
+        assert_true(path + port + volume >= 2); /* only one of them met the failure */
         failed += reached;
         policy_free(policy);
     }
@@ -405,8 +406,9 @@ static void filter_step(const void *arg, bool failing)
     bool fine = filter_feed(&filter, str_head(body, 7)) &&
                 filter_feed(&filter, str_skip(body, 7)) && filter_end(&filter);
     filter_free(&filter);
-    assert_int_equal(fine, !(failing && plan.seen >= plan.at));
-    if (fine)
+    bool hit = failing && plan.seen >= plan.at;
+    assert_true(fine || hit); /* an object for which there is no memory is broken off, or hidden */
+    if (fine && !hit)
         assert_true(str_is((struct str){sunk.p, sunk.n}, row->result));
     assert_null(memmem(sunk.p, sunk.n, "secret", 6));
 }

@@ -11,9 +11,19 @@
 #define PUBLISHED(members)                                                      \
     "{\"Name\":\"s\",\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"img\"}}," \
     "\"EndpointSpec\":{\"Ports\":[{\"TargetPort\":80," members "}]}}"
-#define YES NULL
-#define OWN "of sockwarden itself"
-#define AT  "sockwarden itself listens there"
+#define ID          "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define CREATE_FROM "/v1.41/containers/create", HOST("\"VolumesFrom\":[\"b\"]")
+#define START       "/v1.41/containers/b/start", ""
+#define ANY         "{\"allow\":[\"*\"],\"existing\":\"any\"}"
+#define VOLUME(source) \
+    HOST("\"Mounts\":[{\"Type\":\"volume\",\"Source\":\"" source "\",\"Target\":\"/t\"}]")
+#define TASK(source)                                                                       \
+    "{\"Name\":\"s\",\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"img\",\"Mounts\":[{" \
+    "\"Type\":\"volume\",\"Source\":\"" source "\",\"Target\":\"/t\"}]}}}"
+#define HOLDS "must be written out in containers.volumes"
+#define YES   NULL
+#define OWN   "of sockwarden itself"
+#define AT    "sockwarden itself listens there"
 
 /* clang-format off */
 static const struct {
@@ -49,6 +59,26 @@ static const struct {
     {TRUE_BINDS, "/volumes/create", "{\"DriverOpts\":{\"type\":\"none\",\"o\":\"bind\",\"device\":\"/srv/pol\"}}", OWN},
     {TRUE_BINDS, "/volumes/create", "{\"DriverOpts\":{\"type\":\"none\",\"o\":\"bind\",\"device\":\"/srv/x\"}}", YES},
     {"builtin:all", NULL, BIND("/srv/pol"), YES},
+
+    /* volumes */
+    {ANY, NULL, BIND("sw_run"), HOLDS},
+    {ANY, NULL, BIND("sw_run2"), YES},
+    {ANY, NULL, BIND("sw_ru"), YES},
+    {ANY, NULL, VOLUME("sw_run"), HOLDS},
+    {ANY, NULL, VOLUME("other"), YES},
+    {ANY, NULL, VOLUME(ID), HOLDS},
+    {ANY, "/services/create", TASK("sw_run"), HOLDS},
+    {ANY, "/services/create", TASK("other"), YES},
+    {ANY, "/services/create", TASK("sw_{{.Task.Slot}}"), "template"},
+    {ANY, "/services/create", TASK("{{.Service.Name}}"), "template"},
+    {ANY, "/services/create", TASK("data-{{.Task.Slot}}"), YES},
+    {ANY, "/volumes/create", "{\"Name\":\"sw_run\"}", YES},
+    {"{\"allow\":[\"*\"],\"existing\":\"any\",\"containers\":{\"volumes\":[\"sw_*\"]}}", NULL, BIND("sw_run"), HOLDS},
+    {"{\"allow\":[\"*\"],\"existing\":\"any\",\"containers\":{\"volumes\":[\"**\",\"sw_run\"]}}", NULL, BIND("sw_run"), YES},
+    {"{\"allow\":[\"*\"],\"existing\":\"any\",\"containers\":{\"volumes\":[\"**\",\"sw_run\"]}}", NULL, VOLUME("sw_run"), YES},
+    {"{\"extends\":\"builtin:all\",\"containers\":{\"volumes\":[\"**\"]}}", NULL, BIND("sw_run"), HOLDS},
+    {"builtin:all", NULL, BIND("sw_run"), YES},
+    {"builtin:all", "/services/create", TASK("{{.Service.Name}}"), YES},
 
     /* ports */
     {TRUE_PORTS, NULL, PORT("2375"), AT},
@@ -89,6 +119,10 @@ static void tell_all(struct policy *policy)
         assert_true(policy_own_path(policy, str_of(paths[i])));
     assert_true(policy_own_port(policy, 2375));
     assert_true(policy_own_port(policy, 22375));
+    assert_false(policy_own_volume(policy, STR("")));
+    assert_true(policy_own_volume(policy, STR("sw_run")));
+    assert_true(policy_own_volume(policy, STR("sw_run")));
+    assert_true(policy_own_volume(policy, STR(ID)));
 }
 
 static void test_rows(void **state)
@@ -115,6 +149,47 @@ static void test_rows(void **state)
         policy_free(policy);
     }
     assert_int_equal(failed, 0);
+}
+
+/* A container that has such a volume is none to start or to take volumes from. */
+static void test_mounted(void **state)
+{
+    (void)state;
+    static const char being[] =
+        "\"container\":{\"b\":{\"Id\":\"" ID "\",\"Config\":{\"Image\":\"img\"},\"HostConfig\":{},"
+        "\"Mounts\":[{\"Type\":\"volume\",\"Name\":\"%s\",\"Driver\":\"local\",\"RW\":true}]}},"
+        "\"volume\":{\"%s\":{\"Name\":\"%s\",\"Driver\":\"local\",\"Options\":null}}";
+    static const struct {
+        const char *volumes, *target, *body, *name;
+        bool passes;
+    } tries[] = {
+        {"true", CREATE_FROM, "sw_run", false},
+        {"true", CREATE_FROM, "other", true},
+        {"true", CREATE_FROM, ID, false},
+        {"[\"**\",\"sw_run\"]", CREATE_FROM, "sw_run", true},
+        {"true", START, "sw_run", false},
+        {"true", START, "other", true},
+        {"[\"sw_run\"]", START, "sw_run", true},
+        {"[]", START, ID, false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(tries); i++) {
+        char role_text[256], facts[1024];
+        const struct role *role = NULL;
+        struct decision got = {0};
+        struct arena arena = {0};
+        snprintf(role_text, sizeof role_text,
+                 "{\"allow\":[\"*\"],\"containers\":{\"volumes_from\":true,\"volumes\":%s}}",
+                 tries[i].volumes);
+        snprintf(facts, sizeof facts, being, tries[i].name, tries[i].name, tries[i].name);
+        struct policy *policy = load_role_text(role_text, &role);
+        tell_all(policy);
+        decide_facts(role, "POST", tries[i].target, str_of(tries[i].body), facts, &arena, &got);
+        if ((got.verdict == VERDICT_ALLOW) != tries[i].passes ||
+            (!tries[i].passes && !strstr(got.reason, HOLDS)))
+            fail_msg("%zu: %d %s", i, (int)got.verdict, got.reason);
+        arena_free(&arena);
+        policy_free(policy);
+    }
 }
 
 /* Told nothing, a policy keeps only the usual places. */
@@ -145,6 +220,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_mounted),
         cmocka_unit_test(test_untold),
         cmocka_unit_test(test_wrong_paths),
     };

@@ -1,5 +1,5 @@
 /* The audit sink: whole lines, full pipes, files that are full, and the batch of a turn. */
-#include "audit.h"
+#include "audit_helper.h"
 
 #include "log.h"
 #include "loop.h"
@@ -7,19 +7,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-enum { LARGE = 300 << 10 };
+enum { LARGE = 300000 };
 
 static char folder[] = "/tmp/sockwarden-audit-XXXXXX";
 static char path[64], other[64];
@@ -52,26 +47,6 @@ static int remove_files(void **state)
     return 0;
 }
 
-static void expect_file(const char *name, const char *wanted)
-{
-    char text[4096];
-    FILE *file = fopen(name, "r");
-    assert_non_null(file);
-    text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
-    fclose(file);
-    assert_string_equal(text, wanted);
-}
-
-static struct audit_sink *open_sink(const char *first, const char *second)
-{
-    const char *targets[] = {first, second};
-    struct err err = {.set = false};
-    struct audit_sink *sink = audit_open(targets, second ? 2 : 1, &err);
-    if (!sink)
-        fail_msg("%s", err.text);
-    return sink;
-}
-
 static void test_file(void **state)
 {
     (void)state;
@@ -79,27 +54,27 @@ static void test_file(void **state)
     struct audit_sink *sink = open_sink(path, NULL);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
-    assert_true(audit_write(sink, STR("{\"a\":1}\n")));
+    assert_true(audit_write(sink, STR(LINE("a"))));
     assert_true(audit_write(sink, STR("")));
-    assert_true(audit_write(sink, STR("b\nc\n")));
+    assert_true(audit_write(sink, STR(LINE("b") LINE("c"))));
     audit_close(sink);
     sink = open_sink(path, other); /* appends */
-    assert_true(audit_write(sink, STR("d\n")));
+    assert_true(audit_write(sink, STR(LINE("d"))));
     audit_close(sink);
-    expect_file(path, "{\"a\":1}\nb\nc\nd\n");
-    expect_file(other, "d\n");
+    expect_file(path, LINE("a") LINE("b") LINE("c") LINE("d"));
+    expect_file(other, LINE("d"));
 }
 
 static void test_none(void **state)
 {
     (void)state;
     struct audit_sink *sink = open_sink("none", "none");
-    assert_true(audit_write(sink, STR("x\n")));
+    assert_true(audit_write(sink, STR(LINE("x"))));
     audit_close(sink);
     audit_close(NULL);
     sink = audit_open(NULL, 0, NULL);
     assert_non_null(sink);
-    assert_true(audit_write(sink, STR("x\n")));
+    assert_true(audit_write(sink, STR(LINE("x"))));
     audit_close(sink);
 }
 
@@ -116,10 +91,13 @@ static void test_cannot_open(void **state)
     assert_non_null(strstr(err.text, folder));
     const char *many[AUDIT_TARGETS_MAX + 1];
     for (size_t i = 0; i < ARRAY_LEN(many); i++)
-        many[i] = path;
+        many[i] = "/dev/null";
     err.set = false;
     assert_null(audit_open(many, ARRAY_LEN(many), &err));
     assert_non_null(strstr(err.text, "more than 8"));
+    err.set = false;
+    assert_null(audit_open((const char *const[]){path, other, path}, 3, &err));
+    assert_non_null(strstr(err.text, "are one file"));
 }
 
 /* Writes lines while files may have so many bytes. */
@@ -136,22 +114,37 @@ static bool write_limited(struct audit_sink *sink, rlim_t size, struct str lines
     return ok;
 }
 
-/* Wherever a file is full, it ends in a whole line, and takes lines again once there is room. */
+/* Wherever a file is full, it ends in a whole line, and takes lines again once there is room. What
+   it lacks is said there. */
 static void test_half_line_cut(void **state)
 {
     (void)state;
-    struct str lines = STR("first\nsecond\nthird\n");
-    for (size_t room = 0; room <= lines.n; room++) {
+    static const char *const texts[] = {LINE("before"), LINE("first"), LINE("second"),
+                                        LINE("third")};
+    struct str lines = STR(LINE("first") LINE("second") LINE("third"));
+    size_t ends[ARRAY_LEN(texts)], total = 0;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        ends[i] = total += strlen(texts[i]) + AUDIT_LINK_BYTES;
+    for (size_t size = ends[0]; size <= total; size++) {
         unlink(path);
         struct audit_sink *sink = open_sink(path, NULL);
-        assert_true(audit_write(sink, STR("before\n")));
-        assert_int_equal(write_limited(sink, 7 + room, lines), room == lines.n);
-        char wanted[64] = "before\n";
-        size_t whole = str_rfind(str_head(lines, room), '\n');
-        memcpy(wanted + 7, lines.p, whole == room ? 0 : whole + 1);
+        assert_true(audit_write(sink, STR(LINE("before"))));
+        assert_int_equal(write_limited(sink, size, lines), size == total);
+        char wanted[400] = "";
+        int lost = 0;
+        for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+            if (ends[i] <= size)
+                strcat(wanted, texts[i]);
+            else
+                lost++;
         expect_file(path, wanted);
-        assert_true(audit_write(sink, STR("after\n")));
-        strcat(wanted, "after\n");
+        assert_true(audit_write(sink, STR(LINE("after"))));
+        size_t n = strlen(wanted);
+        if (lost)
+            n += (size_t)snprintf(
+                wanted + n, sizeof(wanted) - n,
+                "\"record\":\"lost\",\"lines\":%d,\"reason\":\"File too large\"}\n", lost);
+        snprintf(wanted + n, sizeof(wanted) - n, "%s", LINE("after"));
         expect_file(path, wanted);
         audit_close(sink);
     }
@@ -161,35 +154,31 @@ static void test_half_line_cut(void **state)
 static void test_other_target(void **state)
 {
     (void)state;
-    struct audit_sink *sink = open_sink(path, other);
-    FILE *file = fopen(path, "a");
-    assert_non_null(file);
-    fputs("0123456789\n", file);
-    fclose(file);
-    assert_false(write_limited(sink, 11, STR("line\n")));
+    struct audit_sink *sink = open_sink(path, NULL);
+    assert_true(audit_write(sink, STR(LINE("old"))));
     audit_close(sink);
-    expect_file(path, "0123456789\n");
-    expect_file(other, "line\n");
+    sink = open_sink(path, other);
+    assert_false(write_limited(sink, sizeof(LINE("old")) - 1 + AUDIT_LINK_BYTES, STR(LINE("new"))));
+    expect_file(path, LINE("old"));
+    expect_file(other, LINE("new"));
+    audit_close(sink);
 }
 
 /* Reads a pipe slowly, to its end. */
 struct reader {
     int fd;
     size_t n;
-    unsigned sum;
+    char *got;
 };
 
 static void *read_slowly(void *arg)
 {
     struct reader *reader = arg;
-    char bytes[4096];
     poll(NULL, 0, 50); /* until the pipe is full */
     for (;;) {
-        ssize_t n = read(reader->fd, bytes, sizeof(bytes));
+        ssize_t n = read(reader->fd, reader->got + reader->n, 4096);
         if (n <= 0)
             return NULL;
-        for (ssize_t i = 0; i < n; i++)
-            reader->sum = reader->sum * 31 + (unsigned char)bytes[i];
         reader->n += (size_t)n;
     }
 }
@@ -198,16 +187,13 @@ static void *read_slowly(void *arg)
 static void test_full_pipe(void **state)
 {
     (void)state;
-    static char lines[LARGE];
-    unsigned sum = 0;
-    for (size_t i = 0; i < sizeof(lines); i++) {
-        lines[i] = (char)(i % 100 == 99 ? '\n' : 'a' + i % 26);
-        sum = sum * 31 + (unsigned char)lines[i];
-    }
+    static char lines[LARGE + 1], got[4 * LARGE], bare[4 * LARGE];
+    for (size_t i = 0; i < LARGE; i += 100)
+        snprintf(lines + i, 101, "{\"n\":\"%091zu\"}\n", i);
     int fds[2];
     assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
     assert_int_equal(fcntl(fds[1], F_SETFL, O_NONBLOCK), 0);
-    struct reader reader = {.fd = fds[0]};
+    struct reader reader = {.fd = fds[0], .got = got};
     pthread_t thread;
     fflush(stdout);
     int saved = dup(STDOUT_FILENO);
@@ -215,7 +201,7 @@ static void test_full_pipe(void **state)
     close(fds[1]);
     int made = pthread_create(&thread, NULL, read_slowly, &reader);
     struct audit_sink *sink = open_sink("-", NULL);
-    bool ok = made == 0 && audit_write(sink, (struct str){lines, sizeof(lines)});
+    bool ok = made == 0 && audit_write(sink, (struct str){lines, LARGE});
     audit_close(sink); /* leaves standard output open */
     bool still = fcntl(STDOUT_FILENO, F_GETFD) >= 0;
     dup2(saved, STDOUT_FILENO);
@@ -223,8 +209,9 @@ static void test_full_pipe(void **state)
     pthread_join(thread, NULL);
     close(fds[0]);
     assert_true(ok && still);
-    assert_int_equal(reader.n, sizeof(lines));
-    assert_int_equal(reader.sum, sum);
+    expect_chain((struct str){got, reader.n}, NULL);
+    assert_int_equal(strip_chain((struct str){got, reader.n}, bare), LARGE);
+    assert_memory_equal(bare, lines, LARGE);
 }
 
 static size_t take(int fd, char *dst, size_t most)
@@ -240,10 +227,10 @@ static void test_unread_pipe(void **state)
 {
     (void)state;
     enum { PAGE = 4096, LONG = 5 * PAGE };
-    static char lines[2 + LONG], got[3 * LONG];
-    lines[0] = 'a';
-    memset(lines + 2, 'b', LONG);
-    lines[1] = lines[1 + LONG] = '\n';
+    static char lines[sizeof(LINE("a")) - 1 + LONG], got[3 * LONG], bare[3 * LONG];
+    strcpy(lines, LINE("a") "{\"l\":\"");
+    memset(lines + sizeof(LINE("a")) + 5, 'b', LONG - 8);
+    memcpy(lines + sizeof(lines) - 3, "\"}\n", 3);
     assert_int_equal(mkfifo(path, 0600), 0);
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     assert_true(fcntl(fd, F_SETPIPE_SZ, 2 * PAGE) >= 2 * PAGE);
@@ -254,22 +241,29 @@ static void test_unread_pipe(void **state)
     assert_in_range(waited, 1000, 8000);
     begun = clock_now_ms();
     for (int i = 0; i < 10; i++)
-        assert_false(audit_write(sink, STR("refused\n")));
+        assert_false(audit_write(sink, STR(LINE("refused"))));
     assert_true(clock_now_ms() - begun < 500);
     size_t n = 0;
     bool ok = false;
     for (int i = 0; i < 20 && !ok; i++) {
         n += take(fd, got + n, PAGE);
-        ok = audit_write(sink, STR("next\n"));
+        ok = audit_write(sink, STR(LINE("next")));
     }
-    assert_true(ok && audit_write(sink, STR("last\n")));
+    assert_true(ok && audit_write(sink, STR(LINE("last"))));
     for (size_t part; (part = take(fd, got + n, PAGE)) > 0;)
         n += part;
     audit_close(sink);
     close(fd);
-    assert_int_equal(n, sizeof(lines) + 10);
-    assert_memory_equal(got, lines, sizeof(lines));
-    assert_memory_equal(got + sizeof(lines), "next\nlast\n", 10);
+    expect_chain((struct str){got, n}, NULL);
+    strip_chain((struct str){got, n}, bare);
+    assert_memory_equal(bare, lines, sizeof(lines));
+    struct str behind = str_of(bare + sizeof(lines));
+    struct str lost = STR("\"record\":\"lost\",\"lines\":");
+    assert_true(str_starts(behind, lost));
+    behind = str_skip(behind, lost.n);
+    assert_in_range(atoi(behind.p), 10, 30); /* those refused above, and while it was read */
+    behind = str_skip(behind, str_find(behind, ','));
+    assert_string_equal(behind.p, ",\"reason\":\"nobody reads it\"}\n" LINE("next") LINE("last"));
 }
 
 /* Interrupts the thread that waits for the pipe, by a signal every now and then. */
@@ -311,14 +305,16 @@ static void test_unread_pipe_signal(void **state)
     assert_true(fcntl(fd, F_SETPIPE_SZ, 4096) >= 4096);
     struct audit_sink *sink = open_sink(path, NULL);
     static char page[4096];
-    memset(page, '\n', sizeof(page));
-    assert_true(audit_write(sink, (struct str){page, sizeof(page)}));
+    memset(page, 'x', sizeof(page));
+    memcpy(page, "{\"l\":\"", 6);
+    memcpy(page + sizeof(page) - AUDIT_LINK_BYTES - 3, "\"}\n", 3);
+    assert_true(audit_write(sink, (struct str){page, sizeof(page) - AUDIT_LINK_BYTES}));
     sigaction(SIGUSR1, &action, &old);
     pthread_t self = pthread_self(), sender, reader;
     assert_int_equal(pthread_create(&sender, NULL, interrupt, &self), 0);
     assert_int_equal(pthread_create(&reader, NULL, read_late, &fd), 0);
     uint64_t begun = clock_now_ms();
-    bool ok = audit_write(sink, STR("line\n"));
+    bool ok = audit_write(sink, STR(LINE("line")));
     uint64_t waited = clock_now_ms() - begun;
     has_returned = true;
     pthread_join(sender, NULL);
@@ -339,16 +335,16 @@ static void test_broken_pipe(void **state)
     assert_int_equal(mkfifo(path, 0600), 0);
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     struct audit_sink *sink = open_sink(path, NULL);
-    assert_true(audit_write(sink, STR("a\n")));
+    assert_true(audit_write(sink, STR(LINE("a"))));
     close(fd);
     assert_true(audit_can_write(sink, why, sizeof(why))); /* nothing has failed yet */
-    assert_false(audit_write(sink, STR("b\n")));
+    assert_false(audit_write(sink, STR(LINE("b"))));
     assert_false(audit_can_write(sink, why, sizeof(why)));
     assert_non_null(strstr(why, "Broken pipe"));
     assert_non_null(strstr(why, path));
     fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     assert_true(audit_can_write(sink, why, sizeof(why)));
-    assert_true(audit_write(sink, STR("c\n")));
+    assert_true(audit_write(sink, STR(LINE("c"))));
     close(fd);
     audit_close(sink);
 }
@@ -377,10 +373,19 @@ static void test_batch(void **state)
     audit_batch_free(&batch);
 }
 
-static bool reopen(struct audit_sink *sink, const char *first, const char *second, struct err *err)
+/* The second file's first line holds the hash of the last one of the first. */
+static void expect_continued(const char *first, const char *second)
 {
-    const char *targets[] = {first, second};
-    return audit_reopen(sink, targets, second ? 2 : 1, err);
+    size_t lengths[2];
+    char *texts[] = {file_text(first, &lengths[0]), file_text(second, &lengths[1])};
+    char *both = malloc(lengths[0] + lengths[1]);
+    assert_non_null(both);
+    memcpy(both, texts[0], lengths[0]);
+    memcpy(both + lengths[0], texts[1], lengths[1]);
+    expect_chain((struct str){both, lengths[0] + lengths[1]}, NULL);
+    free(both);
+    free(texts[0]);
+    free(texts[1]);
 }
 
 /* The lines behind a reopening go to the files of these names; what is no file stays. */
@@ -392,20 +397,21 @@ static void test_reopen(void **state)
     snprintf(moved, sizeof(moved), "%s.1", path);
     struct audit_sink *sink = open_sink("none", path);
     assert_true(audit_has_files(sink));
-    assert_true(audit_write(sink, STR("a\n")));
+    assert_true(audit_write(sink, STR(LINE("a"))));
     assert_int_equal(rename(path, moved), 0);
-    assert_true(audit_write(sink, STR("b\n")));
-    assert_true(reopen(sink, "none", path, &err));
-    assert_true(audit_write(sink, STR("c\n")));
-    assert_true(reopen(sink, "none", path, &err)); /* nothing was moved */
-    assert_true(audit_write(sink, STR("d\n")));
+    assert_true(audit_write(sink, STR(LINE("b"))));
+    assert_true(audit_reopen(sink, &err));
+    assert_true(audit_write(sink, STR(LINE("c"))));
+    assert_true(audit_reopen(sink, &err)); /* nothing was moved */
+    assert_true(audit_write(sink, STR(LINE("d"))));
     audit_close(sink);
-    expect_file(moved, "a\nb\n");
-    expect_file(path, "c\nd\n");
+    expect_file(moved, LINE("a") LINE("b"));
+    expect_file(path, LINE("c") LINE("d"));
+    expect_continued(moved, path);
     unlink(moved);
     sink = open_sink("-", NULL);
     assert_false(audit_has_files(sink));
-    assert_true(reopen(sink, "-", NULL, &err));
+    assert_true(audit_reopen(sink, &err));
     audit_close(sink);
 }
 
@@ -413,25 +419,28 @@ static void test_reopen(void **state)
 static void test_reopen_fails(void **state)
 {
     (void)state;
-    char moved[80];
+    char moved[80], moved_other[80];
     struct err err = {.set = false};
     snprintf(moved, sizeof(moved), "%s.1", path);
     struct audit_sink *sink = open_sink(path, other);
     assert_int_equal(rename(path, moved), 0);
-    assert_int_equal(unlink(other), 0);
+    snprintf(moved_other, sizeof(moved_other), "%s.2", path);
+    assert_int_equal(rename(other, moved_other), 0);
     assert_int_equal(mkfifo(other, 0600), 0);
-    assert_false(reopen(sink, path, other, &err));
+    assert_false(audit_reopen(sink, &err));
     assert_non_null(strstr(err.text, other));
     int reader = open(other, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     err.set = false;
-    assert_false(reopen(sink, path, other, &err));
+    assert_false(audit_reopen(sink, &err));
     assert_non_null(strstr(err.text, "no file any more"));
     close(reader);
-    assert_true(audit_write(sink, STR("a\n")));
+    assert_true(audit_write(sink, STR(LINE("a"))));
     audit_close(sink);
-    expect_file(moved, "a\n");
+    expect_file(moved, LINE("a"));
     expect_file(path, "");
+    expect_file(moved_other, LINE("a"));
     unlink(moved);
+    unlink(moved_other);
 }
 
 int main(void)

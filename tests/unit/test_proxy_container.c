@@ -57,11 +57,6 @@ static const struct {
      "0::/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod7f.slice/docker-" A
      ".scope\n",
      CONTAINER_FOUND, A, NULL},
-    {"docker in docker: the outer one", "0::/docker/" A "/docker/" B "\n", CONTAINER_FOUND, A,
-     "0:/docker/" A "\n"},
-    {"docker in docker, systemd",
-     "0::/system.slice/docker-" A ".scope/system.slice/docker-" B ".scope\n", CONTAINER_FOUND, A,
-     NULL},
 
     /* no container of Docker's */
     {"the root", "0::/\n", CONTAINER_NONE, "", ""},
@@ -82,8 +77,24 @@ static const struct {
     {"buildkit", "0::/docker/buildkit/6yzfz0ixexbjy1bq4x0e9q2ge\n", CONTAINER_NONE, "", ""},
 
     /* what a process may name below its container, and what does not fit together */
-    {"forged below the own", "0::/docker/" A "/system.slice/docker-" B ".scope\n", CONTAINER_FOUND,
-     A, "0:/docker/" A "\n"},
+    {"docker in docker", "0::/docker/" A "/docker/" B "\n", CONTAINER_UNCLEAR, "", ""},
+    {"docker in docker, systemd",
+     "0::/system.slice/docker-" A ".scope/system.slice/docker-" B ".scope\n", CONTAINER_UNCLEAR, "",
+     ""},
+    {"a container as parent cgroup, v1",
+     "4:memory:/docker/" A "/" B "\n1:name=systemd:/docker/" A "/" B "\n0::/\n", CONTAINER_UNCLEAR,
+     "", ""},
+    {"in one hierarchy alone", "4:memory:/docker/" A "\n3:pids:/docker/" A "/" B "\n",
+     CONTAINER_UNCLEAR, "", ""},
+    {"the same ID twice", "0::/docker/" A "/" A "\n", CONTAINER_UNCLEAR, "", ""},
+    {"podman in docker", "0::/docker/" A "/machine.slice/libpod-" B ".scope\n", CONTAINER_UNCLEAR,
+     "", ""},
+    {"Docker in podman in docker", "0::/docker/" A "/x/libpod-" B "/y/" A "\n", CONTAINER_UNCLEAR,
+     "", ""},
+    {"a short ID below", "0::/docker/" A "/docker/0b0000000000\n", CONTAINER_FOUND, A,
+     "0:/docker/" A "\n"},
+    {"forged below the own", "0::/docker/" A "/system.slice/docker-" B ".scope\n",
+     CONTAINER_UNCLEAR, "", ""},
     {"two containers", "4:memory:/docker/" A "\n3:pids:/docker/" B "\n", CONTAINER_UNCLEAR, "", ""},
     {"Docker's and another engine's", "4:memory:/docker/" A "\n3:pids:/libpod-" B ".scope\n",
      CONTAINER_UNCLEAR, "", ""},
@@ -283,39 +294,45 @@ static void test_peer_that_ended(void **state)
 static void test_peer_in_a_container(void **state)
 {
     (void)state;
-    char a[256], b[256], below[512];
+    char a[256], b[256], below[512], nested[512];
     const char *why = NULL;
     if (!cgroup_make(A, a, sizeof(a)) || !cgroup_make(B, b, sizeof(b))) {
         print_message("no cgroup can be made here: not tried\n");
         skip();
     }
-    snprintf(below, sizeof(below), "%s/" B, a);
+    snprintf(below, sizeof(below), "%s/init.scope", a);
+    snprintf(nested, sizeof(nested), "%s/" B, a);
     assert_true(mkdir(below, 0755) == 0 || errno == EEXIST);
-    struct peer first = peer_start(a), forged = peer_start(below), other = peer_start(b),
-                none = peer_start(NULL);
+    assert_true(mkdir(nested, 0755) == 0 || errno == EEXIST);
+    struct peer first = peer_start(a), own = peer_start(below), forged = peer_start(nested),
+                other = peer_start(b), none = peer_start(NULL);
     struct container_place place;
     assert_int_equal(peer_container_read(first.fd, first.pid, true, &place, &why), CONTAINER_FOUND);
     assert_string_equal(place.id, A);
-    /* What names another below its own stays its own. */
-    assert_int_equal(peer_container_read(forged.fd, forged.pid, true, &place, &why),
-                     CONTAINER_FOUND);
+    assert_int_equal(peer_container_read(own.fd, own.pid, true, &place, &why), CONTAINER_FOUND);
     assert_string_equal(place.id, A);
     assert_true(container_confirm(&place, first.pid, &why));
-    assert_true(container_confirm(&place, forged.pid, &why));
+    assert_true(container_confirm(&place, own.pid, &why));
+    assert_false(container_confirm(&place, forged.pid, &why));
     assert_false(container_confirm(&place, other.pid, &why));
     assert_string_equal(why, "its first process is in other cgroups");
+    struct container_place nobody;
+    assert_int_equal(peer_container_read(forged.fd, forged.pid, true, &nobody, &why),
+                     CONTAINER_UNCLEAR);
+    assert_non_null(strstr(why, "a container below another"));
     assert_false(container_confirm(&place, none.pid, &why));
     assert_false(container_confirm(&place, 0, &why));
     assert_non_null(strstr(why, "cannot be seen"));
     peer_end(&first);
     assert_false(container_confirm(&place, first.pid, &why));
-    struct peer *const rest[] = {&forged, &other, &none};
+    struct peer *const rest[] = {&own, &forged, &other, &none};
     for (size_t i = 0; i < ARRAY_LEN(rest); i++) {
         peer_end(rest[i]);
         close(rest[i]->fd);
     }
     close(first.fd);
     rmdir(below);
+    rmdir(nested);
     rmdir(a);
     rmdir(b);
 }

@@ -209,6 +209,23 @@ static void test_refusals(void **state)
     }
 }
 
+static void test_limits(void **state)
+{
+    struct scrape *scrape = *state;
+    static const char *const lines[] = {"\"requests_per_second\"} 2", "\"connections\"} 0",
+                                        "\"streams\"} 1", "\"body_bytes\"} 0"};
+    metrics_count_limit(scrape->loops[0], LIMIT_REQUESTS_PER_SECOND);
+    metrics_count_limit(scrape->loops[1], LIMIT_REQUESTS_PER_SECOND);
+    metrics_count_limit(scrape->loops[1], LIMIT_STREAMS);
+    scrape_now(scrape);
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+        char line[128];
+        snprintf(line, sizeof(line), "sockwarden_limit_refusals_total{limit=%s", lines[i]);
+        assert_line(scrape, line);
+    }
+    assert_int_equal(count_lines(scrape, "sockwarden_limit_refusals_total{"), ARRAY_LEN(lines));
+}
+
 static void test_upstream(void **state)
 {
     struct scrape *scrape = *state;
@@ -339,6 +356,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_requests, setup, teardown),
         cmocka_unit_test_setup_teardown(test_overflow, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_upstream, setup, teardown),
         cmocka_unit_test_setup_teardown(test_times, setup, teardown),
         cmocka_unit_test_setup_teardown(test_spans, setup, teardown),

@@ -1,0 +1,252 @@
+/* Filtered answers; see respond_filter.h. Lists and events are passed on as they come, unframed and
+   framed anew; what must be known whole first is collected, bounded, and sent with its length. An
+   answer that cannot be judged is broken off, so that nobody takes it for a whole one. */
+#include "respond_filter.h"
+
+#include "filter.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    FILLS_PER_STEP = 16,         /* reads of a body that is collected, in one turn */
+    ANSWERS_HELD_MAX = 64 << 20, /* bytes of answers that all connections together collect */
+};
+
+struct respond_filter {
+    struct hide hide;
+    struct filter_hide how;
+    struct filter filter;
+    bool runs;          /* the answer's head has come */
+    bool unsent;        /* the client has gone */
+    struct arena arena; /* holds the head */
+    struct str head;    /* of an answer that is collected */
+    struct body body;
+    char owner[]; /* what hide.value is a slice of */
+};
+
+/* ---- what is kept of the request ------------------------------------------------------------- */
+
+bool respond_filter_keep(struct exchange *exchange, const struct request *request)
+{
+    struct hide hide;
+    struct str owner = exchange->inquiry->facts.owner;
+    if (!role_hides(exchange->role, owner, &hide) || !filter_hide_needed(&hide, request))
+        return true;
+    struct respond_filter *kept = calloc(1, sizeof(*kept) + owner.n);
+    if (!kept)
+        return false;
+    if (owner.n > 0)
+        memcpy(kept->owner, owner.p, owner.n);
+    kept->hide = hide;
+    kept->hide.value = (struct str){kept->owner, owner.n};
+    exchange->filter = kept;
+    return true;
+}
+
+void respond_filter_drop(struct exchange *exchange)
+{
+    struct respond_filter *kept = exchange->filter;
+    if (!kept)
+        return;
+    filter_free(&kept->filter);
+    body_free(&kept->body);
+    arena_free(&kept->arena);
+    free(kept);
+    exchange->filter = NULL;
+}
+
+bool respond_filter_runs(const struct exchange *exchange)
+{
+    return exchange->filter && exchange->filter->runs;
+}
+
+/* ---- as it comes ----------------------------------------------------------------------------- */
+
+/* What is left of the body goes out as one chunk. */
+static bool send_piece(void *arg, struct str bytes)
+{
+    struct exchange *exchange = arg;
+    char size[24];
+    int n = snprintf(size, sizeof(size), "%zx\r\n", bytes.n);
+    struct iovec pieces[3] = {
+        {.iov_base = size, .iov_len = (size_t)n},
+        {.iov_base = (void *)(uintptr_t)bytes.p, .iov_len = bytes.n},
+        {.iov_base = (void *)(uintptr_t) "\r\n", .iov_len = 2},
+    };
+    bool framed = !exchange->http10;
+    bool sent = stream_send(exchange->client, framed ? pieces : pieces + 1, framed ? 3 : 1) !=
+                STREAM_BROKEN;
+    exchange->filter->unsent = !sent;
+    return sent;
+}
+
+static bool take_piece(void *arg, struct str bytes)
+{
+    struct exchange *exchange = arg;
+    return filter_feed(&exchange->filter->filter, bytes);
+}
+
+static enum phase begin_stream(struct exchange *exchange, struct http_response *http, size_t length)
+{
+    struct relay *down = &exchange->down;
+    exchange_plan_answer(exchange, http);
+    down->decode = true;
+    down->sink = take_piece;
+    down->sink_arg = exchange;
+    http->framing = FRAMING_CHUNKED; /* towards the client */
+    if (!exchange_send_head(exchange, http, (struct str){NULL, 0}))
+        return PHASE_CLOSED;
+    exchange->has_head = true;
+    stream_consume(exchange->upstream, length);
+    return PHASE_RESPOND;
+}
+
+/* It ends in its middle, so that the client sees that it is not whole. */
+static enum phase break_off(struct exchange *exchange, const char *why)
+{
+    log_warn("%s: an answer of the Docker daemon at %s is broken off: %s",
+             operation_name(exchange->route->op), exchange->context->upstream_name, why);
+    exchange->record_end = true;
+    return PHASE_CLOSED;
+}
+
+static enum phase end_stream(struct exchange *exchange)
+{
+    static const char last[] = "0\r\n\r\n";
+    struct respond_filter *kept = exchange->filter;
+    if (!filter_end(&kept->filter))
+        return kept->unsent ? PHASE_CLOSED
+                            : break_off(exchange, "it ends before what it holds does");
+    struct iovec piece = {.iov_base = (void *)(uintptr_t)last, .iov_len = sizeof(last) - 1};
+    if (!exchange->http10 && stream_send(exchange->client, &piece, 1) == STREAM_BROKEN)
+        return PHASE_CLOSED;
+    return exchange_end_answer(exchange);
+}
+
+static enum phase step_stream(struct exchange *exchange)
+{
+    switch (relay_pump(&exchange->down)) {
+    case RELAY_DONE:
+        return end_stream(exchange);
+    case RELAY_WAIT:
+        return PHASE_WAIT;
+    case RELAY_YIELD:
+        return PHASE_YIELD;
+    case RELAY_FROM_LOST:
+    case RELAY_BAD:
+        return break_off(exchange, "it came broken");
+    case RELAY_TO_LOST:
+        break;
+    }
+    return exchange->filter->unsent
+               ? PHASE_CLOSED
+               : break_off(exchange, "it cannot be told what in it is hidden from the client");
+}
+
+/* ---- collected ------------------------------------------------------------------------------- */
+
+static enum phase begin_whole(struct exchange *exchange, const struct http_response *http,
+                              size_t length)
+{
+    struct respond_filter *kept = exchange->filter;
+    kept->head = arena_copy(&kept->arena, str_head(stream_pending(exchange->upstream), length));
+    if (!kept->head.p)
+        return exchange_bad_answer(exchange, "there is no memory for it");
+    kept->body = (struct body){.framing = http->framing,
+                               .announced = http->length,
+                               .limit = FILTER_HELD_MAX,
+                               .held = &exchange->context->shared->fact_bytes,
+                               .held_max = ANSWERS_HELD_MAX,
+                               .chunked = {.trailers = true}};
+    stream_consume(exchange->upstream, length);
+    return PHASE_RESPOND;
+}
+
+static enum phase send_whole(struct exchange *exchange)
+{
+    struct respond_filter *kept = exchange->filter;
+    struct arena *scratch = &exchange->context->scratch;
+    struct http_response http;
+    struct http_refusal refusal = {0, NULL};
+    struct str out = {NULL, 0}, body = {kept->body.p, kept->body.length};
+    enum phase next = PHASE_CLOSED;
+    if (!kept->filter.rewrite(kept->filter.arg, body, scratch, &out) ||
+        !http_response_read(kept->head, false, &http, &refusal)) {
+        arena_reset(scratch);
+        return exchange_bad_answer(exchange,
+                                   "it cannot be told what in it is hidden from the client");
+    }
+    exchange_plan_answer(exchange, &http);
+    exchange->down.done = true;
+    http.framing = FRAMING_LENGTH;
+    http.length = out.n;
+    if (exchange_send_head(exchange, &http, out)) {
+        exchange->has_head = true;
+        next = exchange_end_answer(exchange);
+    }
+    arena_reset(scratch);
+    return next;
+}
+
+static enum phase step_whole(struct exchange *exchange)
+{
+    struct body *body = &exchange->filter->body;
+    if (body->framing == FRAMING_NONE)
+        return send_whole(exchange);
+    for (int fills = 0;; fills++) {
+        switch (body_take(body, exchange->upstream)) {
+        case BODY_MORE:
+            break;
+        case BODY_DONE:
+            return send_whole(exchange);
+        case BODY_BAD:
+            return exchange_bad_answer(exchange, "its chunks are broken");
+        case BODY_LARGE:
+            return exchange_bad_answer(exchange, "it is larger than this proxy filters");
+        case BODY_CROWDED: /* of clients' bodies only */
+        case BODY_NO_MEMORY:
+            return exchange_bad_answer(exchange, "too many answers are being filtered just now");
+        }
+        if (fills == FILLS_PER_STEP)
+            return PHASE_YIELD;
+        enum stream_status status = stream_fill(exchange->upstream);
+        if (status == STREAM_AGAIN)
+            return PHASE_WAIT;
+        if (status != STREAM_OK)
+            return exchange_bad_answer(exchange, "it ends in its middle");
+    }
+}
+
+/* ---- outside --------------------------------------------------------------------------------- */
+
+static bool is_encoded(const struct http_head *head)
+{
+    for (size_t i = 0; i < head->field_count; i++)
+        if (str_ieq(head->fields[i].name, STR("Content-Encoding")) &&
+            !str_ieq(head->fields[i].value, STR("identity")))
+            return true;
+    return false;
+}
+
+enum phase respond_filter_begin(struct exchange *exchange, struct http_response *http,
+                                size_t length)
+{
+    struct respond_filter *kept = exchange->filter;
+    if (is_encoded(&http->head))
+        return exchange_bad_answer(exchange, "it is compressed, which nobody asked for");
+    if (!filter_hide_open(&kept->filter, &kept->how, &kept->hide, exchange->route->op,
+                          http->content_type))
+        return exchange_bad_answer(exchange, "no table says what is hidden in it");
+    kept->filter.sink = send_piece;
+    kept->filter.sink_arg = exchange;
+    kept->runs = true;
+    return kept->filter.shape == FILTER_WHOLE ? begin_whole(exchange, http, length)
+                                              : begin_stream(exchange, http, length);
+}
+
+enum phase respond_filter_step(struct exchange *exchange)
+{
+    return exchange->filter->filter.shape == FILTER_WHOLE ? step_whole(exchange)
+                                                          : step_stream(exchange);
+}

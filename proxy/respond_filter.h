@@ -1,0 +1,21 @@
+/* Answers that a client must not see whole: what is hidden from him is left out on the way. See
+   filter.h for how, and include/hide.h for what. */
+#ifndef PROXY_RESPOND_FILTER_H
+#define PROXY_RESPOND_FILTER_H
+
+#include "exchange.h"
+
+/* The request is let through: keeps what its answer will be filtered by, when there is anything to
+   hide in it. request: as it is sent on. False: no memory; the request must not go on. */
+bool respond_filter_keep(struct exchange *exchange, const struct request *request);
+/* The answer's head has come, of length bytes, pending upstream; its status is 200. Returns the
+   phase that follows. */
+enum phase respond_filter_begin(struct exchange *exchange, struct http_response *http,
+                                size_t length);
+/* Has it begun? Then the step below goes on with the answer, up to its end. */
+bool respond_filter_runs(const struct exchange *exchange);
+enum phase respond_filter_step(struct exchange *exchange);
+/* Frees what was kept. Safe without any. */
+void respond_filter_drop(struct exchange *exchange);
+
+#endif
