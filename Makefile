@@ -172,7 +172,7 @@ libs: $(LIBPOLICY) $(LIBPROXY) $(LLHTTP_OBJS)
 
 .PHONY: test check check-unit check-pure check-hardening check-docs check-proxy check-daemon clang asan analyze tidy cppcheck asan-unit asan-bin \
         format format-check fuzz-smoke fuzz-long soak unit-bins fuzz-bins
-test: ensure-deps-test ## the whole suite: what CI runs (15 to 20 minutes; installs what is missing when root)
+test: ensure-deps-test ## the whole suite: what CI runs (20 to 25 minutes; installs what is missing when root)
 	$(Q)tests/run
 check: check-unit check-pure check-hardening check-docs check-proxy ## the quick tests, about two minutes
 
@@ -234,8 +234,8 @@ check-bench: $(BIN) $(BUILD)/bench/decide $(BUILD)/bench/handshake ## the same, 
 	$(Q)$(BUILD)/bench/handshake $(BIN) certs-example/make-certs.sh 3 3
 	$(Q)python3 -B tests/bench/requests.py $(BIN) --times 50 --rounds 2
 fuzz-bins: $(FUZZ_BINS)
-FUZZ_SECONDS ?= 30
-fuzz-smoke: $(FUZZ_BINS) ## every fuzz target for half a minute
+FUZZ_SECONDS ?= 10
+fuzz-smoke: $(FUZZ_BINS) ## every fuzz target for ten seconds
 	$(Q)tests/fuzz/run $(FUZZ_SECONDS) $(FUZZ_BINS)
 fuzz-long: ## every fuzz target for ten minutes
 	$(Q)$(MAKE) --no-print-directory fuzz-smoke FUZZ_SECONDS=600

@@ -175,6 +175,14 @@ static bool learn_name(struct check *check, const struct found *found)
     return false;
 }
 
+/* Fewer digits than docker shows could stand for an image that comes a moment later. */
+static bool id_is_short(struct str id)
+{
+    enum { SHOWN_DIGITS = 12 };
+    size_t colon = str_find(id, ':');
+    return (colon < id.n ? id.n - colon - 1 : id.n) < SHOWN_DIGITS;
+}
+
 /* Nobody can put content under a name that `import` does not allow, so the names that the daemon
    has for an ID tell where it came from. */
 static enum finding judge_id(struct check *check, struct str id)
@@ -182,6 +190,13 @@ static enum finding judge_id(struct check *check, struct str id)
     struct found found;
     if (!images_restrict(check->role))
         return FINDING_PASS;
+    if (id_is_short(id)) {
+        SHOWN(digits, id);
+        return refuse_with(check, KEY_IMAGES_ALLOW, id, NULL,
+                           "names an image by \"%s\", which may be the beginning of several IDs; "
+                           "use its name, or 12 digits at least",
+                           digits);
+    }
     switch (check_look(check, FACT_IMAGE, id, &found)) {
     case LOOK_WAIT:
         return FINDING_PASS;

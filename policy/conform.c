@@ -4,8 +4,6 @@
 #include "checks.h"
 #include "existing.h"
 
-enum { PARTS_MAX = 4096 /* pieces of the body: members of HostConfig and networks */ };
-
 static const struct route as_create = {
     .op = OP_ContainerCreate, .method = "POST", .path = "/containers/create", .body = BODY_JSON};
 
@@ -13,16 +11,31 @@ static const struct route as_create = {
 
 struct pieces {
     struct str *items;
-    size_t count;
-    bool failed;
+    size_t count, cap;
+    bool failed; /* more than were counted: then nothing is judged by a part */
 };
 
 static void put(struct pieces *pieces, struct str piece)
 {
-    if (pieces->count == PARTS_MAX)
+    if (pieces->count == pieces->cap)
         pieces->failed = true;
     else
         pieces->items[pieces->count++] = piece;
+}
+
+static size_t members_of(const struct json_node *object)
+{
+    return object ? object->count : 0;
+}
+
+/* A member is at most three pieces, and the objects around them are a few. */
+static size_t count_pieces(const struct check *check, const struct found *found)
+{
+    enum { EACH = 3, AROUND = 8 };
+    return AROUND +
+           EACH * (members_of(fact_at(found, "Config")) + members_of(fact_at(found, "HostConfig")) +
+                   members_of(fact_at(found, "NetworkSettings.Networks")) +
+                   members_of(check->update ? check->update->nodes : NULL));
 }
 
 static struct str raw(const struct json *doc, uint32_t from, uint32_t to)
@@ -100,7 +113,9 @@ static void put_networks(struct pieces *pieces, const struct found *found)
 
 static struct str create_body(struct check *check, const struct found *found)
 {
-    struct pieces pieces = {.items = arena_alloc(check->arena, PARTS_MAX, sizeof(struct str))};
+    size_t cap = count_pieces(check, found);
+    struct pieces pieces = {.items = arena_alloc(check->arena, cap, sizeof(struct str)),
+                            .cap = cap};
     const struct json_node *config = fact_at(found, "Config");
     if (!pieces.items || !config || config->kind != JSON_OBJECT || !fact_at(found, "HostConfig"))
         return (struct str){NULL, 0};

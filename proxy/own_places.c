@@ -36,21 +36,24 @@ static bool in_real_folder(const char *path, char dst[PATH_MAX])
 
 /* ---- volumes ------------------------------------------------------------------------------- */
 
-/* Lines of mountinfo that speak of a volume. */
+/* Lines of mountinfo that speak of a volume, for as long as the process lives. */
 static struct {
-    char **lines;
-    size_t count;
+    struct arena arena;
+    struct mount {
+        struct mount *next;
+        struct str line;
+    } * first;
     bool read;
 } mounts;
 
-static bool keep_mount(char *line)
+static bool keep_mount(struct str line)
 {
-    char **more = realloc(mounts.lines, (mounts.count + 1) * sizeof(*more));
-    if (!more)
+    struct mount *mount = arena_alloc(&mounts.arena, 1, sizeof(*mount));
+    if (!mount)
         return false;
-    mounts.lines = more;
-    more[mounts.count] = strdup(line);
-    return more[mounts.count++] != NULL;
+    *mount = (struct mount){mounts.first, arena_copy(&mounts.arena, line)};
+    mounts.first = mount;
+    return mount->line.p != NULL;
 }
 
 /* Read once, by the main thread: from within the sandbox it cannot be read again. */
@@ -62,7 +65,7 @@ static bool read_mounts(void)
     FILE *file = mounts.read ? NULL : fopen("/proc/self/mountinfo", "re");
     mounts.read = true;
     while (file && good && getline(&line, &cap, file) > 0)
-        good = !strstr(line, "/volumes/") || keep_mount(line);
+        good = !strstr(line, "/volumes/") || keep_mount(str_of(line));
     free(line);
     if (file)
         fclose(file);
@@ -83,8 +86,8 @@ static bool tell_volumes_of(struct policy *policy, struct str path)
 static bool tell_volumes(struct policy *policy, const char *path)
 {
     bool good = tell_volumes_of(policy, str_of(path));
-    for (size_t i = 0; good && i < mounts.count; i++) {
-        char *line = strdup(mounts.lines[i]);
+    for (const struct mount *mount = mounts.first; good && mount; mount = mount->next) {
+        char *line = strdup(mount->line.p);
         struct str root;
         good = line != NULL;
         if (good && own_volume_mount(line, str_of(path), &root))

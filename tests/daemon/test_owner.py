@@ -211,8 +211,11 @@ def owner_usage_and_prunes(t):
         tenant.ok("create", "--name", name, IMAGE, "true")
         tenant.ok("volume", "create", name)
         tenant.ok("network", "create", name)
+    used = t.name()     # runs, so that no prune of another CLI's scenario takes it
+    red.run(used)
     usage = red.ok("system", "df", "-v")
-    check(mine in usage and theirs not in usage, "system df: %s", usage)
+    check(used in usage and theirs not in usage, "system df: %s", usage)
+    red.ok("rm", "-f", used)
     for kind in ("container", "network", "volume", "image"):   # others may prune just now
         t.until(kind + " prune", lambda: red.docker(kind, "prune", "-f").code == 0)
     same("mine", t.inspect(mine), None)

@@ -63,12 +63,13 @@ class Manager:
         self.socket = self.daemon.socket
         if not t.world.direct:
             self.socket = t.world.proxies.get(role, self.daemon.socket).socket
+        self.env = {"DOCKER_HOST": "unix://" + self.socket, "DOCKER_TLS_VERIFY": ""}
 
     def docker(self, *args, **more):
-        return self.t.docker(*args, DOCKER_HOST="unix://" + self.socket, seconds=30, **more)
+        return self.t.docker(*args, seconds=30, **{**self.env, **more})
 
     def ok(self, *args, **more):
-        return self.t.ok(*args, DOCKER_HOST="unix://" + self.socket, seconds=30, **more)
+        return self.t.ok(*args, seconds=30, **{**self.env, **more})
 
     def engine(self, method, target, body=None):
         """The daemon itself, past the proxy: status, decoded answer."""

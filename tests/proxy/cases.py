@@ -20,6 +20,7 @@ FORWARDED = {"host", "user-agent", "accept", "content-type", "content-length", "
              "x-registry-config", "version", "transfer-encoding", "connection"}
 HIJACK = {"upgrade", "sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol",
           "sec-websocket-extensions"}
+FIXED_MODES = ("default", "bridge", "none", "host")
 SPLIT_ALL = 300     # bytes; longer requests are split at samples
 SPLIT_SAMPLES = 40
 SPLIT_BATCH = 128   # connections at a time
@@ -113,6 +114,13 @@ def pinned_path(path):
                   lambda m: (m[1] or m[3]) + id_of(m[2] or m[4]), path, count=1)
 
 
+def pinned_mode(mode):
+    """A mode that joins a container or a network, with its ID."""
+    if mode.startswith("container:"):
+        return "container:" + id_of(mode[len("container:"):])
+    return mode if mode in FIXED_MODES else id_of(mode)
+
+
 def pins(target, document):
     """[(place, member, text that goes to the daemon there)] of a body: IDs for names, and the
     member that makes the daemon refuse a second network of a name."""
@@ -121,6 +129,12 @@ def pins(target, document):
         volumes = place.get("VolumesFrom") or []
         found += [(volumes, at, ":".join([id_of(text.split(":")[0])] + text.split(":")[1:]))
                   for at, text in enumerate(volumes)]
+        links = place.get("Links") or []
+        found += [(links, at, ":".join([id_of(text.split(":")[0])] + text.split(":")[1:]))
+                  for at, text in enumerate(links) if ":" in text]
+        found += [(place, mode, pinned_mode(place[mode]))
+                  for mode in ("NetworkMode", "PidMode", "IpcMode", "UTSMode")
+                  if str(place.get(mode) or "").startswith("container:")]
     if "/services/" in target:
         for place in (document, document.get("TaskTemplate") or {}):
             found += [(net, "Target", id_of(net["Target"])) for net in place.get("Networks") or []
@@ -158,9 +172,11 @@ def check_target(case, sent, target):
         return
     gone = set(case.row.get("dropped", []))
     wanted = [pair for pair in query_of(target) if pair[0] not in gone and pair[1]]
-    if "/commit?" in sent:
-        pin = dict(query_of(sent)).get("container")
-        wanted = [(k, pin if k == "container" and pin == id_of(v) else v) for k, v in wanted]
+    pins_of = {"container": lambda v: id_of(v)} if "/commit?" in sent else \
+              {"networkmode": pinned_mode} if "/build?" in sent else {}
+    for name, pin in pins_of.items():
+        given = dict(query_of(sent)).get(name)
+        wanted = [(k, given if k == name and given == pin(v) else v) for k, v in wanted]
     got = [pair for pair in query_of(sent) if pair[1]]
     equal(got, [pair for pair in wanted], "query that was sent on")
     if "sent" in case.row:
