@@ -153,7 +153,8 @@ static const struct {
     {CREATE, "{\"Image\":\"nginx\",\"Unheard\":1}", "*", "unknown_fields"},
     {CREATE, WITH("\"Binds\":[\"../a:/a\"]"), "*", "neither an absolute path"},
     {"/images/create?fromImage=localhost:5000/a&tag=1", NULL, "{\"images.allow\":[\"localhost:5000/a\"]}", ""},
-    {"/build?t=a", NULL, "*", ""},
+    {"/build?t=app", NULL, "*", ""},
+    {"/build?t=a", NULL, "*", "the beginning of several IDs"},
     {"/containers/x/start", NULL, "{}", ""},
 };
 // clang-format on
