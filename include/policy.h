@@ -405,6 +405,10 @@ enum {
     USES_TEXT_MAX = 6 << 10 /* bytes of all of them in an audit line */
 };
 
+/* Behind a registry in images.allow: an entry that no image's name matches, so that the registry may
+   be asked (login, search) and nothing more. */
+#define USE_REGISTRY_ONLY "/-asked-only"
+
 /* One thing that a role must open for a request. */
 struct use {
     const char *key;  /* static: "containers.cap_add", "open", "archive" */
@@ -440,8 +444,12 @@ bool policy_names_path(struct str path);
    what is no entry. */
 size_t policy_entry_uses(const char *path, const struct json *doc, const struct json_node *entry,
                          const struct use *uses, size_t count);
-/* Could a policy hold the use: is the key one of those above, and its value an entry of that? */
+/* Could a policy hold the use: is the key one of those above, and its value an entry of that, which
+   opens nothing else? */
 bool policy_use_valid(const struct use *use);
+/* Does the role open the use? That is what its constraints say of the value; what a decision looks
+   at beside (files of the host, other objects) is not known here. */
+bool role_opens_use(const struct role *role, const struct use *use);
 /* Is it an IP address, or a range of them? */
 bool policy_address_valid(struct str text);
 /* Does an entry of `allow` name the operation: by its name, a class, or a glob? */

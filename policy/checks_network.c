@@ -182,13 +182,6 @@ struct wanted_ports {
     char proto; /* 0: any */
 };
 
-static bool ip_is_any(const uint8_t ip[16])
-{
-    static const uint8_t any6[16] = {0};
-    static const uint8_t any4[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0};
-    return memcmp(ip, any6, sizeof(any6)) == 0 || memcmp(ip, any4, sizeof(any4)) == 0;
-}
-
 static bool ports_allowed(const struct check *check, const struct wanted_ports *wanted)
 {
     const struct constraint *ports = check_key(check, KEY_PORTS);

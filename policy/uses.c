@@ -73,14 +73,31 @@ static void close_role(struct role *role, const struct own *own)
 
 /* ---- entries --------------------------------------------------------------------------------- */
 
-/* The value as an entry that matches it: what would be a wildcard stands for one byte. */
-static struct str plain_entry(struct arena *arena, struct str value)
+/* The same rule of device numbers with '?' for '*': as an entry it matches that one, and those for
+   one device of a digit, which are less. */
+static struct str devices_entry(struct arena *arena, struct str value)
 {
     struct str copy = arena_copy(arena, value);
     char *p = (char *)copy.p; /* our own copy */
     for (size_t i = 0; p && i < copy.n; i++)
         p[i] = p[i] == '*' ? '?' : p[i];
     return copy;
+}
+
+/* Entries have no escapes: one with a wildcard opens more than the value that was seen. */
+static bool is_literal(struct str value)
+{
+    return str_find(value, '*') == value.n && str_find(value, '?') == value.n;
+}
+
+bool use_is_literal(enum key key, struct str value)
+{
+    struct str site = STR("/**");
+    if (key == KEY_DEVICE_CGROUP_RULES)
+        return str_find(value, '*') == value.n;
+    if (key == KEY_BUILDS_REMOTE && str_ends(value, site))
+        value = str_head(value, value.n - site.n);
+    return is_literal(value);
 }
 
 /* Parses the entry's text as the loader would; false: no list could hold it. */
@@ -186,17 +203,35 @@ static bool add_entry(struct learning *learning, enum key key, struct str text, 
 
 static bool note_entry(struct learning *learning, enum key key, struct str value, bool read_only)
 {
-    return add_entry(learning, key, plain_entry(learning->arena, value), read_only);
+    if (key == KEY_DEVICE_CGROUP_RULES)
+        return add_entry(learning, key, devices_entry(learning->arena, value), read_only);
+    if (is_literal(value))
+        return add_entry(learning, key, arena_copy(learning->arena, value), read_only);
+    snprintf(learning->uses->lack, sizeof(learning->uses->lack),
+             "it names a value of %s with '*' or '?', which an entry cannot write out",
+             key_path(key));
+    return false;
+}
+
+/* Both parts as one entry, of which the first is plain. */
+static bool note_below(struct check *check, enum key key, struct str plain, struct str behind)
+{
+    struct learning *learning = check->learning;
+    if (!learning || !is_literal(plain))
+        return false;
+    const struct str parts[] = {plain, behind};
+    struct str text = arena_join(learning->arena, parts, ARRAY_LEN(parts));
+    return add_entry(learning, key, text, false);
 }
 
 bool learning_registry(struct check *check, struct str registry)
 {
-    struct learning *learning = check->learning;
-    if (!learning)
-        return false;
-    const struct str parts[] = {plain_entry(learning->arena, registry), STR("/**")};
-    struct str text = arena_join(learning->arena, parts, ARRAY_LEN(parts));
-    return add_entry(learning, KEY_IMAGES_ALLOW, text, false);
+    return note_below(check, KEY_IMAGES_ALLOW, registry, STR(USE_REGISTRY_ONLY));
+}
+
+bool learning_site(struct check *check, struct str site)
+{
+    return note_below(check, KEY_BUILDS_REMOTE, site, STR("/**"));
 }
 
 bool learning_note(struct check *check, enum key key, struct str value)

@@ -21,8 +21,14 @@ struct learning {
 bool learning_note(struct check *check, enum key key, struct str value);
 /* The same by the text that says what would allow it. */
 bool learning_apply(struct check *check, const char *allow_with);
-/* The same for a registry that the daemon talks to: all of it in images.allow. */
+/* The same for a registry that the daemon talks to: an entry of images.allow that names it and none
+   of its images. */
 bool learning_registry(struct check *check, struct str registry);
+/* The same for a site that contexts of builds come from: all of it, since what stands behind it may
+   be a secret. */
+bool learning_site(struct check *check, struct str site);
+/* Does an entry that is this value open just what was seen? */
+bool use_is_literal(enum key key, struct str value);
 /* The same for one entry of `open`. */
 bool learning_open(struct check *check, enum operation op, char separator, const char *path);
 

@@ -1,7 +1,8 @@
-/* What entries of a policy open of what requests have used; for `report`. Entries are read by the
-   loader itself, so that they mean what they mean there. */
+/* What entries of a policy open of what requests have used; for `report` and `test`. Entries are
+   read by the loader itself, so that they mean what they mean there. */
 #include "checks.h"
 #include "load.h"
+#include "uses.h"
 
 bool policy_names_path(struct str path)
 {
@@ -10,7 +11,8 @@ bool policy_names_path(struct str path)
 
 static bool range_holds(const struct port_range *outer, const struct port_range *inner)
 {
-    return (outer->any_ip || (!inner->any_ip && memcmp(outer->ip, inner->ip, 16) == 0)) &&
+    return (outer->any_ip || ip_is_any(outer->ip) ||
+            (!inner->any_ip && memcmp(outer->ip, inner->ip, 16) == 0)) &&
            (outer->proto == 0 || outer->proto == inner->proto) && inner->first >= outer->first &&
            inner->last <= outer->last;
 }
@@ -83,7 +85,7 @@ bool policy_use_valid(const struct use *use)
                 (key_find(use->key, &key) && (key_rows[key].shapes & SHAPE_BOOL));
     else if (key_find(use->key, &key))
         valid = policy_learns(use->key, &shape) && shape == USE_LIST &&
-                load_entry(&loader, key, &node, &read);
+                use_is_literal(key, use->value) && load_entry(&loader, key, &node, &read);
     err_list_free(&errors);
     arena_free(&arena);
     return valid && loader.error_count == 0;
@@ -100,4 +102,74 @@ bool policy_allow_holds(struct str entry, enum operation op)
     if (str_starts(entry, STR("@")))
         return str_is(entry, class_name(operation_class(op)));
     return glob_match(entry, str_of(operation_name(op)));
+}
+
+/* ---- a role ---------------------------------------------------------------------------------- */
+
+static struct str registry_of(struct str image)
+{
+    return str_head(image, str_find(image, '/'));
+}
+
+/* Is the registry of this entry named by one of the list? */
+static bool registry_named(const struct entries *allow, struct str asked)
+{
+    for (size_t i = 0; i < allow->count; i++)
+        if (glob_match(registry_of(allow->items[i].text), registry_of(asked)))
+            return true;
+    return false;
+}
+
+/* What no glob opens: the part of the value that an entry must begin with as it stands. */
+static struct str written_part(enum key key, struct str value)
+{
+    if (key == KEY_BINDS && path_is_vital(value))
+        return value;
+    if (key == KEY_IMAGES_ALLOW && image_registry_by_address(registry_of(value)))
+        return registry_of(value);
+    return (struct str){NULL, 0};
+}
+
+static bool list_opens(const struct role *role, enum key key, const struct use *use)
+{
+    const struct constraint *constraint = &role->keys[key];
+    struct str written = role->unrestricted ? STR("") : written_part(key, use->value);
+    if (entries_match(&constraint->deny, use->value, true, NULL) ||
+        (key == KEY_IMAGES_ALLOW &&
+         entries_match(&role->keys[KEY_IMAGES_DENY].allow, use->value, true, NULL)))
+        return false;
+    if (constraint->any && written.n == 0)
+        return true;
+    for (size_t i = 0; i < constraint->allow.count; i++) {
+        const struct entry *entry = &constraint->allow.items[i];
+        if (str_starts(entry->text, written) && entry_opens(key, entry, use))
+            return true;
+    }
+    return key == KEY_IMAGES_ALLOW && str_ends(use->value, STR(USE_REGISTRY_ONLY)) &&
+           registry_named(&constraint->allow, use->value);
+}
+
+bool role_opens_use(const struct role *role, const struct use *use)
+{
+    enum key key;
+    if (strcmp(use->key, "archive") == 0)
+        return role->archive == ARCHIVE_ALWAYS;
+    if (strcmp(use->key, "open") == 0) {
+        bool open = role->unrestricted;
+        for (size_t i = 0; i < role->open_count; i++)
+            open |= str_eq(role->open[i], use->value);
+        return open;
+    }
+    if (!key_find(use->key, &key))
+        return false;
+    /* Safe log options were noted with their values: they pass by name, or without the key. */
+    if (key == KEY_LOG_OPTIONS && str_find(use->value, '=') < use->value.n) {
+        struct use name = {.key = use->key};
+        name.value = str_head(use->value, str_find(use->value, '='));
+        if (!role->keys[key].set || list_opens(role, key, &name))
+            return true;
+    }
+    if (key == KEY_BUILDS_UNCONSTRAINED && builds_get_round(role) == KEY_COUNT)
+        return true;
+    return use->value.p ? list_opens(role, key, use) : role->keys[key].any;
 }

@@ -24,9 +24,13 @@ static enum operation operation_of(struct str name)
 static void read_peer(const struct json *doc, const struct json_node *peer, struct audit_entry *out)
 {
     const struct json_node *uid = json_get(doc, peer, STR("uid"));
+    const struct json_node *gid = json_get(doc, peer, STR("gid"));
     out->has_uid = uid && json_int(uid, &out->uid) && out->uid >= 0 && out->uid <= UINT32_MAX;
+    if (!gid || !json_int(gid, &out->gid) || out->gid < 0 || out->gid > UINT32_MAX)
+        out->gid = UINT32_MAX; /* nobody's */
     out->address = text_of(doc, peer, "address");
     out->cert_cn = text_of(doc, peer, "cert_cn");
+    out->cert_spki = text_of(doc, peer, "cert_spki");
     out->container_name = text_of(doc, peer, "container_name");
     out->compose_project = text_of(doc, peer, "compose_project");
     out->compose_service = text_of(doc, peer, "compose_service");
@@ -149,6 +153,7 @@ static void take_line(struct reader *reader, struct str line, bool whole)
     switch (audit_entry_read(line, &reader->arena, &entry)) {
     case AUDIT_LINE_REQUEST:
         reader->reading->requests++;
+        entry.line = reader->reading->lines;
         reader->take(reader->arg, &entry);
         break;
     case AUDIT_LINE_OTHER:
@@ -198,6 +203,15 @@ static bool read_lines(struct reader *reader)
             take_line(reader, (struct str){reader->buffer, reader->length}, false);
         return ferror(reader->file) == 0;
     }
+}
+
+void audit_reading_tell(const char *path, const struct audit_reading *reading)
+{
+    if (reading->torn)
+        fprintf(stderr, "sockwarden: %s: the last line is not whole, and left out\n", path);
+    if (reading->bad)
+        fprintf(stderr, "sockwarden: %s: %llu of %llu lines are none of an audit log\n", path,
+                (unsigned long long)reading->bad, (unsigned long long)reading->lines);
 }
 
 bool audit_file_read(const char *path, void (*take)(void *arg, const struct audit_entry *entry),

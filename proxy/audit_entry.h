@@ -14,9 +14,10 @@ struct audit_entry {
     enum operation op; /* OP_COUNT: of none that this version knows */
     bool allow, would_deny;
     struct str time, client, role, listener, reason, field, rule;
+    uint64_t line; /* of its file, from 1 */
     bool has_uid;
-    int64_t uid;
-    struct str address, cert_cn, container_name, compose_project, compose_service;
+    int64_t uid, gid;
+    struct str address, cert_cn, cert_spki, container_name, compose_project, compose_service;
     struct json doc;
     const struct json_node *uses; /* an object, or NULL */
     struct str uses_lack;
@@ -24,7 +25,7 @@ struct audit_entry {
 
 enum audit_line {
     AUDIT_LINE_REQUEST, /* out is filled */
-    AUDIT_LINE_OTHER,   /* an audit line of another record: refused, end */
+    AUDIT_LINE_OTHER,   /* an audit line of another record: refused, end, lost, torn */
     AUDIT_LINE_BAD      /* none */
 };
 
@@ -42,6 +43,9 @@ struct audit_reading {
     uint64_t lines, requests, bad;
     bool torn; /* a last line without its end was left out */
 };
+
+/* Says on standard error what of the file was left out. */
+void audit_reading_tell(const char *path, const struct audit_reading *reading);
 
 /* Calls take for each decided request of a file, "-" for standard input. The first lines that are
    none of an audit log are told on standard error. False: it cannot be read; err says why. */

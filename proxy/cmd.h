@@ -21,6 +21,9 @@ int cmd_routes(int argc, char **argv);
 int cmd_roles(int argc, char **argv);
 int cmd_healthcheck(int argc, char **argv);
 
+/* `test --policy`: would the policy pass what is allowed in audit logs? */
+int test_logs(const char *file, bool verbose, char **paths, int count);
+
 struct learned;
 /* Reads audit logs; what is wrong with them goes to standard error. False: one cannot be read. */
 bool learn_read_all(struct learned *learned, char **paths, int count);

@@ -8,15 +8,6 @@
 
 enum { SHOWN_MAX = 20 };
 
-static void tell_reading(const char *path, const struct audit_reading *reading)
-{
-    if (reading->torn)
-        fprintf(stderr, "sockwarden: %s: the last line is not whole, and left out\n", path);
-    if (reading->bad)
-        fprintf(stderr, "sockwarden: %s: %llu of %llu lines are none of an audit log\n", path,
-                (unsigned long long)reading->bad, (unsigned long long)reading->lines);
-}
-
 bool learn_read_all(struct learned *learned, char **paths, int count)
 {
     for (int i = 0; i < count; i++) {
@@ -26,7 +17,7 @@ bool learn_read_all(struct learned *learned, char **paths, int count)
             cmd_fail(EXIT_FAILED, "%s", err.text);
             return false;
         }
-        tell_reading(paths[i], &reading);
+        audit_reading_tell(paths[i], &reading);
     }
     if (learned->left_out)
         fprintf(
@@ -45,10 +36,11 @@ static void tell_gaps(const struct learned *learned)
         const struct learn_reason *reason = &learned->reasons[i];
         if (reason->kind != LEARN_LACK || ++shown > SHOWN_MAX)
             continue;
+        char text[REASON_MAX];
         fprintf(stderr,
-                "sockwarden: %llu requests of %s may be refused by the policy all the same: %.*s\n",
+                "sockwarden: %llu requests of %s may be refused by the policy all the same: %s\n",
                 (unsigned long long)reason->count, operation_name(reason->op),
-                STR_ARG(reason->text));
+                text_shorten(text, sizeof(text), reason->text));
     }
     if (shown > SHOWN_MAX)
         fprintf(stderr, "sockwarden: and %zu more such reasons\n", shown - SHOWN_MAX);

@@ -57,8 +57,11 @@ static const struct {
     {"test",
      "A case that fails is one line, FILE:LINE: NAME: expected ..., got ...; the last line is\n"
      "N passed, N failed. sockwarden(8), CASE FILES, describes the format.\n"
+     "With --policy the files are audit logs, - is standard input, and each request that they let\n"
+     "through is a case: the policy must allow what its line tells.\n"
      "\n"
      "Options\n"
+     "  --policy FILE       would this policy let through what the audit logs hold?\n"
      "  -v, --verbose       a line for each case that passes, too\n"
      "\n"
      "Exit status\n"
@@ -67,7 +70,8 @@ static const struct {
      "  2  usage\n"
      "\n"
      "Example\n"
-     "  sockwarden test cases/*.json\n"},
+     "  sockwarden test cases/*.json\n"
+     "  sockwarden test --policy policy.json audit.jsonl\n"},
     {"learn",
      "Writes a policy on standard output that allows just the requests that the audit logs hold: the\n"
      "allowed ones, and with --mode audit those that would have been denied. Each client gets a role.\n"

@@ -37,18 +37,27 @@ static bool keep(struct learned *learned, struct str text, struct str *out)
 
 /* ---- who ------------------------------------------------------------------------------------- */
 
+/* Values of `match` are globs without escapes, and a long one is cut in the log: those of clients
+   who choose them (labels) could stand for others. */
+static bool is_telling(struct str value)
+{
+    enum { CUT = 256 };
+    return value.n > 0 && value.n < CUT && str_find(value, '*') == value.n &&
+           str_find(value, '?') == value.n;
+}
+
 static struct learn_who who_of(const struct audit_entry *entry, char digits[24])
 {
     struct learn_who who = {.trait = LEARN_LISTENER, .listener = entry->listener};
     size_t at = 24;
-    if (entry->cert_cn.n) {
+    if (is_telling(entry->cert_cn)) {
         who.trait = LEARN_CERT_CN;
         who.value = entry->cert_cn;
-    } else if (entry->compose_service.n && entry->compose_project.n) {
+    } else if (is_telling(entry->compose_service) && is_telling(entry->compose_project)) {
         who.trait = LEARN_COMPOSE;
         who.value = entry->compose_service;
         who.more = entry->compose_project;
-    } else if (entry->container_name.n) {
+    } else if (is_telling(entry->container_name)) {
         who.trait = LEARN_CONTAINER;
         who.value = entry->container_name;
     } else if (entry->has_uid) {
@@ -219,15 +228,17 @@ static bool reason_count(struct learned *learned, enum learn_kind kind, size_t r
 
 static bool take_times(struct learned *learned, struct learn_role *role, struct str time)
 {
-    bool ok = true;
     enum { TIME_MAX = 40 };
     if (!time.p || time.n > TIME_MAX)
         return true;
     if (!role->first.p)
-        ok = keep(learned, time, &role->first) && keep(learned, time, &role->last);
-    else if (role->last.n == time.n) /* in place: every line has a time of this length */
+        return keep(learned, time, &role->first) && keep(learned, time, &role->last);
+    /* In place: every line has a time of this length. The parts of a log come in any order. */
+    if (role->last.n == time.n && memcmp(time.p, role->last.p, time.n) > 0)
         memcpy((char *)(uintptr_t)role->last.p, time.p, time.n);
-    return ok;
+    if (role->first.n == time.n && memcmp(time.p, role->first.p, time.n) < 0)
+        memcpy((char *)(uintptr_t)role->first.p, time.p, time.n);
+    return true;
 }
 
 static bool take_allowed(struct learned *learned, struct learn_role *role,

@@ -89,19 +89,14 @@ static bool is_first(const struct learned *learned, size_t at)
     return true;
 }
 
-/* As a glob that matches it: what would be a wildcard stands for one byte. */
 static void write_value(struct json_out *out, const struct learn_who *who, struct str text)
 {
-    char glob[512];
-    size_t n = text.n < sizeof(glob) ? text.n : sizeof(glob);
-    for (size_t i = 0; i < n; i++)
-        glob[i] = text.p[i] == '*' ? '?' : text.p[i];
     if (who->trait == LEARN_UID) {
         int64_t uid = 0;
         str_to_int(text, &uid);
         json_out_int(out, uid);
     } else {
-        json_out_str(out, (struct str){glob, n});
+        json_out_str(out, text);
     }
 }
 

@@ -173,14 +173,15 @@ static void write_bind_of(struct used *used, size_t i, struct json_out *out)
 
 /* ---- keys ------------------------------------------------------------------------------------ */
 
-/* All of a registry was asked for by a login alone: images of it say more. */
+/* A registry was asked by a login or a search: images of it name it, too. */
 static bool registry_is_known(const struct used *used, struct str value)
 {
-    if (!str_ends(value, STR("/**")))
+    struct str behind = STR(USE_REGISTRY_ONLY);
+    if (!str_ends(value, behind))
         return false;
     for (size_t i = 0; i < used->count; i++)
         if (is_key(used->items[i], "images.allow") && !str_eq(used->items[i]->use.value, value) &&
-            str_starts(used->items[i]->use.value, str_head(value, value.n - 2)))
+            str_starts(used->items[i]->use.value, str_head(value, value.n - behind.n + 1)))
             return true;
     return false;
 }
@@ -219,7 +220,10 @@ static void tell_key(const struct used *used, const char *key, struct told *told
         if (!is_key(use, key) || strcmp(name, "binds") == 0)
             continue;
         learn_tell(told, "%s%s%s%s: %llu %s", told->n ? "; " : "", name,
-                   use->use.value.n ? " " : "", text_shorten(shown, sizeof(shown), use->use.value),
+                   use->use.value.p ? " " : "",
+                   use->use.value.n   ? text_shorten(shown, sizeof(shown), use->use.value)
+                   : use->use.value.p ? "unset"
+                                      : "",
                    (unsigned long long)use->count, learn_times(use->count));
     }
 }
@@ -342,6 +346,12 @@ static void write_open(struct used *used, struct json_out *out)
     }
 }
 
+/* "2026-01-01T00:00" of a whole time. */
+static struct str to_minute(struct str time)
+{
+    return str_head(time, sizeof("2026-01-01T00:00") - 1);
+}
+
 static void write_role(struct learned *learned, size_t index, struct str name, struct json_out *out)
 {
     const struct learn_role *role = &learned->roles[index];
@@ -354,7 +364,8 @@ static void write_role(struct learned *learned, size_t index, struct str name, s
     json_out_key(out, key);
     json_out_open(out, '{');
     learn_tell(&told, "Learnt from %llu %s, %.*s to %.*s", (unsigned long long)role->requests,
-               learn_times(role->requests), STR_ARG(role->first), STR_ARG(role->last));
+               learn_times(role->requests), STR_ARG(to_minute(role->first)),
+               STR_ARG(to_minute(role->last)));
     if (role->would_deny)
         learn_tell(&told, "; the policy of that time would have refused %llu of them",
                    (unsigned long long)role->would_deny);

@@ -1,5 +1,5 @@
-/* JSON for people who will go on writing it: two blanks a level, and on one line what fits there.
- */
+/* JSON for people who will go on writing it: two blanks a level, on one line what fits there, and
+   lists of texts in full lines. */
 #include "learn.h"
 
 enum { WIDTH = 100, STEP = 2 };
@@ -52,6 +52,35 @@ static void print_lines(const struct printer *printer, const struct json_node *n
     fprintf(printer->file, "\n%*s", indent, "");
 }
 
+static bool holds_trees(const struct json *doc, const struct json_node *node)
+{
+    for (const struct json_node *n = json_child(doc, node); n; n = json_next(doc, n))
+        if (is_tree(n))
+            return true;
+    return false;
+}
+
+/* As many on a line as fit. */
+static void print_filled(const struct printer *printer, const struct json_node *node, int indent)
+{
+    size_t column = 0;
+    for (const struct json_node *n = json_child(printer->doc, node); n;
+         n = json_next(printer->doc, n)) {
+        size_t width = width_of(printer->doc, n) + 2; /* with its comma and a blank */
+        if (column == 0 || column + width > WIDTH) {
+            fprintf(printer->file, "\n%*s", indent + STEP, "");
+            column = (size_t)(indent + STEP);
+        } else {
+            fputc(' ', printer->file);
+        }
+        column += width;
+        print_node(printer, n, 0, 0);
+        if (json_next(printer->doc, n))
+            fputc(',', printer->file);
+    }
+    fprintf(printer->file, "\n%*s", indent, "");
+}
+
 static void print_line(const struct printer *printer, const struct json_node *node)
 {
     const char *pad = node->kind == JSON_OBJECT ? " " : "";
@@ -78,6 +107,8 @@ static void print_node(const struct printer *printer, const struct json_node *no
     fputc(object ? '{' : '[', printer->file);
     if (node->count > 0 && (size_t)column + width_of(printer->doc, node) <= WIDTH)
         print_line(printer, node);
+    else if (!object && node->count > 0 && !holds_trees(printer->doc, node))
+        print_filled(printer, node, indent);
     else if (node->count > 0)
         print_lines(printer, node, indent);
     fputc(object ? '}' : ']', printer->file);

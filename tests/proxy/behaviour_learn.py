@@ -305,8 +305,10 @@ def learn_then_replay():
         equal(role["containers"]["cap_add"], ["NET_ADMIN", "SYS_TIME"], "cap_add")
         equal(role["images"]["allow"],
               ["docker.io/library/nginx", "docker.io/team/built", "ghcr.io/team/tool",
-               "localhost:5000/team/app", "private.example.com/**", "registry.example.com/ci/app"],
+               "localhost:5000/team/app", "private.example.com/-asked-only", "registry.example.com/ci/app"],
               "images")
+        tested = run_bin("test", "--policy", path, env.audit_path)
+        equal((tested.returncode, tested.stdout), (0, "12 passed, 0 failed\n"), "test")
         with Learned(path) as served:
             served.fake.facts = FACTS
             for row in ROWS:
@@ -369,12 +371,22 @@ def told_apart():
              ({"uid": 0, "container_name": "box"}, {"container_name": "box"}),
              ({"uid": 0, "container_name": "p-web-1", "compose_project": "p",
                "compose_service": "web"}, {"compose_service": "web", "compose_project": "p"}),
-             ({"address": "10.0.0.2", "cert_cn": "*.example.com"}, {"cert_cn": "?.example.com"})]
+             ({"address": "10.0.0.2", "cert_cn": "ci.example.com"}, {"cert_cn": "ci.example.com"})]
     with Env(start=False, daemon=False) as env:
         _, policy, _ = learn_text(env, "".join(line(peer) for peer, _ in peers))
         equal([entry["match"] for entry in policy["clients"]],
               [match for _, match in reversed(peers)], "matches")
         equal(len({entry["role"] for entry in policy["clients"]}), 5, "roles")
+        for peer, match in (
+                ({"uid": 0, "container_name": "box", "compose_project": "p",
+                  "compose_service": "w?b"}, {"container_name": "box"}),
+                ({"uid": 0, "container_name": "box", "compose_project": "*",
+                  "compose_service": "web"}, {"container_name": "box"}),
+                ({"uid": 0, "container_name": "box", "compose_project": "p" * 256,
+                  "compose_service": "web"}, {"container_name": "box"}),
+                ({"address": "10.0.0.2", "cert_cn": "*.example.com"}, {"address": "10.0.0.2"})):
+            _, policy, _ = learn_text(env, line(peer))
+            equal([entry["match"] for entry in policy["clients"]], [match], f"match of {peer}")
         text = line({"uid": 1}, client="default") + line({"uid": 2}, client="default")
         _, policy, _ = learn_text(env, text)
         equal(list(policy["roles"]), ["client"], "one client of a log is one role, not the default")
@@ -428,7 +440,8 @@ def folders():
 def logs_of_all_kinds():
     """a torn last line, lines of others and chained lines are read over, and said"""
     good = line({"uid": 1}, prev="0" * 64, hash="1" * 64)
-    end = json.dumps({"record": "end", "operation": "ExecStart"}) + "\n"
+    end = "".join(json.dumps({"record": name, "operation": "ExecStart", "decision": "allow"}) + "\n"
+                  for name in ("end", "lost", "torn", "refused"))
     rows = [
         (good + good[:40], 0, "the last line is not whole"),
         (good + good.rstrip("\n"), 0, "learnt from 2 requests"),
@@ -452,6 +465,131 @@ def logs_of_all_kinds():
         equal(run_bin("learn", path + "-none").returncode, 1, "no file")
         equal(run_bin("learn").returncode, 2, "no argument")
         equal(run_bin("learn", "--x", path).returncode, 2, "an option")
+
+
+@suite.test
+def parts_in_any_order():
+    """the parts of a rotated log, newest first as a shell lists them, tell from when to when"""
+    with Env(start=False, daemon=False) as env:
+        text = "".join(line({"uid": 1}, time=f"2026-01-0{day}T10:00:00.000000Z")
+                       for day in (3, 4, 1, 2))
+        _, policy, _ = learn_text(env, text)
+        check("2026-01-01T10:00 to 2026-01-04T10:00;" in policy["roles"]["uid-1"]["description"],
+              policy["roles"])
+
+
+HOSTILE = [
+    ("/v1.44/containers/create?name=x", host(Binds=["/srv/**:/a"])),
+    ("/v1.44/containers/create?name=x", host(Binds=["/srv/????:/a:ro"])),
+    ("/v1.44/containers/create?name=x", host(Mounts=[{"Type": "bind", "Source": "/*",
+                                                      "Target": "/a"}])),
+    ("/v1.44/containers/create?name=x", host(Mounts=[{"Type": "volume", "Source": "**",
+                                                      "Target": "/a"}])),
+    ("/v1.44/containers/create?name=x", host(NetworkMode="**")),
+    ("/v1.44/containers/create?name=x", host(CapAdd=["*"])),
+    ("/v1.44/containers/create?name=x", host(Runtime="r*", SecurityOpt=["seccomp=*"])),
+    ("/v1.44/containers/create?name=x", host(Sysctls={"net.*": "1"}, UsernsMode="??st")),
+    ("/v1.44/containers/create?name=x", host(Devices=[{"PathOnHost": "/dev/*",
+                                                       "PathInContainer": "/dev/x"}])),
+    ("/v1.44/containers/create?name=x", body(User="*")),
+    ("/v1.44/containers/web/exec", b'{"Cmd":["**"]}'),
+    ("/v1.44/containers/web/exec", b'{"Cmd":["ba?h"],"User":"${uid}"}'),
+    ("/v1.44/networks/create", b'{"Name":"**"}'),
+    ("/v1.44/volumes/create", b'{"Name":"*"}'),
+    ("/v1.44/auth", b'{"username":"u","password":"p","serveraddress":"evil.example.com"}'),
+    ("/v1.44/auth", b'{}'),
+    ("/v1.44/containers/create?name=%0A%7B%22record%22%3A%22request%22%7D%0A", body()),
+    ("/v1.44/containers/create?name=x", host(Binds=[
+        '/srv/a","uses":{"containers.privileged":true}}\n{"record":"request"}:/x'])),
+]
+
+
+@suite.test
+def hostile_values():
+    """globs, variables, line breaks and registries that are asked open nothing that was not seen"""
+    with audit(role="read-only") as env:
+        env.fake.facts = {"network": {"**": "network ** not found"}}
+        for row in HOSTILE:
+            with Client(env.socket) as client:
+                client.ask(*asked(row))
+        path, policy, _ = learn(env)
+        for value in texts_of(policy["roles"]):
+            check("*" not in value and "?" not in value, f"a wildcard is learnt: {value}")
+        check("privileged" not in policy["roles"][f"uid-{os.getuid()}"]["containers"], policy)
+        with Learned(path) as served:
+            for text in (host(Binds=["/srv/a:/a"]), host(Binds=["/srv/abcd:/a:ro"]),
+                         host(NetworkMode="host"), host(CapAdd=["SYS_ADMIN"]),
+                         host(Privileged=True), host(Runtime="runsc"), host(UsernsMode="host"),
+                         body(User="root"), json.dumps({"Image": "evil.example.com/a"}).encode(),
+                         json.dumps({"Image": "evil"}).encode()):
+                equal(create(served, text).status, 403, f"not seen: {text}")
+            equal(create(served, body()).status, 200, "what was seen")
+            equal(served.ask("POST", "/v1.44/auth", HOSTILE[-4][1], JSON).status, 200, "login")
+
+
+def texts_of(node):
+    """Every text of a policy but descriptions."""
+    if isinstance(node, str):
+        return [node]
+    if isinstance(node, list):
+        return [text for item in node for text in texts_of(item)]
+    if isinstance(node, dict):
+        return [text for key, item in node.items() if key != "description"
+                for text in texts_of(item)]
+    return []
+
+
+# ---- test of logs -------------------------------------------------------------------------------
+
+@suite.test
+def logs_are_tested():
+    """a policy that would refuse what a log holds is told where and why"""
+    policy = {"version": 1, "clients": [
+        {"name": "a", "match": {"uid": 1}, "role": "a"},
+        {"name": "b", "match": {"cert_cn": "ci", "listener": "unix:///a.sock"}, "role": "b"},
+        {"name": "c", "match": {"compose_service": "web", "compose_project": "p"}, "role": "b"},
+        {"name": "d", "match": {"gid": 9}, "role": "b"}],
+              "roles": {"a": {"allow": ["ContainerCreate"], "containers": {"cap_add": ["SYS_TIME"]}},
+                        "b": {"allow": ["ContainerList"]}}}
+    rows = [
+        (line({"uid": 1}, "ContainerCreate"), None),
+        (line({"uid": 1}, "ContainerCreate", uses={"containers.cap_add": ["SYS_TIME"]}), None),
+        (line({"uid": 1}, "ContainerCreate", uses={"containers.cap_add": ["SYS_ADMIN"]}),
+         'ContainerCreate: role "a" does not open containers.cap_add to "SYS_ADMIN"'),
+        (line({"uid": 1}, "ContainerCreate", uses={"containers.privileged": True}),
+         'role "a" does not open containers.privileged\n'),
+        (line({"uid": 1}, "ContainerCreate",
+              uses={"containers.binds": [{"source": "/a", "read_only": True}]}),
+         'does not open containers.binds to "/a", read-only'),
+        (line({"uid": 1}, "ContainerCreate", uses_lack="it holds a field\u001b"),
+         "may be refused: it holds a field\\x1b"),
+        (line({"uid": 1}), 'role "a" does not allow the operation'),
+        (line({"uid": 2}), 'no entry of "clients" matches who asked'),
+        (line({"uid": 2, "gid": 9}), None),
+        (line({"address": "10.0.0.1", "cert_cn": "ci"}), None),
+        (line({"uid": 2, "compose_project": "p", "compose_service": "web"}), None),
+        (line({"uid": 2, "compose_project": "p", "compose_service": "x"}), "no entry of"),
+        (line({"uid": 1}, "Unheard"), "is an operation that this version does not know"),
+        (line({"uid": 2}, decision="deny"), "0 passed, 0 failed"),
+    ]
+    with Env(start=False, daemon=False) as env:
+        path, log = os.path.join(env.dir, "policy.json"), os.path.join(env.dir, "log.jsonl")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(policy, file)
+        for text, said in rows:
+            with open(log, "w", encoding="utf-8") as file:
+                file.write(text)
+            result = run_bin("test", f"--policy={path}", "-v", log)
+            equal(result.returncode, 1 if said else 0, f"{text}: {result.stdout}{result.stderr}")
+            check((said or f"ok {log}:1: ") in result.stdout, f"{said} is not in {result.stdout}")
+        for args, code, said in (([log], 1, "log.jsonl"), (["--policy"], 2, "--policy wants a value"),
+                                 (["--policy", path], 2, "at least one file"),
+                                 (["--policy", path + "-none", log], 1, "-none"),
+                                 (["--policy", path, log + "-none"], 1, "cannot read"),
+                                 (["--x", log], 2, "no option --x")):
+            result = run_bin("test", *args)
+            equal(result.returncode, code, f"{args}: {result.stderr}")
+            check(said in result.stdout + result.stderr, f"{said} is not in {result.stderr}")
 
 
 @suite.test

@@ -79,6 +79,19 @@ static struct policy *policy_of(enum operation op, const struct uses *uses, stru
     return policy;
 }
 
+/* What a line tells of the request must pass where the request does. */
+static void opens_all(const struct policy *policy, const struct uses *uses)
+{
+    for (size_t i = 0; policy && i < uses->count; i++) {
+        const struct use *use = &uses->items[i];
+        assert_true(policy_use_valid(use));
+        if (!role_opens_use(policy_default_role(policy), use))
+            fail_msg("does not open %s of \"%.*s\"", use->key, STR_ARG(use->value));
+        if (!role_opens_use(policy_role(policy, STR("builtin:all")), use))
+            fail_msg("builtin:all does not open %s of \"%.*s\"", use->key, STR_ARG(use->value));
+    }
+}
+
 static void learn_case(const char *file, const struct json *doc)
 {
     static struct request request;
@@ -108,6 +121,7 @@ static void learn_case(const char *file, const struct json *doc)
                 print_error("%s/%.*s: \"%s\" with %.*s\n", file, STR_ARG(case_text(&row, "name")),
                             decision.reason, (int)out.len, text);
             }
+            opens_all(policy, &uses);
             policy_free(policy);
         }
     }
@@ -144,8 +158,21 @@ static const struct {
      NGINX "\"containers.cap_add\":[\"SYS_TIME\",\"ALL\"]," BESIDE, ""},
     {CREATE, WITH("\"Binds\":[\"/srv/a/:/a\",\"/srv/b:/b:ro\",\"/srv/c:/c:ro,Z\"]"),
      NGINX "\"containers.binds\":[\"/srv/a\",{\"source\":\"/srv/b\",\"read_only\":true},\"/srv/c\"]," BESIDE, ""},
-    /* What would be a wildcard stands for one byte, never for more. */
-    {CREATE, WITH("\"Binds\":[\"/srv/**:/a\"]"), NGINX "\"containers.binds\":[\"/srv/??\"]," BESIDE, ""},
+    /* Entries have no escapes: what would be a wildcard is not learnt. */
+    {CREATE, WITH("\"Binds\":[\"/srv/**:/a\"]"), "*", "'*' or '?'"},
+    {CREATE, WITH("\"Binds\":[\"/srv/?:/a:ro\"]"), "*", "containers.binds with '*' or '?'"},
+    {CREATE, WITH("\"Runtime\":\"n?\""), "*", "'*' or '?'"},
+    {CREATE, WITH("\"DeviceCgroupRules\":[\"c 13:* rmw\"]"),
+     NGINX "\"containers.device_cgroup_rules\":[\"c 13:? rmw\"]," BESIDE, ""},
+    /* A registry that is asked opens none of its images. */
+    {"/auth", "{\"serveraddress\":\"https://r.example.com/v1/\"}",
+     "{\"images.allow\":[\"r.example.com/-asked-only\"]}", ""},
+    {"/auth", "{\"serveraddress\":\"10.0.0.1:5000\"}",
+     "{\"images.allow\":[\"10.0.0.1:5000/-asked-only\"]}", ""},
+    {"/auth", "{}", "{\"images.allow\":[\"docker.io/-asked-only\"]}", ""},
+    {"/build?remote=https://u:secret@h.example/a.git%3Ftoken=x%23main", NULL,
+     "{\"builds.remote\":[\"https://h.example/**\"],\"builds.unconstrained\":true,"
+     "\"builds.network_mode\":[\"default\"]}", ""},
     {CREATE, WITH("\"PortBindings\":{\"80/tcp\":[{\"HostIp\":\"::1\",\"HostPort\":\"80-81\"}]}"),
      NGINX "\"containers.ports\":[\"[::1]:80-81/tcp\"]," BESIDE, ""},
     {CREATE, WITH("\"Cgroup\":\"container:x\""),
@@ -189,6 +216,99 @@ static void rows_are_noted(void **state)
     assert_int_equal(right, ARRAY_LEN(rows));
 }
 
+// clang-format off
+static const struct {
+    const char *role, *key, *value; /* value NULL: true */
+    bool read_only, opens;
+} openings[] = {
+    {"\"containers\":{\"binds\":[\"/srv/*\"]}", "containers.binds", "/srv/a", false, true},
+    {"\"containers\":{\"binds\":[\"/srv/*\"]}", "containers.binds", "/srv/a/b", false, false},
+    {"\"containers\":{\"binds\":[{\"source\":\"/srv/a\",\"read_only\":true}]}", "containers.binds", "/srv/a", true, true},
+    {"\"containers\":{\"binds\":[{\"source\":\"/srv/a\",\"read_only\":true}]}", "containers.binds", "/srv/a", false, false},
+    {"\"containers\":{\"binds\":true}", "containers.binds", "/srv/a", false, true},
+    {"\"containers\":{\"binds\":true}", "containers.binds", "/var/run/docker.sock", false, false},
+    {"\"containers\":{\"binds\":[\"/var/run/*\"]}", "containers.binds", "/var/run/docker.sock", false, false},
+    {"\"containers\":{\"binds\":[\"/var/run/docker.sock\"]}", "containers.binds", "/var/run/docker.sock", false, true},
+    {"\"containers\":{\"user\":{\"deny\":[\"root\"]}}", "containers.user", "root", false, false},
+    {"\"containers\":{\"user\":{\"deny\":[\"root\"]}}", "containers.user", "www", false, true},
+    {"\"containers\":{\"ports\":[\"80-90/tcp\"]}", "containers.ports", "80-81/tcp", false, true},
+    {"\"containers\":{\"ports\":[\"80-90/tcp\"]}", "containers.ports", "90-91/tcp", false, false},
+    {"\"containers\":{\"ports\":[\"127.0.0.1:80\"]}", "containers.ports", "80/tcp", false, false},
+    {"\"containers\":{\"ports\":[\"0.0.0.0:80\"]}", "containers.ports", "127.0.0.1:80/tcp", false, true},
+    {"\"containers\":{\"ports\":[\"127.0.0.1:80\"]}", "containers.ports", "127.0.0.2:80/tcp", false, false},
+    {"\"containers\":{\"privileged\":true}", "containers.privileged", NULL, false, true},
+    {"\"containers\":{\"privileged\":false}", "containers.privileged", NULL, false, false},
+    {"\"containers\":{}", "containers.log_options", "max-size=10m", false, true},
+    {"\"containers\":{}", "containers.log_options", "splunk-token", false, false},
+    {"\"containers\":{\"log_options\":[\"max-size\"]}", "containers.log_options", "max-size=10m", false, true},
+    {"\"containers\":{\"log_options\":[\"max-file\"]}", "containers.log_options", "max-size=10m", false, false},
+    {"\"containers\":{}", "containers.unheard", "a", false, false},
+    {"\"images\":{\"allow\":[\"**\"]}", "images.allow", "docker.io/library/a", false, true},
+    {"\"images\":{\"allow\":[\"**\"]}", "images.allow", "10.0.0.1:5000/a", false, false},
+    {"\"images\":{\"allow\":[\"10.0.0.1:5000/**\"]}", "images.allow", "10.0.0.1:5000/a", false, true},
+    {"\"images\":{\"allow\":[\"**\"],\"deny\":[\"docker.io/**\"]}", "images.allow", "docker.io/library/a", false, false},
+    {"\"images\":{\"allow\":[\"r.example.com/a\"]}", "images.allow", "r.example.com/-asked-only", false, true},
+    {"\"images\":{\"allow\":[\"r.example.com/a\"]}", "images.allow", "q.example.com/-asked-only", false, false},
+    {"\"images\":{\"allow\":[\"r.example.com/-asked-only\"]}", "images.allow", "r.example.com/a", false, false},
+    {"\"networks\":{\"subnets\":[\"10.0.0.0/8\"]}", "networks.subnets", "10.1.0.0/16", false, true},
+    {"\"networks\":{\"subnets\":[\"10.0.0.0/8\"]}", "networks.subnets", "11.1.0.0/16", false, false},
+    {"\"archive\":true", "archive", NULL, false, true},
+    {"\"archive\":false", "archive", NULL, false, false},
+    {"\"open\":[\"ContainerCreate:HostConfig.Cgroup\"]", "open", "ContainerCreate:HostConfig.Cgroup", false, true},
+    {"\"open\":[\"ContainerCreate:HostConfig.Cgroup\"]", "open", "ContainerCreate:HostConfig.X", false, false},
+};
+// clang-format on
+
+static void roles_open_uses(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(openings); i++) {
+        char text[512];
+        struct err_list errors = {0};
+        const struct use use = {.key = openings[i].key,
+                                .value = openings[i].value ? str_of(openings[i].value)
+                                                           : (struct str){NULL, 0},
+                                .read_only = openings[i].read_only};
+        int n =
+            snprintf(text, sizeof text, "{\"version\":1,\"roles\":{\"default\":{\"allow\":[],%s}}}",
+                     openings[i].role);
+        struct policy *policy = policy_load((struct str){text, (size_t)n}, &errors);
+        if (!policy)
+            fail_msg("%s: %s", text, errors.count ? errors.items[0].err.text : "");
+        if (role_opens_use(policy_default_role(policy), &use) != openings[i].opens)
+            fail_msg("%s %s \"%s\"", text, use.key, use.value.p ? use.value.p : "true");
+        err_list_free(&errors);
+        policy_free(policy);
+    }
+}
+
+/* What a log may claim, and no policy could hold, or would open more. */
+static void forged_uses_are_invalid(void **state)
+{
+    (void)state;
+    // clang-format off
+    static const struct { const char *key, *value; bool valid; } forged[] = {
+        {"containers.binds", "/srv/a", true}, {"containers.binds", "/**", false},
+        {"containers.binds", "/srv/?", false}, {"images.allow", "docker.io/**", false},
+        {"images.allow", "docker.io/library/a", true}, {"containers.cap_add", "*", false},
+        {"builds.remote", "https://h/**", true}, {"builds.remote", "https://*/**", false},
+        {"builds.remote", "**", false}, {"containers.device_cgroup_rules", "c 1:? rwm", true},
+        {"containers.device_cgroup_rules", "**", false}, {"containers.names", "a", false},
+        {"containers.privileged", "a", false}, {"containers.privileged", NULL, true},
+        {"containers.unheard", NULL, false}, {"archive", NULL, true}, {"archive", "a", false},
+        {"open", NULL, false}, {"open", "ContainerCreate:HostConfig.*", false},
+        {"open", "ContainerCreate:HostConfig.Cgroup", true},
+    };
+    // clang-format on
+    for (size_t i = 0; i < ARRAY_LEN(forged); i++) {
+        struct use use = {.key = forged[i].key};
+        if (forged[i].value)
+            use.value = str_of(forged[i].value);
+        if (policy_use_valid(&use) != forged[i].valid)
+            fail_msg("%s \"%s\"", use.key, forged[i].value ? forged[i].value : "true");
+    }
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -207,11 +327,15 @@ static int end(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(files) + 1];
+    struct CMUnitTest tests[ARRAY_LEN(files) + 3];
     memset(tests, 0, sizeof tests);
     for (size_t i = 0; i < ARRAY_LEN(files); i++)
         tests[i] =
             (struct CMUnitTest){files[i], replay_passes, NULL, NULL, (void *)(uintptr_t)files[i]};
     tests[ARRAY_LEN(files)] = (struct CMUnitTest){"rows", rows_are_noted, NULL, NULL, NULL};
+    tests[ARRAY_LEN(files) + 1] =
+        (struct CMUnitTest){"openings", roles_open_uses, NULL, NULL, NULL};
+    tests[ARRAY_LEN(files) + 2] =
+        (struct CMUnitTest){"forged", forged_uses_are_invalid, NULL, NULL, NULL};
     return cmocka_run_group_tests(tests, begin, end);
 }
