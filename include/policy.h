@@ -405,8 +405,8 @@ enum {
     USES_TEXT_MAX = 6 << 10 /* bytes of all of them in an audit line */
 };
 
-/* Behind a registry in images.allow: an entry that no image's name matches, so that the registry may
-   be asked (login, search) and nothing more. */
+/* Behind a registry in images.allow: an entry that no image's name matches, so that the registry
+   may be asked (login, search) and nothing more. */
 #define USE_REGISTRY_ONLY "/-asked-only"
 
 /* One thing that a role must open for a request. */
