@@ -109,7 +109,7 @@ static bool entry_read(enum key key, struct entry *entry)
     entry->literal = entry->plain == text.n;
     switch (key_rows[key].entries) {
     case ENTRY_PATH:
-        return path_is_normal(text) && (text.n == 1 || text.p[text.n - 1] != '/');
+        return path_is_normal(text); /* trimmed by whoever notes it */
     case ENTRY_CAPABILITY:
         for (size_t i = 0; i < text.n; i++)
             if (!(text.p[i] >= 'A' && text.p[i] <= 'Z') && text.p[i] != '_')
@@ -120,7 +120,7 @@ static bool entry_read(enum key key, struct entry *entry)
     case ENTRY_CIDR:
         return cidr_parse(text, &entry->cidr);
     case ENTRY_IMAGE:
-        return text.n > 0 && str_find(text, '/') < text.n;
+        return str_find(text, '/') < text.n;
     case ENTRY_GLOB:
         break;
     }
@@ -159,8 +159,11 @@ static enum noted find_use(const struct learning *learning, const struct use *us
     return uses->count < USES_MAX && use->value.n <= USE_TEXT_MAX ? NOTED_NEW : NOTED_FULL;
 }
 
-static bool add_use(struct learning *learning, const struct use *use)
+/* Notes one that is new. Always true. */
+static bool add_use(struct learning *learning, const struct use *use, bool known)
 {
+    if (known)
+        return true;
     struct uses *uses = learning->uses;
     learning->passes[uses->count] = (unsigned char)learning->pass;
     uses->items[uses->count++] = *use;
@@ -187,7 +190,7 @@ static bool note_true(struct learning *learning, enum key key)
         return false;
     learning->role->keys[key].any = true;
     learning->role->keys[key].set = true;
-    return known || add_use(learning, &use);
+    return add_use(learning, &use, known);
 }
 
 /* text: as it stands in the list. */
@@ -198,7 +201,7 @@ static bool add_entry(struct learning *learning, enum key key, struct str text, 
     bool known;
     if (!text.p || !entry_read(key, &entry) || !take_use(learning, &use, &known))
         return false;
-    return known || (role_add(learning, key, &entry) && add_use(learning, &use));
+    return (known || role_add(learning, key, &entry)) && add_use(learning, &use, known);
 }
 
 static bool note_entry(struct learning *learning, enum key key, struct str value, bool read_only)
@@ -269,7 +272,7 @@ bool learning_open(struct check *check, enum operation op, char separator, const
     open[count] = use.value;
     learning->role->open = open;
     learning->role->open_count = count + 1;
-    return known || add_use(learning, &use);
+    return add_use(learning, &use, known);
 }
 
 /* ---- what would allow it --------------------------------------------------------------------- */
@@ -281,7 +284,7 @@ static bool note_archive(struct learning *learning)
     if (!take_use(learning, &use, &known))
         return false;
     learning->role->archive = ARCHIVE_ALWAYS;
-    return known || add_use(learning, &use);
+    return add_use(learning, &use, known);
 }
 
 /* One key of a group: true, or a list of texts. */
@@ -295,7 +298,7 @@ static bool apply_key(struct learning *learning, const struct json *doc, struct 
         if (node->kind == JSON_TRUE)
             return note_true(learning, (enum key)key);
         for (const struct json_node *n = json_child(doc, node); n; n = json_next(doc, n))
-            any |= n->kind == JSON_STRING && note_entry(learning, (enum key)key, n->text, false);
+            any |= note_entry(learning, (enum key)key, n->text, false);
     }
     return any;
 }
@@ -305,7 +308,7 @@ bool learning_apply(struct check *check, const char *allow_with)
     struct learning *learning = check->learning;
     struct json doc;
     struct err err = {0};
-    if (!learning || !allow_with || !*allow_with)
+    if (!learning || !allow_with)
         return false;
     const struct str parts[] = {STR("{"), str_of(allow_with), STR("}")};
     struct str text = arena_join(learning->arena, parts, ARRAY_LEN(parts));

@@ -307,6 +307,19 @@ static void uses_step(const void *row, bool failing)
     arena_free(&arena);
 }
 
+/* Beside the others: what no list opens. */
+static const struct request_row needing[] = {
+    // clang-format off
+    {CREATE, "{\"Image\":\"a@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\",\"HostConfig\":"
+             "{\"Cgroup\":\"container:x\",\"DeviceCgroupRules\":[\"c 13:* rmw\"],\"Privileged\":true,"
+             "\"PortBindings\":{\"80/tcp\":[{\"HostPort\":\"80\"}]},\"LogConfig\":{\"Type\":\"json-file\","
+             "\"Config\":{\"max-size\":\"10m\",\"labels\":\"a\"}}}}"},
+    {"GET", "/v1.41/containers/web/archive?path=/a", NULL},
+    {"POST", "/v1.41/auth", "{\"serveraddress\":\"r.example.com\"}"},
+    {"POST", "/v1.41/containers/web/exec", "{\"Cmd\":[\"id\"],\"Privileged\":true,\"User\":\"a\"}"},
+    // clang-format on
+};
+
 static void test_uses(void **state)
 {
     (void)state;
@@ -314,6 +327,8 @@ static void test_uses(void **state)
     assert_non_null(any);
     for (size_t i = 0; i < ARRAY_LEN(requests); i++)
         assert_true(each_failing(uses_step, &requests[i]) > 0);
+    for (size_t i = 0; i < ARRAY_LEN(needing); i++)
+        assert_true(each_failing(uses_step, &needing[i]) > 0);
     policy_free(any);
 }
 

@@ -158,6 +158,11 @@ static const struct {
      NGINX "\"containers.cap_add\":[\"SYS_TIME\",\"ALL\"]," BESIDE, ""},
     {CREATE, WITH("\"Binds\":[\"/srv/a/:/a\",\"/srv/b:/b:ro\",\"/srv/c:/c:ro,Z\"]"),
      NGINX "\"containers.binds\":[\"/srv/a\",{\"source\":\"/srv/b\",\"read_only\":true},\"/srv/c\"]," BESIDE, ""},
+    {CREATE, WITH("\"Binds\":[\"/:/host:ro\"]"),
+     NGINX "\"containers.binds\":[{\"source\":\"/\",\"read_only\":true}]," BESIDE, ""},
+    {CREATE, WITH("\"CapAdd\":[\"NET-ADMIN\"]"), "*", "NET-ADMIN"},
+    {CREATE, WITH("\"CapAdd\":[\"NET~ADMIN\"]"), "*", "NET~ADMIN"},
+    {"/build?remote=https://a*b/x", NULL, "*", ""},
     /* Entries have no escapes: what would be a wildcard is not learnt. */
     {CREATE, WITH("\"Binds\":[\"/srv/**:/a\"]"), "*", "'*' or '?'"},
     {CREATE, WITH("\"Binds\":[\"/srv/?:/a:ro\"]"), "*", "containers.binds with '*' or '?'"},
@@ -294,6 +299,7 @@ static void forged_uses_are_invalid(void **state)
         {"builds.remote", "https://h/**", true}, {"builds.remote", "https://*/**", false},
         {"builds.remote", "**", false}, {"containers.device_cgroup_rules", "c 1:? rwm", true},
         {"containers.device_cgroup_rules", "**", false}, {"containers.names", "a", false},
+        {"containers.binds", "srv", false}, {"networks.subnets", "none", false},
         {"containers.privileged", "a", false}, {"containers.privileged", NULL, true},
         {"containers.unheard", NULL, false}, {"archive", NULL, true}, {"archive", "a", false},
         {"open", NULL, false}, {"open", "ContainerCreate:HostConfig.*", false},
@@ -307,6 +313,84 @@ static void forged_uses_are_invalid(void **state)
         if (policy_use_valid(&use) != forged[i].valid)
             fail_msg("%s \"%s\"", use.key, forged[i].value ? forged[i].value : "true");
     }
+}
+
+static void much_is_told(void **state)
+{
+    enum { BINDS = USES_MAX + 8, CAP = 64 << 10 };
+    static struct request request;
+    static struct decision decision;
+    static struct uses uses;
+    (void)state;
+    struct arena arena = {0};
+    struct facts facts = {.arena = &arena};
+    char *text = arena_alloc(&arena, CAP, 1);
+    assert_non_null(text);
+    size_t n = (size_t)snprintf(text, CAP, "{\"Image\":\"nginx\",\"HostConfig\":{\"Binds\":[");
+    for (int i = 0; i < BINDS; i++)
+        n += (size_t)snprintf(text + n, CAP - n, "%s\"/srv/%d:/m%d\"", i ? "," : "", i, i);
+    snprintf(text + n, CAP - n, "]}}");
+    assert_true(request_parse(STR("POST"), STR(CREATE), &arena, &request, &decision));
+    request.body = str_of(text);
+    request_uses(any, &request, &facts, &arena, &uses);
+    assert_int_equal(uses.count, USES_MAX);
+    assert_non_null(strstr(uses.lack, "more, or longer, values of containers.binds"));
+    arena_free(&arena);
+}
+
+static size_t used_of(const char *key, const char *entry, const struct use *uses, size_t count)
+{
+    struct arena arena = {0};
+    struct json doc;
+    struct err err = {0};
+    assert_true(json_scan(str_of(entry), &arena, &doc, &err));
+    size_t found = policy_entry_uses(key, &doc, doc.nodes, uses, count);
+    arena_free(&arena);
+    return found;
+}
+
+static void entries_are_used(void **state)
+{
+    (void)state;
+    const struct use uses[] = {
+        {.key = "containers.binds", .value = STR("/srv/a")},
+        {.key = "containers.binds", .value = STR("/srv/b"), .read_only = true},
+        {.key = "containers.ports", .value = STR("80/tcp")},
+        {.key = "networks.subnets", .value = STR("10.0.0.0/8")},
+        {.key = "containers.privileged"},
+        {.key = "containers.ports", .value = STR("none")},
+        {.key = "networks.subnets", .value = STR("none")}};
+    // clang-format off
+    static const struct { const char *key, *entry; size_t found; } all[] = {
+        {"containers.binds", "\"/srv/*\"", 2}, {"containers.binds", "\"/srv/a\"", 1},
+        {"containers.binds", "{\"source\":\"/srv/*\",\"read_only\":true}", 1},
+        {"containers.binds", "\"srv\"", 0}, {"containers.binds", "1", 0},
+        {"containers.ports", "\"80-90\"", 1}, {"containers.ports", "\"81\"", 0},
+        {"containers.ports", "\"80/udp\"", 0}, {"containers.ports", "\"1-79\"", 0},
+        {"networks.subnets", "\"10.0.0.0/7\"", 1}, {"networks.subnets", "\"11.0.0.0/8\"", 0},
+        {"containers.privileged", "\"a\"", 0}, {"containers.unheard", "\"a\"", 0},
+    };
+    // clang-format on
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        if (used_of(all[i].key, all[i].entry, uses, ARRAY_LEN(uses)) != all[i].found)
+            fail_msg("%s %s", all[i].key, all[i].entry);
+    assert_true(policy_key_closed("containers.binds"));
+    assert_true(policy_key_closed("containers.privileged"));
+    assert_false(policy_key_closed("images.allow"));
+    assert_false(policy_key_closed("containers.unheard"));
+    enum use_shape shape;
+    assert_false(policy_learns("containers.unheard", &shape));
+    assert_false(policy_learns("containers.mem_limit", &shape));
+    assert_true(policy_learns("containers.privileged", &shape) && shape == USE_TRUE);
+    assert_true(policy_learns("containers.binds", &shape) && shape == USE_LIST);
+    assert_true(policy_names_path(STR("/var/run/docker.sock")));
+    assert_false(policy_names_path(STR("/srv/a")));
+    assert_true(policy_address_valid(STR("10.0.0.1")));
+    assert_false(policy_address_valid(STR("host")));
+    assert_true(policy_allow_holds(STR("@ping"), OP_SystemPing));
+    assert_false(policy_allow_holds(STR("@read"), OP_SystemPing));
+    assert_true(policy_allow_holds(STR("System*"), OP_SystemPing));
+    assert_false(policy_allow_holds(STR("Image*"), OP_SystemPing));
 }
 
 static int begin(void **state)
@@ -327,7 +411,7 @@ static int end(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(files) + 3];
+    struct CMUnitTest tests[ARRAY_LEN(files) + 5];
     memset(tests, 0, sizeof tests);
     for (size_t i = 0; i < ARRAY_LEN(files); i++)
         tests[i] =
@@ -337,5 +421,8 @@ int main(void)
         (struct CMUnitTest){"openings", roles_open_uses, NULL, NULL, NULL};
     tests[ARRAY_LEN(files) + 2] =
         (struct CMUnitTest){"forged", forged_uses_are_invalid, NULL, NULL, NULL};
+    tests[ARRAY_LEN(files) + 3] = (struct CMUnitTest){"much", much_is_told, NULL, NULL, NULL};
+    tests[ARRAY_LEN(files) + 4] =
+        (struct CMUnitTest){"entries", entries_are_used, NULL, NULL, NULL};
     return cmocka_run_group_tests(tests, begin, end);
 }
