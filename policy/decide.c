@@ -2,6 +2,7 @@
 #include "checks.h"
 #include "existing.h"
 #include "redact.h"
+#include "uses.h"
 
 #include <stdio.h>
 
@@ -348,26 +349,42 @@ static size_t arena_narrow(struct arena *arena)
     return limit;
 }
 
-void policy_decide(const struct role *role, const struct request *request, struct facts *facts,
-                   struct arena *arena, struct decision *decision)
+static void decide(struct check *check)
 {
-    struct work work;
+    struct decision *decision = check->decision;
     struct looked looked[FACTS_MAX] = {0};
-    struct check check = check_for(role, request, arena, decision, &work);
-    size_t limit = arena_narrow(arena);
-    check.facts = facts;
-    check.looked = looked;
-    bool passes = precheck(&check) && body_passes(&check) && !work.spent && !arena->full &&
-                  decision->status == 0;
-    arena->limit = limit;
+    size_t limit = arena_narrow(check->arena);
+    check->looked = looked;
+    bool passes = precheck(check) && body_passes(check) && !check->work->spent &&
+                  !check->arena->full && decision->status == 0;
+    check->arena->limit = limit;
     if (!passes) {
-        refused(&check);
-    } else if (check.waits) {
-        facts_make_last(facts);
+        refused(check);
+    } else if (check->waits) {
+        facts_make_last(check->facts);
         decision->verdict = VERDICT_NEED;
     } else {
         decision->verdict = VERDICT_ALLOW;
     }
+}
+
+void policy_decide(const struct role *role, const struct request *request, struct facts *facts,
+                   struct arena *arena, struct decision *decision)
+{
+    struct work work;
+    struct check check = check_for(role, request, arena, decision, &work);
+    check.facts = facts;
+    decide(&check);
+}
+
+void decide_learning(struct learning *learning, const struct request *request, struct facts *facts,
+                     struct arena *arena, struct decision *decision)
+{
+    struct work work;
+    struct check check = check_for(learning->role, request, arena, decision, &work);
+    check.facts = facts;
+    check.learning = learning;
+    decide(&check);
 }
 
 /* ---- the image ------------------------------------------------------------------------------- */

@@ -266,6 +266,11 @@ const char *key_path(enum key key)
     return key < KEY_COUNT ? key_paths[key] : "";
 }
 
+const char *policy_key(size_t index)
+{
+    return index < KEY_COUNT ? key_paths[index] : NULL;
+}
+
 const char *policy_rule(size_t index)
 {
     static const char *const others[] = {"allow",           "api",
