@@ -35,6 +35,15 @@ static enum phase step_held(struct exchange *exchange)
     return PHASE_WAIT; /* the task `forward` moves it on */
 }
 
+/* Who leaves meanwhile is not sent on. */
+static enum phase step_connect(struct exchange *exchange)
+{
+    if (!exchange_client_gone(exchange))
+        return PHASE_WAIT; /* until the task `forward` tries again */
+    exchange->record_end = true;
+    return PHASE_CLOSED;
+}
+
 /* The client gets what is queued, then our end; what it still sends is dropped. */
 static enum phase step_linger(struct exchange *exchange)
 {
@@ -75,7 +84,7 @@ static const struct {
     [PHASE_BODY] = {"body", BIT(PHASE_LOOKUP) | BIT(PHASE_HELD) | ANSWERED, exchange_read_body},
     [PHASE_LOOKUP] = {"lookup", BIT(PHASE_LOOKUP) | BIT(PHASE_HELD) | ANSWERED, exchange_look_up},
     [PHASE_HELD] = {"held", BIT(PHASE_CONNECT) | BIT(PHASE_RESPOND) | ANSWERED, step_held},
-    [PHASE_CONNECT] = {"connect", BIT(PHASE_CONNECT) | BIT(PHASE_RESPOND) | ANSWERED, step_held},
+    [PHASE_CONNECT] = {"connect", BIT(PHASE_CONNECT) | BIT(PHASE_RESPOND) | ANSWERED, step_connect},
     [PHASE_RESPOND] = {"respond", BIT(PHASE_VERIFY) | BIT(PHASE_TUNNEL) | ANSWERED,
                        exchange_respond},
     [PHASE_VERIFY] = {"verify",
@@ -152,6 +161,9 @@ static void conn_clock(struct conn *conn, bool entered)
         break;
     case PHASE_RESPOND:
         seconds = respond_timeout(&conn->exchange, config);
+        break;
+    case PHASE_TUNNEL: /* what the client has left behind is given a while */
+        seconds = exchange_client_left(&conn->exchange) ? config->body_timeout : 0;
         break;
     case PHASE_LINGER: /* from when all is sent: an answer is read as slowly as the client likes */
         if (stream_queued(&conn->client) > 0 && !conn->client.lost_out)
@@ -443,8 +455,24 @@ void conn_drain_all(struct context *context)
     context->draining = true;
     for (struct conn *conn = context->conns, *next; conn; conn = next) {
         next = conn->next;
+        conn->client.can_read |= conn->phase == PHASE_HEAD; /* an edge may be on its way */
         if (conn->phase <= PHASE_HEAD)
             on_ready(conn);
+    }
+}
+
+void conn_cut_all(struct context *context)
+{
+    context->draining = true;
+    for (struct conn *conn = context->conns, *next; conn; conn = next) {
+        next = conn->next;
+        conn_hold(conn);
+        enum phase to = exchange_cut(&conn->exchange, conn->phase);
+        if (to != PHASE_WAIT) {
+            conn_enter(conn, to);
+            conn_step(conn);
+        }
+        conn_release(conn);
     }
 }
 

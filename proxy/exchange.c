@@ -62,6 +62,7 @@ void inquiry_release(struct exchange *exchange)
     inquiry->head = NULL;
     if (context->inquiry_count >= INQUIRIES_KEPT) {
         inquiry_free(inquiry);
+        loop_tidy_later(&context->loop);
         return;
     }
     arena_reset(&inquiry->arena);
@@ -285,10 +286,8 @@ enum phase exchange_read_head(struct exchange *exchange)
                 return exchange_refuse(exchange, refusal.status, refusal.why);
             }
         }
-        if (exchange->context->draining && pending.n == 0)
-            return no_more_requests(client);
         enum stream_status status = stream_fill(client);
-        if (status == STREAM_AGAIN)
+        if (status == STREAM_AGAIN && !(exchange->context->draining && pending.n == 0))
             return PHASE_WAIT;
         if (status != STREAM_OK)
             return no_more_requests(client);
@@ -409,12 +408,10 @@ static bool send_request(struct exchange *exchange, const struct body_plan *plan
 static enum phase away(struct exchange *exchange, int error)
 {
     char why[600], message[sizeof(why) + 16];
-    upstream_explain(exchange->context, error, why, sizeof(why));
-    metrics_count_upstream_errno(exchange->context->metrics, error);
-    log_warn("%s", why);
+    int status = upstream_note_away(exchange->context, error, why, sizeof(why));
     exchange->record_end = true; /* the line said allow; it did not get there */
     snprintf(message, sizeof(message), "sockwarden: %s", why);
-    return exchange_answer(exchange, 502, message, false);
+    return exchange_answer(exchange, status, message, false);
 }
 
 static bool build_head(struct exchange *exchange, const struct body_plan *plan, struct str *out)

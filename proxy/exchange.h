@@ -103,6 +103,11 @@ enum phase exchange_answer(struct exchange *exchange, int status, const char *me
 enum phase exchange_refuse(struct exchange *exchange, int status, const char *why);
 /* A timer fired in this phase: answers if that is still possible. */
 enum phase exchange_timeout(struct exchange *exchange, enum phase phase);
+/* --stop-timeout is over. The phase that follows, or PHASE_WAIT. */
+enum phase exchange_cut(struct exchange *exchange, enum phase phase);
+/* Has the client gone for good, while the daemon does not take what it has sent before? Asks the
+   kernel only where something waits for the daemon. */
+bool exchange_client_left(const struct exchange *exchange);
 /* It is over, well or badly: last audit line, memory given back, ready for the next request. */
 void exchange_finish(struct exchange *exchange);
 

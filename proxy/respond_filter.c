@@ -105,8 +105,9 @@ static enum phase begin_stream(struct exchange *exchange, struct http_response *
 /* It ends in its middle, so that the client sees that it is not whole. */
 static enum phase break_off(struct exchange *exchange, const char *why)
 {
-    log_warn("%s: an answer of the Docker daemon at %s is broken off: %s",
-             operation_name(exchange->route->op), exchange->context->upstream_name, why);
+    log_seldom(&exchange->context->shared->said_answer, LOG_LEVEL_WARN,
+               "%s: an answer of the Docker daemon at %s is broken off: %s",
+               operation_name(exchange->route->op), exchange->context->upstream_name, why);
     exchange->record_end = true;
     return PHASE_CLOSED;
 }

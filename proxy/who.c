@@ -233,8 +233,8 @@ enum phase exchange_who(struct exchange *exchange)
     case LOOKUP_AWAY:
         break;
     }
-    upstream_explain(exchange->context, errno, why, sizeof(why));
-    settle_unclear(container, 502, why);
+    int status = upstream_note_away(exchange->context, errno, why, sizeof(why));
+    settle_unclear(container, status, why);
     return done(exchange);
 }
 
