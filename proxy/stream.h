@@ -58,6 +58,9 @@ static inline bool stream_is_open(const struct stream *stream)
 
 /* Reads once into the buffer, behind what is pending. */
 enum stream_status stream_fill(struct stream *stream);
+/* More is needed than has come: the next fill asks the kernel. A reset that came together with the
+   last bytes brings no event of its own, and is seen by nothing else. */
+void stream_look_again(struct stream *stream);
 /* What was read and not consumed. Valid until the next fill, consume or close. */
 struct str stream_pending(const struct stream *stream);
 /* Drops the first n pending bytes; gives the buffer back when nothing is left. */

@@ -45,8 +45,9 @@ static int bio_read(BIO *bio, char *dst, int want)
     if (n > 0) {
         stream->tls->heard = true;
         stream->tls->read += (size_t)n;
-        /* As in stream_fill(): a short read has emptied the socket. */
-        stream->dry = n < want && !stream->closing_hint;
+        /* As in stream_fill(): a short read has emptied the socket. In the handshake a reset may
+           have come with it, of which nobody else would hear. */
+        stream->dry = n < want && !stream->closing_hint && SSL_is_init_finished(stream->tls->ssl);
         return (int)n;
     }
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
