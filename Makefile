@@ -229,6 +229,10 @@ bench-handshake: $(BIN) $(BUILD)/bench/handshake ## what a TLS connection costs,
 	$(Q)$(BUILD)/bench/handshake $(BIN) certs-example/make-certs.sh
 bench-requests: $(BIN) ## what a request costs, with look-ups and without; BEFORE=PROGRAM for another beside it
 	$(Q)python3 -B tests/bench/requests.py $(BIN) $(if $(BEFORE),--before $(BEFORE))
+.PHONY: bench-scale
+SCALE ?=
+bench-scale: $(BIN) ## 1,000 clients, 5,000 idle streams and 200 tunnels at once; SCALE='--streams 100' for fewer
+	$(Q)python3 -B tests/bench/scale.py $(BIN) $(SCALE)
 check-bench: $(BIN) $(BUILD)/bench/decide $(BUILD)/bench/handshake ## the same, briefly, and only what is three times off counts
 	$(Q)$(BUILD)/bench/decide 100 3
 	$(Q)$(BUILD)/bench/handshake $(BIN) certs-example/make-certs.sh 3 3

@@ -99,6 +99,7 @@ static const struct {
 
 enum {
     ANSWERS_PER_TURN = 16,
+    CROWD_STEP = 64, /* connections */
     LINGER_S = 5,
     LINGER_STOPPING_S = 1,
     DROP_S = 30,
@@ -404,8 +405,11 @@ bool conn_open(struct context *context, int fd, const struct sockaddr_storage *a
     context->conns = conn;
     context->conn_count++;
     metrics_count_connection(context->metrics, listener);
-    if (context->conn_count > context->conn_peak)
+    if (context->conn_count > context->conn_peak) {
         context->conn_peak = context->conn_count;
+        if (context->conn_peak % CROWD_STEP == 0) /* each has needed more than it keeps */
+            loop_tidy_later(&context->loop);
+    }
     conn_clock(conn, true);
     if (conn->exchange.place == USAGE_TURNED_AWAY)
         turn_away(conn);

@@ -32,6 +32,7 @@ struct shared {
     atomic_ullong paused_ms;           /* monotonic: when clients last had to wait; 0: never */
     atomic_uint refused;               /* requests since the daemon is away; 0: it is there */
     struct log_limit said_away, said_answer; /* what is said of the daemon */
+    struct log_limit said_lacking;           /* and of ourselves */
 };
 
 /* What is needed of a request until it has been sent on; pooled, since it is large. */

@@ -231,7 +231,13 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 /* What a burst has needed lies between what stays, so malloc gives none of it back by itself. */
 static void on_tidy(void *arg)
 {
-    (void)arg;
+    struct loop *loop = arg;
+    while (loop->buffer_count > BUFFERS_KEPT / 8) {
+        struct buffer *buffer = loop->buffers;
+        loop->buffers = buffer->next;
+        loop->buffer_count--;
+        free(buffer);
+    }
 #ifdef __GLIBC__
     malloc_trim(0);
 #endif
@@ -240,6 +246,7 @@ static void on_tidy(void *arg)
 void loop_tidy_later(struct loop *loop)
 {
     loop->tidy.fire = on_tidy;
+    loop->tidy.arg = loop;
     timer_set(loop, &loop->tidy, LOOP_TIDY_MS);
 }
 

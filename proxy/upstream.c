@@ -108,7 +108,8 @@ int upstream_note_away(struct context *context, int error, char *why, size_t cap
     struct shared *shared = context->shared;
     metrics_count_upstream_errno(context->metrics, error);
     upstream_explain(context, error, why, cap);
-    log_seldom(&shared->said_away, LOG_LEVEL_WARN, "%s", why);
+    log_seldom(we_lack(error) ? &shared->said_lacking : &shared->said_away, LOG_LEVEL_WARN, "%s",
+               why);
     if (we_lack(error))
         return 503;
     atomic_fetch_add(&shared->refused, 1);

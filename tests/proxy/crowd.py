@@ -4,6 +4,8 @@ The daemon answers /events with an open stream, attach with a tunnel that echoes
 are whole, look-ups by facts.py, and anything else with 200. Clients send one request after the
 other and read strictly; what is not answered as expected is kept in `wrong`.
 """
+import json
+import os
 import resource
 import select
 import socket
@@ -11,7 +13,8 @@ import threading
 import time
 
 import facts
-from harness import Failure, check
+from admin_env import AdminEnv
+from harness import Failure, check, equal, wait_for
 
 EVENTS = b"GET /events HTTP/1.1\r\nHost: d\r\n\r\n"
 ATTACH = (b"POST /containers/a/attach?stream=1 HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\n"
@@ -19,7 +22,7 @@ ATTACH = (b"POST /containers/a/attach?stream=1 HTTP/1.1\r\nHost: d\r\nConnection
 SWITCH = b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 SMALL = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
-EVENT = b'17\r\n{"Type":"container"}\xe2\x80\xa6\r\n\r\n'.replace(b"\xe2\x80\xa6", b"\n")
+EVENT = b'15\r\n{"Type":"container"}\n\r\n'
 
 
 def raise_limit(wanted):
@@ -279,3 +282,141 @@ class Crowd(Poll):
             if peer.inbox != data:
                 self.wrong.append(("stream", bytes(peer.inbox[:300])))
             peer.inbox.clear()
+
+
+# ---- all of it together -------------------------------------------------------------------------
+
+def post(target, body):
+    return (b"POST %s HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+            % (target, len(body), body))
+
+
+MIXED = [
+    (b"GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n", 200),
+    (b"GET /v1.41/containers/json?all=1 HTTP/1.1\r\nHost: d\r\n\r\n", 200),
+    (post(b"/v1.41/containers/create", b'{"Image": "a", "HostConfig": {"Privileged": true}}'), 403),
+    (post(b"/v1.41/containers/create", b'{"Image": "a", "Cmd": ["id"]}'), 200),
+    (post(b"/containers/web/exec", b'{"Cmd": ["id"]}'), 200),       # with a look-up
+    (b"GET /nowhere HTTP/1.1\r\nHost: d\r\n\r\n", 403),
+    (post(b"/containers/web/stop", b""), 200),
+]
+POLICY = {"version": 1, "roles": {"default": {
+    "extends": "builtin:default", "limits": {"connections": 20000, "streams": 20000}}}}
+
+
+class Scale:
+    """A proxy with limits for many, before a CrowdDaemon; and the steps of the measurement."""
+
+    def __init__(self, total, workers=2):
+        self.env = env = AdminEnv("--max-connections", str(total + 100), "--workers", str(workers),
+                                  daemon=False, start=False)
+        path = os.path.join(env.dir, "policy.json")
+        with open(path, "w", encoding="ascii") as file:
+            json.dump(POLICY, file)
+        os.chmod(path, 0o644)
+        at = env.args.index("--role")
+        env.args[at:at + 2] = ["--policy", path]
+        self.daemon = CrowdDaemon(env.upstream)
+        # It raises its limit of descriptors itself.
+        env.start(wrapper=("prlimit", f"--nofile=1024:{resource.getrlimit(resource.RLIMIT_NOFILE)[1]}"))
+        self.crowd = Crowd(env.socket)
+        self.streams, self.tunnels, self.clients = [], [], []
+        self.idle = self.descriptors()
+        self.last = (time.monotonic(), 0)
+        self.begun = time.monotonic()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *rest):
+        self.crowd.close()
+        try:
+            return self.env.__exit__(kind, *rest)
+        finally:
+            self.daemon.close()
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.env.process.pid}/fd"))
+
+    def kib(self):
+        return self.env.rss() * 1024
+
+    def settled(self, seconds=4):
+        """Has resident memory not grown or shrunk for a while? What a burst needed is given back three
+        seconds later at most."""
+        now, kib = time.monotonic(), self.kib()
+        if abs(kib - self.last[1]) > 64:
+            self.last = (now, kib)
+        return now - self.last[0] > seconds
+
+    def took(self):
+        """Seconds since this was asked last."""
+        now = time.monotonic()
+        since, self.begun = now - self.begun, now
+        return since
+
+    def ask(self, count, rounds, seconds=60):
+        """(seconds, answers, sorted times) of so many clients, all at once."""
+        before = len(self.crowd.times)
+        self.clients = self.crowd.connect(count)
+        self.took()
+        self.crowd.ask(self.clients, MIXED, rounds, seconds)
+        took, times = self.took(), sorted(self.crowd.times[before:])
+        equal(len(times), count * rounds, "answers")
+        return took, times
+
+    def leave(self):
+        """The clients of ask() go."""
+        for peer in self.clients:
+            self.crowd.drop(peer)
+        self.clients = []
+
+    def follow(self, count, seconds=60):
+        """Opens so many event streams; returns the seconds it took."""
+        self.took()
+        fresh = self.crowd.connect(count)
+        self.crowd.open(fresh, EVENTS, 200, seconds)
+        self.streams += fresh
+        return self.took()
+
+    def attach(self, count, seconds=60):
+        self.took()
+        self.tunnels = self.crowd.connect(count)
+        self.crowd.open(self.tunnels, ATTACH, 101, seconds)
+        return self.took()
+
+    def echo(self, size, seconds=60):
+        """As many bytes through each tunnel and back, all at once."""
+        self.took()
+        for number, peer in enumerate(self.tunnels):
+            self.crowd.send(peer, b"%08d" % number * (size // 8))
+        self.crowd.until(lambda: all(len(peer.inbox) >= size for peer in self.tunnels),
+                         f"{size} bytes back from {len(self.tunnels)} tunnels", seconds)
+        for number, peer in enumerate(self.tunnels):
+            check(peer.inbox == b"%08d" % number * (size // 8), f"tunnel {number}: other bytes")
+            peer.inbox.clear()
+        return self.took()
+
+    def event(self, seconds=60):
+        """One event for every stream."""
+        self.took()
+        self.daemon.publish(EVENT)
+        self.crowd.expect(self.streams, EVENT, seconds)
+        return self.took()
+
+    def is_open(self, streams, tunnels):
+        metrics = self.env.metrics()
+        equal((metrics.get("sockwarden_open_streams"), metrics.get("sockwarden_open_tunnels")),
+              (streams, tunnels), "streams and tunnels of the metrics")
+
+    def free(self, seconds=20):
+        """All leave; returns the seconds until nothing of them is left."""
+        self.took()
+        for peer in list(self.crowd.peers.values()):
+            self.crowd.drop(peer)
+        wait_for(lambda: self.env.metrics().get("sockwarden_connections") == 0, "all are gone", seconds)
+        wait_for(lambda: self.descriptors() <= self.idle, "descriptors are as before", seconds)
+        wait_for(lambda: not self.daemon.peers, "the daemon's side is closed", seconds)
+        self.is_open(0, 0)
+        equal(self.crowd.wrong, [], "wrong answers")
+        return self.took()

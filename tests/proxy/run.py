@@ -22,11 +22,13 @@ import behaviour_process
 import behaviour_reload
 import behaviour_reload_load
 import behaviour_sandbox
+import behaviour_scale
 import behaviour_stream
 import behaviour_systemd
 import behaviour_test_command
 import behaviour_tls
 import behaviour_tls_files
+import behaviour_trouble
 import behaviour_tunnel
 import behaviour_upstream
 import behaviour_verify
@@ -38,8 +40,8 @@ SUITES = [behaviour_http, behaviour_stream, behaviour_upstream, behaviour_tunnel
           behaviour_limits_client, behaviour_admin, behaviour_audit, behaviour_audit_chain,
           behaviour_build, behaviour_clients, behaviour_ends, behaviour_facts,
           behaviour_health, behaviour_hostpath, behaviour_process, behaviour_reload,
-          behaviour_reload_load, behaviour_sandbox, behaviour_systemd, behaviour_test_command, behaviour_tls,
-          behaviour_tls_files, behaviour_verify, behaviour_who]
+          behaviour_reload_load, behaviour_sandbox, behaviour_scale, behaviour_systemd, behaviour_test_command, behaviour_tls,
+          behaviour_tls_files, behaviour_trouble, behaviour_verify, behaviour_who]
 
 
 class Report:
