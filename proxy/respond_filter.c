@@ -17,10 +17,11 @@ struct respond_filter {
     struct hide hide;
     struct filter_hide how;
     struct filter filter;
-    bool runs;          /* the answer's head has come */
-    bool unsent;        /* the client has gone */
-    struct arena arena; /* holds the head */
-    struct str head;    /* of an answer that is collected */
+    struct relay_sink sink; /* of what comes */
+    bool runs;              /* the answer's head has come */
+    bool unsent;            /* the client has gone */
+    struct arena arena;     /* holds the head */
+    struct str head;        /* of an answer that is collected */
     struct body body;
     char owner[]; /* what hide.value is a slice of */
 };
@@ -92,8 +93,8 @@ static enum phase begin_stream(struct exchange *exchange, struct http_response *
     struct relay *down = &exchange->down;
     exchange_plan_answer(exchange, http);
     down->decode = true;
-    down->sink = take_piece;
-    down->sink_arg = exchange;
+    exchange->filter->sink = (struct relay_sink){.take = take_piece, .arg = exchange};
+    down->sink = &exchange->filter->sink;
     http->framing = FRAMING_CHUNKED; /* towards the client */
     if (!exchange_send_head(exchange, http, (struct str){NULL, 0}))
         return PHASE_CLOSED;

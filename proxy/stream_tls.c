@@ -24,6 +24,7 @@ struct stream_tls {
     bool heard;            /* the peer has sent something */
     bool fin;              /* the peer's end has come, of the connection below */
     bool failed;           /* OpenSSL must not be asked again */
+    struct tls_trust trust;
 };
 
 /* ---- the BIO ------------------------------------------------------------------------------- */
@@ -160,6 +161,11 @@ void stream_drop_tls(struct stream *stream)
 {
     stream_tls_free(stream);
     stream->can_read = !stream->lost_in && !stream->eof;
+}
+
+struct tls_trust *stream_tls_trust(struct stream *stream)
+{
+    return &stream->tls->trust;
 }
 
 SSL *stream_ssl(const struct stream *stream)

@@ -267,7 +267,7 @@ static void name_asker(const struct exchange *exchange, char *dst, size_t cap)
     else if (peer->unix_peer)
         snprintf(dst, cap, "uid %u, who is none of \"clients\": ", (unsigned)peer->uid);
     else
-        snprintf(dst, cap, "%s, who is none of \"clients\": ", peer->address);
+        snprintf(dst, cap, "%s, who is none of \"clients\": ", identity_address(peer));
 }
 
 void who_tell(const struct exchange *exchange, const struct decision *decision, char *dst,
