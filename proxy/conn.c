@@ -458,7 +458,8 @@ void conn_drain_all(struct context *context)
     context->draining = true;
     for (struct conn *conn = context->conns, *next; conn; conn = next) {
         next = conn->next;
-        conn->client.can_read |= conn->phase == PHASE_HEAD; /* an edge may be on its way */
+        if (conn->phase == PHASE_HEAD) /* a request may have come in this very turn */
+            stream_look_again(&conn->client);
         if (conn->phase <= PHASE_HEAD)
             on_ready(conn);
     }

@@ -218,6 +218,8 @@ enum phase exchange_who(struct exchange *exchange)
     struct peer_container *container = exchange->peer->container;
     struct peer_question *question = container->question;
     char why[256];
+    if (exchange_client_gone(exchange))
+        return PHASE_CLOSED;
     if (!question->lookup && !begin(exchange, question)) {
         settle_unclear(container, 503, "out of memory");
         return done(exchange);
