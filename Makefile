@@ -246,6 +246,10 @@ bench-requests: $(BIN) ## what a request costs, with look-ups and without; BEFOR
 GUARD_NEEDS := $(BIN) $(BUILD)/bench/daemon $(BUILD)/bench/decide $(BUILD)/bench/allocations.so
 check-guard: $(GUARD_NEEDS) ## calls, allocations and instructions of a request, within tests/bench/budget.tsv
 	$(Q)python3 -B tests/bench/guard.py $(BIN) --build $(BUILD)
+.PHONY: bench-scale
+SCALE ?=
+bench-scale: $(BIN) ## 1,000 clients, 5,000 idle streams and 200 tunnels at once; SCALE='--streams 100' for fewer
+	$(Q)python3 -B tests/bench/scale.py $(BIN) $(SCALE)
 check-bench: $(BIN) $(BUILD)/bench/decide $(BUILD)/bench/handshake ## the same, briefly, and only what is three times off counts
 	$(Q)$(BUILD)/bench/decide 100 3
 	$(Q)$(BUILD)/bench/handshake $(BIN) certs-example/make-certs.sh 3 3
