@@ -20,7 +20,7 @@ DEPS_TEST  := $(DEPS_BUILD) clang libclang-rt-14-dev clang-tidy clang-format cpp
               ca-certificates procps openssl curl
 
 # Targets that must work before the libraries are there.
-NO_LIBS := deps deps-test help clean distclean run test format format-check cppcheck ensure-deps ensure-deps-test uninstall
+NO_LIBS := image print-deps deps deps-test help clean distclean run test format format-check cppcheck ensure-deps ensure-deps-test uninstall
 NEED_LIBS := $(filter-out $(NO_LIBS),$(or $(MAKECMDGOALS),all))
 
 # ---- libraries -------------------------------------------------------------------------------
@@ -51,6 +51,14 @@ EVENT_LIBS := $(shell pkg-config --libs libevent_core 2>/dev/null)
 CJSON_LIBS := $(shell pkg-config --libs libcjson 2>/dev/null)
 SSL_LIBS   := $(shell pkg-config --libs openssl 2>/dev/null)
 SECCOMP_LIBS := $(shell pkg-config --libs libseccomp 2>/dev/null)
+# STATIC=1: OpenSSL, libevent and libseccomp become part of the program, for the container image. The C
+# library stays shared, as it is made for; cJSON too, of which Debian has no archive.
+STATIC ?= 0
+ifeq ($(STATIC),1)
+  EVENT_LIBS   := -Wl,-Bstatic $(EVENT_LIBS) -Wl,-Bdynamic
+  SSL_LIBS     := -Wl,-Bstatic $(SSL_LIBS) -Wl,-Bdynamic
+  SECCOMP_LIBS := -Wl,-Bstatic $(SECCOMP_LIBS) -Wl,-Bdynamic
+endif
 
 # ---- flags -----------------------------------------------------------------------------------
 comma := ,
@@ -61,7 +69,8 @@ ifneq ($(NEED_LIBS),)
                    $(call probe,-fcf-protection=full) $(call probe,-ftrivial-auto-var-init=zero) \
                    $(call probe,-fno-strict-aliasing) -fno-common -fPIE
   FORTIFY       := $(if $(call probe,-O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
-  HARDEN_LDFLAGS := -pie $(call probe,-Wl$(comma)-z$(comma)relro) $(call probe,-Wl$(comma)-z$(comma)now) $(call probe,-Wl$(comma)-z$(comma)noexecstack)
+  HARDEN_LDFLAGS := -pie $(call probe,-Wl$(comma)-z$(comma)relro) $(call probe,-Wl$(comma)-z$(comma)now) $(call probe,-Wl$(comma)-z$(comma)noexecstack) \
+                   $(if $(filter 1,$(STATIC)),-Wl$(comma)--gc-sections $(call probe,-Wl$(comma)-z$(comma)pack-relative-relocs))
 endif
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
         -Wvla -Wundef -Wwrite-strings -Wpointer-arith -Wformat=2
@@ -267,6 +276,12 @@ ensure-deps:
 	$(call ensure,$(DEPS_BUILD),deps)
 ensure-deps-test:
 	$(call ensure,$(DEPS_TEST),deps-test)
+
+.PHONY: image print-deps
+image: ## build the container image sockwarden (IMAGE, BASE, DOCKER: docker/image.sh)
+	$(Q)docker/image.sh
+print-deps:
+	@echo $(DEPS_BUILD)
 
 install: all ## install program, manual pages and schema (DESTDIR, PREFIX)
 	install -D -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/sockwarden
