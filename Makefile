@@ -2,6 +2,7 @@
 
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
+ZSH_COMPLETIONS ?= $(PREFIX)/share/zsh/site-functions
 DESTDIR ?=
 BUILD   ?= build
 CC      ?= cc
@@ -20,7 +21,7 @@ DEPS_TEST  := $(DEPS_BUILD) clang libclang-rt-14-dev clang-tidy clang-format cpp
               ca-certificates procps openssl curl
 
 # Targets that must work before the libraries are there.
-NO_LIBS := image print-deps deps deps-test help clean distclean run test format format-check cppcheck ensure-deps ensure-deps-test uninstall
+NO_LIBS := deb image print-deps deps deps-test help clean distclean run test format format-check cppcheck ensure-deps ensure-deps-test uninstall
 NEED_LIBS := $(filter-out $(NO_LIBS),$(or $(MAKECMDGOALS),all))
 
 # ---- libraries -------------------------------------------------------------------------------
@@ -179,11 +180,11 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h) $(FUZZ_LIBS)
 .PHONY: libs
 libs: $(LIBPOLICY) $(LIBPROXY) $(LLHTTP_OBJS)
 
-.PHONY: test check check-unit check-pure check-hardening check-docs check-proxy check-daemon clang asan analyze tidy cppcheck asan-unit asan-bin \
+.PHONY: test check check-unit check-pure check-hardening check-docs check-completions check-proxy check-daemon clang asan analyze tidy cppcheck asan-unit asan-bin \
         format format-check fuzz-smoke fuzz-long soak unit-bins fuzz-bins
 test: ensure-deps-test ## the whole suite: what CI runs (20 to 25 minutes; installs what is missing when root)
 	$(Q)tests/run
-check: check-unit check-pure check-hardening check-docs check-proxy ## the quick tests, about two minutes
+check: check-unit check-pure check-hardening check-docs check-completions check-proxy ## the quick tests, about two minutes
 
 unit-bins: $(UNIT_BINS) $(READING)
 check-unit: $(UNIT_BINS) ## unit tests and the policy cases
@@ -192,6 +193,8 @@ check-pure: $(LIBPOLICY) ## libpolicy touches nothing of the outside
 	$(Q)tests/unit/check-pure $(LIBPOLICY)
 check-hardening: $(BIN) ## how the program was built
 	$(Q)tests/unit/check-hardening $(BIN)
+check-completions: $(BIN) ## the shells offer every command and option of --help
+	$(Q)tests/unit/check-completions $(BIN)
 check-docs: $(BIN) ## the manuals know every option, the examples load
 	$(Q)tests/unit/check-docs $(BIN)
 check-proxy: $(BIN) ## the proxy before a recording fake daemon
@@ -277,13 +280,18 @@ ensure-deps:
 ensure-deps-test:
 	$(call ensure,$(DEPS_TEST),deps-test)
 
-.PHONY: image print-deps
+.PHONY: deb image print-deps
+deb: ## build the Debian package into build/ (apt-get install debhelper)
+	$(Q)command -v dh >/dev/null || { echo 'no debhelper: apt-get install debhelper' >&2; exit 1; }
+	$(Q)debian/rules clean >/dev/null
+	$(Q)debian/rules binary
+	$(Q)ls build/sockwarden_$(VERSION)-*.deb
 image: ## build the container image sockwarden (IMAGE, BASE, DOCKER: docker/image.sh)
 	$(Q)docker/image.sh
 print-deps:
 	@echo $(DEPS_BUILD)
 
-install: all ## install program, manual pages and schema (DESTDIR, PREFIX)
+install: all ## install program, manual pages, completions and schema (DESTDIR, PREFIX)
 	install -D -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/sockwarden
 	install -D -m 0644 proxy/sockwarden.8 $(DESTDIR)$(PREFIX)/share/man/man8/sockwarden.8
 	install -D -m 0644 policy/sockwarden-policy.5 $(DESTDIR)$(PREFIX)/share/man/man5/sockwarden-policy.5
@@ -291,9 +299,14 @@ install: all ## install program, manual pages and schema (DESTDIR, PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/share/sockwarden/policies/cases
 	install -m 0644 docker/policies/*.json $(DESTDIR)$(PREFIX)/share/sockwarden/policies/
 	install -m 0644 docker/policies/cases/*.json $(DESTDIR)$(PREFIX)/share/sockwarden/policies/cases/
+	install -D -m 0644 completions/sockwarden.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/sockwarden
+	install -D -m 0644 completions/_sockwarden $(DESTDIR)$(ZSH_COMPLETIONS)/_sockwarden
+	install -D -m 0644 completions/sockwarden.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/sockwarden.fish
 uninstall: ## remove what install has put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/sockwarden $(DESTDIR)$(PREFIX)/share/man/man8/sockwarden.8 \
-	  $(DESTDIR)$(PREFIX)/share/man/man5/sockwarden-policy.5
+	  $(DESTDIR)$(PREFIX)/share/man/man5/sockwarden-policy.5 $(DESTDIR)$(ZSH_COMPLETIONS)/_sockwarden \
+	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions/sockwarden \
+	  $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/sockwarden.fish
 	rm -rf $(DESTDIR)$(PREFIX)/share/sockwarden
 clean: ## remove what was built
 	rm -rf $(BUILD)
