@@ -136,13 +136,13 @@ $(BUILD)/llhttp/%.o: $(LLHTTP_SHARE)/llhttp/%.c $(FLAGS_STAMP)
 	$(Q)mkdir -p $(@D) && $(CC) -std=c17 $(OPT) -w $(HARDEN_CFLAGS) $(if $(SAN),$(SAN),$(FORTIFY)) -DLLHTTP_STRICT_MODE=1 $(LLHTTP_CFLAGS) -c -o $@ $<
 
 # The built-in roles, compiled in as text: build/gen/builtin_roles.c defines
-#   const char *const builtin_role_texts[][2] = {{"default", "..."}, ...};
-$(BUILD)/gen/builtin_roles.c: $(BUILTINS)
+#   const char *const builtin_role_texts[][2] = {{"builtin:default", "..."}, ...};
+$(BUILD)/gen/builtin_roles.c: $(BUILTINS) Makefile
 	$(Q)mkdir -p $(@D) && { \
 	  echo '#include "builtin.h"'; echo 'const char *const builtin_role_texts[][2] = {'; \
-	  for f in $(BUILTINS); do echo "{\"$$(basename $$f .json)\","; \
+	  for f in $(BUILTINS); do echo "{\"builtin:$$(basename $$f .json)\","; \
 	    sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $$f; echo '},'; done; \
-	  echo '{0, 0}};'; } > $@
+	  echo '};'; echo 'const size_t builtin_role_count = sizeof builtin_role_texts / sizeof builtin_role_texts[0];'; } > $@
 
 # ---- tests -----------------------------------------------------------------------------------
 WRAP_test_no_memory := $(foreach f,malloc calloc realloc arena_alloc arena_copy arena_join,-Wl$(comma)--wrap=$(f))

@@ -286,14 +286,23 @@ static void test_builtin(void **state)
     (void)state;
     struct policy *policy = policy_builtin();
     assert_non_null(policy);
-    assert_int_equal(policy_role_count(policy), 3);
+    assert_int_equal(policy_role_count(policy), 3); /* the others cost nothing */
     assert_string_equal(role_name(policy_default_role(policy)), "builtin:default");
-    for (size_t i = 0; builtin_role_name(i); i++) {
-        assert_true(builtin_role_json(i).n > 0);
-        assert_non_null(builtin_role_gist(i));
-        assert_non_null(policy_role(policy, str_of(builtin_role_name(i))));
+    size_t count = 0;
+    for (; builtin_role_name(count); count++) {
+        const char *name = builtin_role_name(count);
+        struct str gist = builtin_role_gist(count);
+        if (gist.n < 10 || gist.n > 120 || memchr(gist.p, '\\', gist.n))
+            fail_msg("%s has no plain sentence of at most 120 bytes to begin with", name);
+        const struct role *role = policy_want_role(policy, str_of(name));
+        assert_non_null(role);
+        assert_ptr_equal(policy_want_role(policy, str_of(role_name(role))), role);
+        assert_ptr_equal(policy_role(policy, str_of(name)), role);
     }
-    assert_null(policy_role_at(policy, 3));
+    assert_int_equal(policy_role_count(policy), count);
+    assert_null(policy_role_at(policy, count));
+    assert_null(policy_want_role(policy, STR("builtin:")));
+    assert_null(policy_want_role(policy, STR("")));
     policy_free(policy);
 
     struct err_list errors = {0};
