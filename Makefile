@@ -285,6 +285,7 @@ deb: ## build the Debian package into build/ (apt-get install debhelper)
 	$(Q)command -v dh >/dev/null || { echo 'no debhelper: apt-get install debhelper' >&2; exit 1; }
 	$(Q)debian/rules clean >/dev/null
 	$(Q)debian/rules binary
+	$(Q)debian/rules clean >/dev/null
 	$(Q)ls build/sockwarden_$(VERSION)-*.deb
 image: ## build the container image sockwarden (IMAGE, BASE, DOCKER: docker/image.sh)
 	$(Q)docker/image.sh
