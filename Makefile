@@ -18,7 +18,7 @@ SHELL := /bin/bash
 DEPS_BUILD := gcc libc6-dev make pkg-config libevent-dev libcjson-dev libssl-dev libseccomp-dev node-llhttp
 DEPS_TEST  := $(DEPS_BUILD) clang libclang-rt-14-dev clang-tidy clang-format cppcheck libcmocka-dev \
               python3 docker.io docker-compose docker-registry busybox-static iptables iproute2 util-linux \
-              ca-certificates procps openssl curl
+              ca-certificates procps openssl curl debhelper zsh fish
 
 # Targets that must work before the libraries are there.
 NO_LIBS := deb image print-deps deps deps-test help clean distclean run test format format-check cppcheck ensure-deps ensure-deps-test uninstall
@@ -201,6 +201,9 @@ check-proxy: $(BIN) ## the proxy before a recording fake daemon
 	$(Q)python3 -B tests/proxy/run.py --bin $(BIN)
 check-daemon: $(BIN) $(READING) ## the real docker CLIs through the proxy to a private dockerd and swarm (root)
 	$(Q)python3 -B tests/daemon/run.py --bin $(BIN)
+.PHONY: check-package
+check-package: ## the image, the compose files and the Debian package, as a user has them (root)
+	$(Q)python3 -B tests/package/run.py
 clang: ## build everything with clang, warnings are errors
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang all unit-bins
 asan: ## unit and proxy tests under AddressSanitizer and UBSan
