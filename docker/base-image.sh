@@ -41,18 +41,25 @@ closure() {
 UNWANTED='^/usr/share/(man|info|locale|i18n|perl|icons|lintian|bug|gdb|zoneinfo|gcc|bash-completion)/'
 UNWANTED+='|^/usr/share/doc/[^/]*/(.*/|.*\.gz$|[^c])|^/(usr/)?lib/(udev|systemd)/|^/usr/include/c\+\+/'
 UNWANTED+='|/(lto1|cc1plus|.*-lto-dump-.*|.*-dwp|gprofng|gconv/.*|.*\.pyc|node)$|/lib[alut]*san\.|diverted'
+# Busy folders, which tar would see changing.
+UNWANTED+='|^/(tmp|run|root|home|var/(tmp|log|cache|lib))$'
 
 # Their files, and what no list has: links of the merged /usr, alternatives, dpkg's state.
 list() {
     closure | xargs dpkg-query -L | grep -vE "$UNWANTED"
     printf '%s\n' /bin /lib /lib64 /sbin /etc/alternatives/* /etc/ld.so.cache /etc/passwd /etc/group \
-        /var/lib/dpkg/status /tmp /usr/bin/awk /usr/bin/cc
+        /var/lib/dpkg/status /usr/bin/awk /usr/bin/cc
     [ ${#files[@]} -eq 0 ] || printf '%s\n' "${files[@]}"
 }
+
+# An empty /tmp, since nobody else's files belong into an image.
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+install -d -m 1777 "$scratch/tmp"
 
 # A file is written where it lies, not through the link /bin, which would have to come before its target.
 merged='s,^,,'
 [ ! -L /bin ] || merged='s,^/(s?bin|lib[0-9x]*)/,/usr/\1/,'
 list | sed -E "$merged" | sort -u | while IFS= read -r path; do
     if [ -e "$path" ] || [ -L "$path" ]; then printf '%s\0' "${path#/}"; fi
-done | tar -C / --null --no-recursion --files-from=- --create --file=-
+done | tar -C / --null --no-recursion --create --file=- --files-from=- -C "$scratch" tmp
