@@ -34,6 +34,8 @@ LIMIT = 8000000                     # bytes of the image
 STANDINS = {"traefik:v3": "traefik", "prom/prometheus:v3.5.0": "prometheus",
             "portainer/portainer-ce:lts": "portainer", "gitlab/gitlab-runner:alpine": "gitlab-runner"}
 JOB_IMAGE = "docker:cli"
+CONSUMERS = (("compose.yaml", "traefik"), ("compose.prometheus.yaml", "prometheus"),
+             ("compose.portainer.yaml", "portainer"), ("compose.gitlab-runner.yaml", "runner"))
 HOST_PORT, STACK_PORT = 12376, 2376
 WORKERS = 4
 
@@ -372,10 +374,19 @@ def scenarios():
     yield "stack", stack
     yield "image_before_a_daemon", image_before_a_daemon
     yield "compose_remote", compose_remote
-    for file, service in (("compose.yaml", "traefik"), ("compose.prometheus.yaml", "prometheus"),
-                          ("compose.portainer.yaml", "portainer"), ("compose.gitlab-runner.yaml", "runner")):
+    for file, service in CONSUMERS:
         yield "compose_" + service, functools.partial(consumer, file=file, service=service)
     yield "compose_ci_job", compose_ci_job
+
+
+def all_are_tried():
+    """Each file in docker/ that can be started is started here, and shown in docker/README.md."""
+    with open(TOP + "/docker/README.md", encoding="utf-8") as file:
+        readme = file.read()
+    tried = [file for file, _ in CONSUMERS] + ["compose.ci-job.yaml", "compose.remote.yaml", "stack.yaml", "sockwarden.yaml"]
+    for name in sorted(n for n in os.listdir(TOP + "/docker") if n.endswith(".yaml")):
+        check(name in tried, "docker/%s is not tried", name)
+        check("](%s)" % name in readme, "docker/README.md does not name %s", name)
 
 
 def deb(runner, world):
@@ -392,6 +403,7 @@ def main():
         parser.error("needs root: it makes namespaces and runs a dockerd")
     began = time.monotonic()
     runner, chosen = Runner(options.k), [row for row in scenarios() if options.k in row[0]]
+    runner.run("all_are_tried", all_are_tried)
     world = World()
     try:
         with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
