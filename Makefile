@@ -297,10 +297,10 @@ print-deps:
 
 install: all ## install program, manual pages, completions and schema (DESTDIR, PREFIX)
 	install -D -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/sockwarden
-	install -d $(DESTDIR)$(PREFIX)/share/man/man8
+	install -d $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/man/man5
 	sed 's,/usr/local/,$(PREFIX)/,' proxy/sockwarden.8 >$(DESTDIR)$(PREFIX)/share/man/man8/sockwarden.8
-	chmod 0644 $(DESTDIR)$(PREFIX)/share/man/man8/sockwarden.8
-	install -D -m 0644 policy/sockwarden-policy.5 $(DESTDIR)$(PREFIX)/share/man/man5/sockwarden-policy.5
+	sed 's,/usr/local/,$(PREFIX)/,' policy/sockwarden-policy.5 >$(DESTDIR)$(PREFIX)/share/man/man5/sockwarden-policy.5
+	chmod 0644 $(DESTDIR)$(PREFIX)/share/man/man8/sockwarden.8 $(DESTDIR)$(PREFIX)/share/man/man5/sockwarden-policy.5
 	install -D -m 0644 policy/sockwarden-policy.schema.json $(DESTDIR)$(PREFIX)/share/sockwarden/policy.schema.json
 	install -d $(DESTDIR)$(PREFIX)/share/sockwarden/policies/cases
 	install -m 0644 docker/policies/*.json $(DESTDIR)$(PREFIX)/share/sockwarden/policies/

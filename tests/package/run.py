@@ -197,8 +197,12 @@ def image_holds_the_program_alone(world):
     name = world.ok(DOCKER, "create", IMAGE).strip()
     dump = subprocess.run([DOCKER, "export", name], env=world.env, capture_output=True, check=True).stdout
     world.ok(DOCKER, "rm", "-v", name)
-    with tarfile.open(fileobj=io.BytesIO(dump)) as tar:
+    program = world.folder + "/program"
+    with tarfile.open(fileobj=io.BytesIO(dump)) as tar, open(program, "wb") as file:
         entries = tar.getmembers()
+        file.write(tar.extractfile("usr/bin/sockwarden").read())
+    os.chmod(program, 0o755)
+    world.ok("tests/unit/check-hardening", program)
     programs = [e.name for e in entries if e.isfile() and e.mode & 0o111 and e.size
                 and ".so" not in e.name]
     check(programs == ["usr/bin/sockwarden"], "programs in the image: %s", programs)
