@@ -267,9 +267,12 @@ bool policy_own_container(struct policy *policy, struct str id);
 /* A role of the file by its name, else the built-in one ("read-only" or "builtin:read-only");
    NULL when there is none. */
 const struct role *policy_role(const struct policy *policy, struct str name);
-/* The same, and any built-in role that is not part of the policy yet becomes one. Only before the
-   policy is used by anybody else. NULL: no such role, or no memory. */
+/* The same, and any built-in role that is not part of the policy yet becomes one: by its full name
+   ("builtin:ci"), and by its short one where the policy is no file. Only before the policy is used
+   by anybody else. NULL: no such role, or no memory. */
 const struct role *policy_want_role(struct policy *policy, struct str name);
+/* Of policy_load(), not of policy_builtin(). */
+bool policy_is_file(const struct policy *policy);
 /* The role `default`, or NULL when the file has none: then nobody is served. */
 const struct role *policy_default_role(const struct policy *policy);
 const char *role_name(const struct role *role); /* for messages and audit */

@@ -336,10 +336,12 @@ static void test_builtin_named(void **state)
     const struct role *dozzle = policy_role(policy, STR("builtin:dozzle-actions"));
     assert_int_equal(dozzle->ops[OP_ContainerLogs], OP_ALLOWED);
     assert_int_equal(dozzle->ops[OP_ContainerRestart], OP_ALLOWED);
-    assert_int_equal(dozzle->ops[OP_ContainerExec], 0);
+    assert_int_equal(dozzle->ops[OP_ContainerExec], OP_NOT_ALLOWED);
     assert_null(policy_role(policy, STR("watchtower")));
-    const struct role *watchtower = policy_want_role(policy, STR("watchtower"));
+    assert_null(policy_want_role(policy, STR("watchtower"))); /* a role that the file lacks */
+    const struct role *watchtower = policy_want_role(policy, STR("builtin:watchtower"));
     assert_non_null(watchtower);
+    assert_true(policy_is_file(policy));
     assert_ptr_equal(watchtower->own, dozzle->own);
     assert_string_equal(role_name(policy_want_role(policy, STR("default"))), "default");
     policy_free(policy);
