@@ -172,6 +172,7 @@ static bool fill_policy(struct loader *loader, struct policy *policy, size_t fil
 static void load_all(struct loader *loader, struct policy *policy, const struct json *doc)
 {
     load_defaults(loader);
+    policy->is_file = doc != NULL;
     if (doc)
         load_document(loader, doc, policy);
     size_t file_roles = loader->draft_count;

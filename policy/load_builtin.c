@@ -111,11 +111,18 @@ static const struct role *append_builtin(struct loader *loader, struct policy *p
     return role;
 }
 
+bool policy_is_file(const struct policy *policy)
+{
+    return policy->is_file;
+}
+
+/* Beside a file the prefix must be there: a role that the file does not have any more would else
+   become the built-in one of its name, such as "ci". */
 const struct role *policy_want_role(struct policy *policy, struct str name)
 {
     const struct role *role = policy_role(policy, name);
     size_t index = builtin_index(name);
-    if (role || index == builtin_role_count)
+    if (role || index == builtin_role_count || (policy->is_file && !str_starts(name, STR(PREFIX))))
         return role;
     struct err_list errors = {0};
     struct loader loader = {.errors = &errors, .arena = &policy->arena};

@@ -277,6 +277,83 @@ static void test_decide(void **state)
     err_list_free(&errors);
 }
 
+/* A built-in role that is wanted later is there whole, or not at all. */
+static void test_want_role(void **state)
+{
+    (void)state;
+    enum { ENOUGH = 1000 /* more allocations than it takes */ };
+    size_t failed = 0;
+    for (size_t fail_at = 0; fail_at <= ENOUGH; fail_at++) {
+        struct policy *policy = policy_builtin();
+        plan_set(fail_at, false);
+        const struct role *wanted = policy_want_role(policy, STR("compose"));
+        bool reached = fail_at > 0 && plan.seen >= fail_at;
+        plan_set(0, false);
+        assert_true((wanted != NULL) == !reached);
+        assert_int_equal(policy_role_count(policy), reached ? 3 : 4);
+        failed += reached;
+        policy_free(policy);
+        if (fail_at > 0 && !reached)
+            break;
+    }
+    assert_true(failed > 10 && failed < ENOUGH);
+}
+
+/* ---- what requests need ---------------------------------------------------------------------- */
+
+static struct policy *any;
+static enum verdict whole_verdict;
+
+/* With all of the uses the request passes, or there is a word that they are not all. */
+static void uses_step(const void *row, bool failing)
+{
+    static struct uses uses;
+    const struct request_row *given = row;
+    struct arena arena = {0};
+    struct facts facts = {.arena = &arena};
+    struct request request;
+    struct decision decision;
+    if (request_parse(str_of(given->method), str_of(given->target), &arena, &request, &decision)) {
+        request.body = request.route->body == BODY_JSON ? str_of(given->body) : request.body;
+        enum verdict verdict = request_uses(any, &request, &facts, &arena, &uses);
+        for (int round = 0; verdict == VERDICT_NEED && round < FACT_ROUNDS_MAX; round++) {
+            answer(&facts);
+            verdict = request_uses(any, &request, &facts, &arena, &uses);
+        }
+        if (!failing)
+            whole_verdict = verdict;
+        else if (!uses.lack[0] && verdict != whole_verdict)
+            fail_msg("%s %s: verdict %d without allocation %zu", given->method, given->target,
+                     (int)verdict, plan.at);
+    }
+    arena_free(&arena);
+}
+
+/* Beside the others: what no list opens. */
+static const struct request_row needing[] = {
+    // clang-format off
+    {CREATE, "{\"Image\":\"a@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\",\"HostConfig\":"
+             "{\"Cgroup\":\"container:x\",\"DeviceCgroupRules\":[\"c 13:* rmw\"],\"Privileged\":true,"
+             "\"PortBindings\":{\"80/tcp\":[{\"HostPort\":\"80\"}]},\"LogConfig\":{\"Type\":\"json-file\","
+             "\"Config\":{\"max-size\":\"10m\",\"labels\":\"a\"}}}}"},
+    {"GET", "/v1.41/containers/web/archive?path=/a", NULL},
+    {"POST", "/v1.41/auth", "{\"serveraddress\":\"r.example.com\"}"},
+    {"POST", "/v1.41/containers/web/exec", "{\"Cmd\":[\"id\"],\"Privileged\":true,\"User\":\"a\"}"},
+    // clang-format on
+};
+
+static void test_uses(void **state)
+{
+    (void)state;
+    any = policy_builtin();
+    assert_non_null(any);
+    for (size_t i = 0; i < ARRAY_LEN(requests); i++)
+        assert_true(each_failing(uses_step, &requests[i]) > 0);
+    for (size_t i = 0; i < ARRAY_LEN(needing); i++)
+        assert_true(each_failing(uses_step, &needing[i]) > 0);
+    policy_free(any);
+}
+
 /* What the proxy has of its own: told, or not told, never told in part. */
 static void test_own(void **state)
 {
@@ -384,9 +461,10 @@ static void test_rewriting(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_load),    cmocka_unit_test(test_load_broken),
-        cmocka_unit_test(test_builtin), cmocka_unit_test(test_decide),
-        cmocka_unit_test(test_own),     cmocka_unit_test(test_rewriting),
+        cmocka_unit_test(test_load),      cmocka_unit_test(test_load_broken),
+        cmocka_unit_test(test_builtin),   cmocka_unit_test(test_decide),
+        cmocka_unit_test(test_want_role), cmocka_unit_test(test_uses),
+        cmocka_unit_test(test_own),       cmocka_unit_test(test_rewriting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
