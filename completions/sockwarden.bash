@@ -10,7 +10,7 @@ _sockwarden_commands() {
 _sockwarden_options() {
     "$1" "$2" --help 2>/dev/null |
         sed -n -e 's/^sockwarden [^[]*\[\(--[^]]*\)\].*/\1/p' -e '/^ *-/{s/^ *//;s/^-[A-Za-z], //;s/  .*//;p;}' |
-        sed 's/([^)]*)//g;s/, */\n/g' | sed -n 's/ *$//;/^--/p'
+        sed 's/([^)]*)//g;s/, */\n/g' | sed -n 's/ *$//;/^--/p' | sort -u
 }
 
 _sockwarden_roles() {

@@ -5,7 +5,7 @@
 function __sockwarden_options
     sockwarden $argv[1] --help 2>/dev/null |
         sed -n -e 's/^sockwarden [^[]*\[\(--[^]]*\)\].*/\1/p' -e '/^ *-/{s/^ *//;s/^-[A-Za-z], //;s/  .*//;p;}' |
-        sed 's/([^)]*)//g;s/, */\n/g' | sed -n 's/ *$//;/^--/p'
+        sed 's/([^)]*)//g;s/, */\n/g' | sed -n 's/ *$//;/^--/p' | sort -u
 end
 
 function __sockwarden_roles
