@@ -307,10 +307,9 @@ ensure-deps-test:
 .PHONY: deb image print-deps
 deb: ## build the Debian package into build/ (apt-get install debhelper)
 	$(Q)command -v dh >/dev/null || { echo 'no debhelper: apt-get install debhelper' >&2; exit 1; }
-	$(Q)debian/rules clean >/dev/null
-	$(Q)debian/rules binary
-	$(Q)debian/rules clean >/dev/null
-	$(Q)ls build/sockwarden_$(VERSION)-*.deb
+	$(Q)rm -rf build/deb && mkdir -p build/deb && ln -s $(CURDIR)/* build/deb/ && cp -r docker/debian build/deb/
+	$(Q)cd build/deb && debian/rules binary
+	$(Q)rm -rf build/deb; ls build/sockwarden_$(VERSION)-*.deb
 image: ## build the container image sockwarden (IMAGE, BASE, DOCKER: docker/image.sh)
 	$(Q)docker/image.sh
 print-deps:
@@ -326,9 +325,9 @@ install: all ## install program, manual pages, completions and schema (DESTDIR, 
 	install -d $(DESTDIR)$(PREFIX)/share/sockwarden/policies/cases
 	install -m 0644 docker/policies/*.json $(DESTDIR)$(PREFIX)/share/sockwarden/policies/
 	install -m 0644 docker/policies/cases/*.json $(DESTDIR)$(PREFIX)/share/sockwarden/policies/cases/
-	install -D -m 0644 completions/sockwarden.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/sockwarden
-	install -D -m 0644 completions/_sockwarden $(DESTDIR)$(ZSH_COMPLETIONS)/_sockwarden
-	install -D -m 0644 completions/sockwarden.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/sockwarden.fish
+	install -D -m 0644 docker/completions/sockwarden.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/sockwarden
+	install -D -m 0644 docker/completions/_sockwarden $(DESTDIR)$(ZSH_COMPLETIONS)/_sockwarden
+	install -D -m 0644 docker/completions/sockwarden.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/sockwarden.fish
 uninstall: ## remove what install has put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/sockwarden $(DESTDIR)$(PREFIX)/share/man/man8/sockwarden.8 \
 	  $(DESTDIR)$(PREFIX)/share/man/man5/sockwarden-policy.5 $(DESTDIR)$(ZSH_COMPLETIONS)/_sockwarden \
