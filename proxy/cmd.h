@@ -18,6 +18,7 @@ int cmd_audit(int argc, char **argv);
 int cmd_routes(int argc, char **argv);
 int cmd_roles(int argc, char **argv);
 int cmd_healthcheck(int argc, char **argv);
+int cmd_import(int argc, char **argv);
 
 /* A whole file, or standard input for "-"; *length is set. NULL with err set when it cannot be read
    or is larger than max bytes. The caller frees it. */

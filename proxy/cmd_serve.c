@@ -4,6 +4,7 @@
 #include "address.h"
 #include "admin.h"
 #include "confine.h"
+#include "dropin.h"
 #include "exec_table.h"
 #include "host_warn.h"
 #include "lookup.h"
@@ -263,7 +264,7 @@ static void announce(const struct daemon *daemon)
     char served[128 + POLICY_NAME_MAX];
     snapshot_describe(daemon->reload.snapshot, served, sizeof(served));
     log_info("sockwarden %s serves %s (%s) in front of %s", SOCKWARDEN_VERSION, served,
-             config->policy ? config->policy : "built in", config->upstream);
+             config_policy_name(config), config->upstream);
     for (size_t i = 0; i < daemon->server.count; i++) {
         const struct listener *listener = &daemon->server.listeners[i];
         bool is_unix = listener->path[0] != '\0';
@@ -273,6 +274,7 @@ static void announce(const struct daemon *daemon)
     }
     if (config->admin)
         log_info("metrics and health on %s: /metrics, /healthz, /readyz", config->admin);
+    dropin_tell(config, daemon->reload.snapshot->hash);
     char state[160 + POLICY_NAME_MAX];
     snprintf(state, sizeof(state), "READY=1\nSTATUS=serves %s", served);
     systemd_notify(&daemon->notifier, state);

@@ -98,6 +98,27 @@ static const struct {
      "\n"
      "Example\n"
      "  sockwarden roles read-only\n"},
+    {"import",
+     "Prints the policy that another socket proxy's configuration comes to, and on standard error\n"
+     "what is stricter, what is not carried over, and which options of serve go with it, each as\n"
+     "FILE:LINE: sentence. Without FILE the environment is read; - is standard input.\n"
+     "\n"
+     "Options\n"
+     "  --from PROXY        tecnativa, linuxserver: variables (CONTAINERS=1 ...), of the environment or\n"
+     "                        an env file\n"
+     "                      wollomatic: SP_ALLOW_GET=... and -allowGET=..., one a line\n"
+     "                      cetusguard: a rules file\n"
+     "                      sockguard: its YAML\n"
+     "                      without it: variables, and what either of the first two lets through by name\n"
+     "  --no-builtin-rules  of cetusguard: without its rules for ping, version and info\n"
+     "\n"
+     "Exit status\n"
+     "  0  printed\n"
+     "  1  it cannot be read, or would lose what it forbids\n"
+     "  2  usage\n"
+     "\n"
+     "Example\n"
+     "  sockwarden import --from wollomatic flags.txt >policy.json && sockwarden check policy.json\n"},
     {"healthcheck",
      "Asks /readyz of the admin address, or a ping of a serving one, for 3 seconds at most. ADDRESS is\n"
      "unix:///path or tcp://IP:PORT (plain HTTP); without it SOCKWARDEN_ADMIN, else the first --host\n"
