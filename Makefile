@@ -14,7 +14,7 @@ SHELL := /bin/bash
 .SUFFIXES:
 
 # ---- what is needed --------------------------------------------------------------------------
-DEPS_BUILD := gcc libc6-dev make pkg-config libevent-dev libcjson-dev libssl-dev libseccomp-dev node-llhttp
+DEPS_BUILD := gcc libc6-dev make pkg-config libevent-dev libcjson-dev libssl-dev libseccomp-dev libyaml-dev node-llhttp
 DEPS_TEST  := $(DEPS_BUILD) clang libclang-rt-14-dev clang-tidy clang-format cppcheck libcmocka-dev \
               python3 docker.io docker-compose docker-registry busybox-static iptables iproute2 util-linux \
               ca-certificates procps openssl curl
@@ -34,6 +34,13 @@ ifneq ($(NEED_LIBS),)
   ifneq ($(MISSING),)
     $(error libraries not found by pkg-config: $(MISSING). Run `make deps` as root, or install: $(DEPS_BUILD))
   endif
+  # YAML is read by `import` alone; without the library that says so. YAML=0 leaves it out.
+  ifneq ($(YAML),0)
+    ifeq ($(shell pkg-config --exists yaml-0.1 && echo y),y)
+      YAML_CFLAGS := -DSOCKWARDEN_YAML $(shell pkg-config --cflags yaml-0.1)
+      YAML_LIBS   := $(shell pkg-config --libs yaml-0.1)
+    endif
+  endif
   ifeq ($(shell pkg-config --exists libllhttp && echo y),y)
     LLHTTP_CFLAGS := $(shell pkg-config --cflags libllhttp)
     LLHTTP_LIBS   := $(shell pkg-config --libs libllhttp)
@@ -46,7 +53,7 @@ ifneq ($(NEED_LIBS),)
     $(error llhttp not found: neither `pkg-config libllhttp` nor $(LLHTTP_SHARE)/llhttp/llhttp.c (Debian: apt-get install node-llhttp, or run `make deps` as root))
   endif
 endif
-PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(LLHTTP_CFLAGS)
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(LLHTTP_CFLAGS) $(YAML_CFLAGS)
 EVENT_LIBS := $(shell pkg-config --libs libevent_core 2>/dev/null)
 CJSON_LIBS := $(shell pkg-config --libs libcjson 2>/dev/null)
 SSL_LIBS   := $(shell pkg-config --libs openssl 2>/dev/null)
@@ -95,7 +102,7 @@ all: $(BIN) ## build the program at build/sockwarden
 
 $(BIN): $(BUILD)/proxy/main.o $(LIBPROXY) $(LIBPOLICY) $(LLHTTP_OBJS)
 	@echo "  LD      $@"
-	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) $(EVENT_LIBS) $(CJSON_LIBS) $(SSL_LIBS) $(SECCOMP_LIBS) $(LLHTTP_LIBS)
+	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) $(EVENT_LIBS) $(CJSON_LIBS) $(SSL_LIBS) $(SECCOMP_LIBS) $(LLHTTP_LIBS) $(YAML_LIBS)
 
 $(LIBPOLICY): $(POLICY_OBJS)
 	@echo "  AR      $@"
@@ -140,7 +147,7 @@ WRAP_test_proxy_audit_faults := -Wl$(comma)--wrap=write -Wl$(comma)--wrap=ftrunc
 $(BUILD)/unit/%: tests/unit/%.c $(LIBPROXY) $(LIBPOLICY) $(LLHTTP_OBJS) $(FLAGS_STAMP)
 	@echo "  LD      $@"
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) $(PKG_CFLAGS) -iquote policy -iquote proxy -MMD -MP -o $@ $< $(LIBPROXY) $(LIBPOLICY) $(LLHTTP_OBJS) \
-	  $(LDFLAGS_ALL) $(WRAP_$*) -lcmocka $(if $(filter test_proxy_%,$*),$(EVENT_LIBS) $(SSL_LIBS) $(SECCOMP_LIBS)) $(CJSON_LIBS) $(LLHTTP_LIBS)
+	  $(LDFLAGS_ALL) $(WRAP_$*) -lcmocka $(if $(filter test_proxy_%,$*),$(EVENT_LIBS) $(SSL_LIBS) $(SECCOMP_LIBS) $(YAML_LIBS)) $(CJSON_LIBS) $(LLHTTP_LIBS)
 
 $(BUILD)/bench/%: tests/bench/%.c $(LIBPOLICY) $(FLAGS_STAMP)
 	@echo "  LD      $@"
@@ -166,7 +173,7 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h) $(FUZZ_LIBS)
 	@echo "  FUZZ    $@"
 	$(Q)mkdir -p $(@D) && clang -std=c17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer $(FUZZ_SAN) -iquote include -iquote policy -iquote proxy \
 	  $(PKG_CFLAGS) -o $@ $< $(BUILD)/fuzzlib/libproxy.a $(BUILD)/fuzzlib/libpolicy.a \
-	  $(wildcard $(BUILD)/fuzzlib/llhttp/*.o) -pthread $(EVENT_LIBS) $(SSL_LIBS) $(SECCOMP_LIBS) $(CJSON_LIBS) $(LLHTTP_LIBS)
+	  $(wildcard $(BUILD)/fuzzlib/llhttp/*.o) -pthread $(EVENT_LIBS) $(SSL_LIBS) $(SECCOMP_LIBS) $(CJSON_LIBS) $(LLHTTP_LIBS) $(YAML_LIBS)
 .PHONY: libs
 libs: $(LIBPOLICY) $(LIBPROXY) $(LLHTTP_OBJS)
 

@@ -49,6 +49,27 @@ struct import_role *import_add_role(struct import *import, struct str name, cons
     return role;
 }
 
+static bool has_client(const struct import *import, struct str name)
+{
+    for (size_t i = 0; i < import->client_count; i++)
+        if (str_eq(import->clients[i].name, name))
+            return true;
+    return false;
+}
+
+/* Names of clients are theirs alone: "ci", "ci 2". */
+static struct str own_name(struct import *import, struct str name)
+{
+    char number[16];
+    struct str own = name;
+    for (int i = 2; own.p && has_client(import, own); i++) {
+        snprintf(number, sizeof(number), " %d", i);
+        own = arena_join(&import->arena, (const struct str[]){name, str_of(number)}, 2);
+    }
+    import->wrong |= !own.p;
+    return own;
+}
+
 struct import_client *import_add_client(struct import *import, struct str name, struct str role,
                                         int line)
 {
@@ -57,8 +78,9 @@ struct import_client *import_add_client(struct import *import, struct str name, 
                     IMPORT_CLIENTS_MAX);
         return NULL;
     }
+    struct str own = own_name(import, name);
     struct import_client *client = &import->clients[import->client_count++];
-    *client = (struct import_client){.name = name, .role = role};
+    *client = (struct import_client){.name = own, .role = role};
     return client;
 }
 
