@@ -347,7 +347,7 @@ static void judge_end(struct walk *walk, uint16_t state)
 static enum share walk_route(struct walk *walk, uint16_t from)
 {
     struct machine *machine = walk->machine;
-    memset(machine->seen, 0, PLACES_MAX * STATES_MAX / 8);
+    memset(machine->seen, 0, (walk->count + 1) * (STATES_MAX / 8));
     walk->todo = 0;
     walk->allowed = walk->forbidden = false;
     visit(walk, 0, from);

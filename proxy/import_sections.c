@@ -282,7 +282,7 @@ static const struct remark remarks[] = {
     {OP_NetworkCreate, IMPORT_STRICTER,
      "networks with other drivers, options or subnets are refused until `networks` opens them"},
     {OP_PluginPull, IMPORT_STRICTER,
-     "plugins are installed, enabled and changed only as `plugins` allows"},
+     "plugins are installed, upgraded and set only as `plugins` allows"},
     {OP_SwarmJoin, IMPORT_STRICTER, "a swarm is joined only at addresses in swarm.remotes"},
     {OP_ContainerArchive, IMPORT_STRICTER,
      "copies in and out of containers need a daemon of version 29.5.1 or newer, or \"archive\": "
