@@ -139,13 +139,14 @@ int cmd_import(int argc, char **argv)
     int status = read_options(argc, argv, &options);
     if (status != EXIT_OK)
         return status;
+    const char *rules = options.kind == IMPORT_CETUSGUARD ? getenv("CETUSGUARD_RULES") : NULL;
     bool wants_file = options.kind == IMPORT_CETUSGUARD || options.kind == IMPORT_SOCKGUARD;
-    if (wants_file && !options.file)
+    if (wants_file && !options.file && !rules)
         return cmd_fail(EXIT_USAGE, "that proxy is configured by a file: name it, or - for "
                                     "standard input");
     if (options.file && !(bytes = file_read(options.file, IMPORT_FILE_MAX, &text.n, &err)))
         return cmd_fail(EXIT_FAILED, "%s", err.text);
-    text.p = bytes;
+    text = bytes ? (struct str){bytes, text.n} : str_of(rules);
     const char *name = options.file ? options.file : "the environment";
     import_open(&import);
     bool good = read_source(&import, &options, text);

@@ -4,11 +4,13 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
+
+enum { MEMORY_MAX = 96 << 20, LINES_MAX = 4096 };
 
 void import_open(struct import *import)
 {
     memset(import, 0, sizeof(*import));
+    import->arena.limit = MEMORY_MAX;
     import->notes_end = &import->notes;
 }
 
@@ -223,8 +225,11 @@ static size_t count_lines(struct str text)
 
 static bool open_settings(struct import *import, struct str text, struct import_settings *out)
 {
-    *out = (struct import_settings){
-        .items = arena_alloc(&import->arena, count_lines(text), sizeof(*out->items))};
+    size_t lines = count_lines(text);
+    *out = (struct import_settings){.items = NULL};
+    if (lines > LINES_MAX)
+        return import_note(import, IMPORT_WRONG, 0, "more than %d lines are not read", LINES_MAX);
+    out->items = arena_alloc(&import->arena, lines, sizeof(*out->items));
     return out->items || import_note(import, IMPORT_WRONG, 0, "out of memory");
 }
 

@@ -178,6 +178,9 @@ static bool read_rule(struct import *import, struct import_rules *rules, struct 
                            "%s is no rule: METHOD[,METHOD] and an "
                            "expression over paths",
                            text_shorten(shown, sizeof(shown), line));
+    if (rules->program.rule_count == REGEXP_RULES_MAX)
+        return import_note(import, IMPORT_WRONG, number, "more than %d rules are not read",
+                           REGEXP_RULES_MAX);
     pattern = expand(import, pattern, number);
     if (pattern.p)
         import_rules_add_regexp(import, rules, &rule, pattern);
@@ -197,7 +200,8 @@ bool import_cetusguard(struct import *import, struct str text, bool builtin)
 {
     struct import_rules *rules = import_rules_new(import, true);
     bool good = rules != NULL;
-    for (int number = 1; text.n > 0 && rules; number++) {
+    for (int number = 1;
+         text.n > 0 && rules && (good || rules->program.rule_count < REGEXP_RULES_MAX); number++) {
         struct str line = str_head(text, str_find(text, '\n'));
         text = str_skip(text, line.n + 1);
         if (line.n && line.p[line.n - 1] == '\r')

@@ -270,7 +270,8 @@ static struct regexp_bytes bytes_of(const char *characters)
 #define OF_IMAGE OF_NAMES ":@/"
 
 /* Docker's names: two characters or more, the first a letter or digit
-   (moby daemon/names/names.go); references of images and plugins have more; execs have IDs only. */
+   (moby daemon/names/names.go); references of images and plugins have more; execs have IDs only.
+   Networks may go by any name; those that do not look like the others are not asked about. */
 static size_t spell_name(const struct route *route, bool slash, struct place *out)
 {
     size_t n = 0;

@@ -41,8 +41,9 @@ static const struct yaml_tree *items_of(const struct yaml_tree *map, const char 
 
 static bool wrong(const struct reading *reading, const struct yaml_tree *node, const char *why)
 {
-    return import_note(reading->import, IMPORT_WRONG, node->line, "%.*s %s", STR_ARG(node->key),
-                       why);
+    char shown[64];
+    return import_note(reading->import, IMPORT_WRONG, node->line, "%s %s",
+                       text_shorten(shown, sizeof(shown), node->key), why);
 }
 
 /* ---- rules --------------------------------------------------------------------------------- */
@@ -454,8 +455,7 @@ bool import_sockguard(struct import *import, struct str text)
 {
     (void)text;
     return import_note(import, IMPORT_WRONG, 0,
-                       "this program was built without libyaml, so it reads no YAML; the packages "
-                       "and images have it");
+                       "this program was built without libyaml, so it reads no YAML");
 }
 
 bool import_has_yaml(void)

@@ -346,18 +346,19 @@ static void read_unknown(struct import *import, struct str block, const struct y
     bool on = false;
     bool off = yaml_tree_empty(value) || (yaml_tree_switch(value, &on) && !on);
     bool opens = str_starts(value->key, STR("allow")) && !str_starts(block, STR("libpod_"));
-    char shown[64];
+    char shown[64], of[64];
     if (off || str_starts(block, STR("libpod_")))
         return;
     text_shorten(shown, sizeof(shown), value->key);
+    text_shorten(of, sizeof(of), block);
     if (opens || value->kind == YAML_MAP)
-        import_note(import, IMPORT_LOST, value->line, "request_body.%.*s.%s is not carried over",
-                    STR_ARG(block), shown);
+        import_note(import, IMPORT_LOST, value->line, "request_body.%s.%s is not carried over", of,
+                    shown);
     else if (!str_is(block, "exec") && !str_is(block, "container_update"))
         import_note(import, IMPORT_WRONG, value->line,
-                    "request_body.%.*s.%s cannot be carried over, and the policy may be wider "
+                    "request_body.%s.%s cannot be carried over, and the policy may be wider "
                     "without it; take it out of the file if that is meant",
-                    STR_ARG(block), shown);
+                    of, shown);
 }
 
 void sockguard_read_bodies(struct import *import, struct import_role *role,
