@@ -219,7 +219,7 @@ analyze: ## gcc -fanalyzer
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/analyze OPT='-O2' CFLAGS='-fanalyzer' libs $(BUILD)/analyze/proxy/main.o
 cppcheck: ## cppcheck
 	$(Q)cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
-	  --suppress=missingInclude --suppress=missingIncludeSystem -Iinclude -Ipolicy -Iproxy -DSOCKWARDEN_VERSION='"x"' \
+	  --suppress=missingInclude --suppress=missingIncludeSystem -Iinclude -Ipolicy -Iproxy -DSOCKWARDEN_YAML -DSOCKWARDEN_VERSION='"x"' \
 	  -j2 $(POLICY_SRCS) $(PROXY_SRCS)
 tidy: ## clang-tidy
 	$(Q)mkdir -p $(BUILD); printf '%s\n' $(POLICY_SRCS) $(PROXY_SRCS) | xargs -P2 -I{} clang-tidy --quiet --warnings-as-errors='*' {} -- \

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct place {
@@ -23,8 +24,17 @@ struct place {
 /* Docker and Podman leave a file, others a variable. */
 static bool in_container(const struct import_settings *settings)
 {
-    return access("/.dockerenv", F_OK) == 0 || access("/run/.containerenv", F_OK) == 0 ||
-           getenv("container") || import_find(settings, "KUBERNETES_SERVICE_HOST");
+    return getpid() == 1 || access("/.dockerenv", F_OK) == 0 ||
+           access("/run/.containerenv", F_OK) == 0 || getenv("container") ||
+           import_find(settings, "KUBERNETES_SERVICE_HOST");
+}
+
+/* Another network than the first process has is private, too. Who may not look has the host's. */
+static bool in_own_network(void)
+{
+    struct stat own, first;
+    return stat("/proc/self/ns/net", &own) == 0 && stat("/proc/1/ns/net", &first) == 0 &&
+           (own.st_ino != first.st_ino || own.st_dev != first.st_dev);
 }
 
 static bool has_ipv6(void)
@@ -41,7 +51,7 @@ static bool has_ipv6(void)
 static const char *default_host(const struct import_settings *settings)
 {
     const struct import_setting *off = import_find(settings, "DISABLE_IPV6");
-    if (!in_container(settings))
+    if (!in_container(settings) && !in_own_network())
         return "tcp://127.0.0.1:2375";
     bool ipv4 = off && (str_is(off->value, "1") || str_ieq(off->value, STR("true")) ||
                         str_ieq(off->value, STR("yes")));

@@ -45,6 +45,7 @@ struct machine {
 struct place {
     struct regexp_bytes bytes;
     bool loops; /* any number of these, also none; else exactly one */
+    char byte;  /* the only one of bytes; 0: there are more */
 };
 
 /* What came of one route behind one prefix. */
@@ -277,13 +278,13 @@ static size_t spell_name(const struct route *route, bool slash, struct place *ou
     size_t n = 0;
     if (str_starts(str_of(route->path), STR("/exec/"))) {
         for (; n < EXEC_ID_DIGITS; n++)
-            out[n] = (struct place){bytes_of(HEX), false};
+            out[n] = (struct place){bytes_of(HEX), false, 0};
         return n;
     }
     struct regexp_bytes rest = bytes_of(slash ? OF_IMAGE : OF_NAMES);
-    out[n++] = (struct place){bytes_of(LETTERS), false};
-    out[n++] = (struct place){rest, false};
-    out[n++] = (struct place){rest, true};
+    out[n++] = (struct place){bytes_of(LETTERS), false, 0};
+    out[n++] = (struct place){rest, false, 0};
+    out[n++] = (struct place){rest, true, 0};
     return n;
 }
 
@@ -300,7 +301,7 @@ static size_t spell_route(const struct route *route, struct place *out)
             continue;
         }
         char byte[2] = {path.p[0], '\0'};
-        out[n++] = (struct place){bytes_of(byte), false};
+        out[n++] = (struct place){bytes_of(byte), false, path.p[0]};
         path = str_skip(path, 1);
     }
     return n;
@@ -360,6 +361,10 @@ static enum share walk_route(struct walk *walk, uint16_t from)
             continue;
         }
         const struct place *place = &walk->places[at];
+        if (place->byte) {
+            visit(walk, at + 1, next_state(machine, state, (unsigned char)place->byte));
+            continue;
+        }
         if (place->loops)
             visit(walk, at + 1, state);
         uint64_t done[CLASSES_MAX / 64] = {0};

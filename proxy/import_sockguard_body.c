@@ -1,8 +1,8 @@
 /* Sockguard's request_body: switches by kind of request (app/internal/config/config.go). Ours are
    stricter from the start, so what is refused there by default needs nothing here. */
-#ifdef SOCKWARDEN_YAML
-
 #include "import_sockguard.h"
+
+#ifdef SOCKWARDEN_YAML
 
 enum { TEXTS_MAX = IMPORT_FOLDERS_MAX };
 

@@ -1,7 +1,7 @@
 /* YAML by libyaml; see yaml_tree.h. Built where libyaml is there. */
-#ifdef SOCKWARDEN_YAML
-
 #include "yaml_tree.h"
+
+#ifdef SOCKWARDEN_YAML
 
 #include <yaml.h>
 

@@ -2,6 +2,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 
@@ -151,23 +152,31 @@ def told():
 
 @suite.test
 def port():
-    """without BIND_CONFIG port 2375, of loopback alone outside containers"""
+    """without BIND_CONFIG port 2375: of loopback alone where the network is the host's"""
     if os.geteuid() != 0 or not shutil.which("unshare") or not shutil.which("ip"):
         return
-    rows = [({}, "tcp://127.0.0.1:2375"), ({"container": "podman"}, "tcp://[::]:2375"),
-            ({"container": "podman", "DISABLE_IPV6": "1"}, "tcp://0.0.0.0:2375")]
+    alone = ["unshare", "-n", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+    shared = ["unshare", "-n", "-p", "-f", "--kill-child", "--mount-proc", "sh", "-c",
+              'ip link set lo up && "$@"; exit $?', "sh"]     # the first process has the same network
+    rows = [(shared, {}, "tcp://127.0.0.1:2375"), (alone, {}, "tcp://[::]:2375"),
+            (shared, {"container": "podman"}, "tcp://[::]:2375"),
+            (alone, {"DISABLE_IPV6": "1"}, "tcp://0.0.0.0:2375")]
     if os.path.exists("/.dockerenv") or os.path.exists("/run/.containerenv"):
         rows = rows[1:]
-    for variables, expected in rows:
+    for wrapper, variables, expected in rows:
         with DropEnv("--log-format", "text", start=False) as env:
             given = {"SOCKET_PATH": env.upstream, "EVENTS": "1", **variables}
             env.is_ready = lambda: "listening on" in env.stderr()
-            env.start(wrapper=["env", "-i", *words(given), "unshare", "-n", "sh", "-c",
-                               'ip link set lo up && exec "$@"', "sh"])
+            env.expected_code = -signal.SIGKILL if wrapper is shared else 0
+            env.start(wrapper=["env", "-i", *words(given), *wrapper])
             check(f"listening on {expected}" in env.stderr(), f"{expected}: {env.stderr()}")
             health = subprocess.run(["nsenter", "-n", "-t", str(env.process.pid), "env", "-i", *words(given),
+                                     "container=yes" if "127" not in expected else "BIND_CONFIG=127.0.0.1:2375",
                                      settings["bin"], "healthcheck"], capture_output=True, check=False, timeout=10)
             equal((health.returncode, health.stderr), (0, b""), expected)
+            if wrapper is shared:   # which waits for its child, and ends it
+                env.process.kill()
+                env.process.wait(10)
 
 
 @suite.test
