@@ -128,6 +128,8 @@ static void read_owner(const struct reading *reading, struct import_role *role)
     struct str owner = text_of(ownership, "owner"), label = text_of(ownership, "label_key");
     if (owner.n == 0)
         return;
+    if (str_find(owner, '$') < owner.n)
+        wrong(reading, yaml_tree_get(ownership, "owner"), "of this name would mean another here");
     role->owner_label = label.n ? label : STR("com.sockguard.owner");
     role->owner_value = owner;
 }
@@ -234,6 +236,23 @@ static bool add_client(const struct reading *reading, const struct yaml_tree *no
     return client != NULL;
 }
 
+/* Numbers as JSON; what is none is noted. */
+static struct str number_list(const struct reading *reading, const struct yaml_tree *list,
+                              const struct str *texts, size_t count)
+{
+    struct json_out out = {.p = arena_alloc(&reading->import->arena, count * 12 + 4, 1)};
+    out.cap = out.p ? count * 12 + 4 : 0;
+    json_out_open(&out, '[');
+    for (size_t i = 0; i < count; i++) {
+        int64_t number = -1;
+        if (!str_to_int(texts[i], &number) || number < 0 || number > UINT32_MAX)
+            wrong(reading, list, "wants numbers");
+        json_out_uint(&out, (uint64_t)number & UINT32_MAX);
+    }
+    json_out_close(&out, ']');
+    return (struct str){out.p, out.len};
+}
+
 /* A selector of ours for each of theirs; theirs that is not here is an error. */
 struct selector {
     const char *theirs, *ours, *prefix;
@@ -262,17 +281,10 @@ static bool read_selector(const struct reading *reading, const struct yaml_tree 
             texts[i] = arena_join(&reading->import->arena,
                                   (const struct str[]){str_of(row->prefix), texts[i]}, 2);
         bool numbers = strcmp(row->ours, "uid") == 0 || strcmp(row->ours, "gid") == 0;
-        json[0] = import_list(reading->import, texts, n);
+        json[0] =
+            numbers ? number_list(reading, part, texts, n) : import_list(reading->import, texts, n);
         keys[0] = row->ours;
         count++;
-        if (numbers) { /* a list of numbers is one of texts without its quotes */
-            char *p = arena_alloc(&reading->import->arena, json[0].n + 1, 1);
-            size_t at = 0;
-            for (size_t i = 0; p && i < json[0].n; i++)
-                if (json[0].p[i] != '"')
-                    p[at++] = json[0].p[i];
-            json[0] = (struct str){p, at};
-        }
     }
     return count == 1 ? add_client(reading, node, keys[0], json[0], keys[1], json[1])
                       : wrong(reading, node, "an entry without a selector");
@@ -309,11 +321,36 @@ static bool read_clients(const struct reading *reading, const struct str *cidrs)
            read_selectors(reading, "source_ip_profiles", sources, NULL);
 }
 
+/* A part of another name could narrow. */
+static bool knows_parts(const struct reading *reading, const struct yaml_tree *map,
+                        const char *const *names, size_t count)
+{
+    for (const struct yaml_tree *part = map && map->kind == YAML_MAP ? map->child : NULL; part;
+         part = part->next) {
+        bool known = yaml_tree_empty(part);
+        for (size_t i = 0; i < count; i++)
+            known |= str_is(part->key, names[i]);
+        if (!known)
+            return wrong(reading, part, "is not understood");
+    }
+    return true;
+}
+
+static const char *const profile_parts[] = {"name",   "request_body", "rules",
+                                            "limits", "response",     "mode"};
+static const char *const client_parts[] = {
+    "allowed_cidrs", "container_labels",   "source_ip_profiles", "client_certificate_profiles",
+    "profiles",      "unix_peer_profiles", "default_profile"};
+
 static bool read_profiles(const struct reading *reading)
 {
+    if (!knows_parts(reading, reading->clients, client_parts, ARRAY_LEN(client_parts)))
+        return false;
     for (const struct yaml_tree *node = items_of(reading->clients, "profiles"); node;
          node = node->next) {
         struct str name = text_of(node, "name");
+        if (!knows_parts(reading, node, profile_parts, ARRAY_LEN(profile_parts)))
+            return false;
         if (name.n == 0 || name.n > POLICY_NAME_MAX - 16 || str_is(name, nothing))
             return import_note(reading->import, IMPORT_WRONG, node->line,
                                "this profile's name is not understood");

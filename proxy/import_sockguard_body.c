@@ -285,6 +285,17 @@ static void close_exec(struct import *import, struct import_role *role,
     close_one(import, role, OP_ExecStart, why);
 }
 
+/* What an update demands is lost with the switches that let it through. */
+static bool demands(const struct yaml_tree *block)
+{
+    bool on = false;
+    for (const struct yaml_tree *value = block && block->kind == YAML_MAP ? block->child : NULL;
+         value; value = value->next)
+        if (str_starts(value->key, STR("require")) && (!yaml_tree_switch(value, &on) || on))
+            return true;
+    return false;
+}
+
 static bool opens_containers(const struct import_role *role)
 {
     static const char *const harmless[] = {"security_opt", "user",     "read_only",  "cap_drop",
@@ -316,7 +327,8 @@ void sockguard_close(struct import *import, struct import_role *role,
     if (!is_true(remove, "allow_force") || !is_true(remove, "allow_remove_volumes"))
         close_one(import, role, OP_ContainerDelete,
                   "force and v are not let through both, and no key says that");
-    if (!is_true(update, "allow_resource_updates") || !is_true(update, "allow_restart_policy"))
+    if (!is_true(update, "allow_resource_updates") || !is_true(update, "allow_restart_policy") ||
+        demands(update))
         close_one(import, role, OP_ContainerUpdate,
                   "not every change is let through, and no key says that");
     if (!is_true(build, "allow_run_instructions"))
@@ -351,7 +363,10 @@ static void read_unknown(struct import *import, struct str block, const struct y
         return;
     text_shorten(shown, sizeof(shown), value->key);
     text_shorten(of, sizeof(of), block);
-    if (opens || value->kind == YAML_MAP)
+    bool aliases = true;
+    if (yaml_tree_switch(yaml_tree_get(value, "allow_aliases"), &aliases) && !aliases)
+        opens = false; /* forbids what is let through here */
+    if (opens || (value->kind == YAML_MAP && aliases))
         import_note(import, IMPORT_LOST, value->line, "request_body.%s.%s is not carried over", of,
                     shown);
     else if (!str_is(block, "exec") && !str_is(block, "container_update"))

@@ -54,7 +54,8 @@ bool regexp_open(struct arena *arena, struct regexp_program *out);
 bool regexp_add(struct regexp_program *program, struct str pattern, struct err *err);
 
 /* Adds a glob over paths: one star is any run without a slash, two are any run, and a slash with
-   two stars at the end is also nothing at all. wide: slash, two stars and slash may be one slash. */
+   two stars at the end is also nothing at all. wide: slash, two stars and slash may be one slash.
+ */
 bool regexp_add_glob(struct regexp_program *program, struct str glob, bool wide, struct err *err);
 
 #endif

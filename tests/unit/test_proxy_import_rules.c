@@ -243,6 +243,13 @@ static const struct {
      "request_body: {exec: {allow_root_user: true, allowed_commands: [[ls]]}}\n"
      "rules:\n" ALLOW("POST", "/containers/*/exec"),
      "POST", "/containers/a/exec", false},
+    {"request_body: {container_update: {allow_resource_updates: true, allow_restart_policy: "
+     "true}}\n"
+     "rules:\n" ALLOW("POST", "/containers/*/update"),
+     "POST", "/containers/a/update", true},
+    {"request_body: {container_update: {allow_resource_updates: true, allow_restart_policy: true, "
+     "require_pids_limit: true}}\nrules:\n" ALLOW("POST", "/containers/*/update"),
+     "POST", "/containers/a/update", false},
     {"rules:\n" ALLOW("POST", "/build"), "POST", "/build", false},
     {"request_body: {build: {allow_run_instructions: true}}\nrules:\n" ALLOW("POST", "/build"),
      "POST", "/build", true},
@@ -309,6 +316,14 @@ static void test_sockguard_wrong(void **state)
         {"clients: {container_labels: {enabled: true}}\n", 1, "wider"},
         {"clients: {unix_peer_profiles: [{profile: p, uids: [1]}]}\n", 1, "no profile"},
         {"clients: {default_profile: p}\n", 1, "name of no profile"},
+        {"clients: {profiles: [{name: p}], unix_peer_profiles: [{profile: p, uids: [a]}]}\n", 1,
+         "wants numbers"},
+        {"clients: {profiles: [{name: p}], unix_peer_profiles: [{profile: p, uids: [-1]}]}\n", 1,
+         "wants numbers"},
+        {"clients: {profiles: [{name: p, hours: day}]}\n", 1, "hours is not understood"},
+        {"clients: {tokens: [a]}\n", 1, "tokens is not understood"},
+        {"request_body: {network: {endpoint_config: {allow_aliases: false}}}\n", 1, "wider"},
+        {"ownership: {owner: '${client}'}\n", 1, "would mean another"},
         {"clients: {profiles: [{name: p}], unix_peer_profiles: [{profile: p, pids: [1]}]}\n", 1,
          "as a selector"},
         {"clients: {profiles: [{name: p}], unix_peer_profiles: [{profile: p, uids: [1], gids: "
