@@ -17,7 +17,7 @@ SHELL := /bin/bash
 DEPS_BUILD := gcc libc6-dev make pkg-config libevent-dev libcjson-dev libssl-dev libseccomp-dev libyaml-dev node-llhttp
 DEPS_TEST  := $(DEPS_BUILD) clang libclang-rt-14-dev clang-tidy clang-format cppcheck libcmocka-dev \
               python3 docker.io docker-compose docker-registry busybox-static iptables iproute2 util-linux \
-              ca-certificates procps openssl curl
+              ca-certificates procps openssl curl strace valgrind
 
 # Targets that must work before the libraries are there.
 NO_LIBS := deps deps-test help clean distclean run test format format-check cppcheck ensure-deps ensure-deps-test uninstall
@@ -92,7 +92,7 @@ UNIT_BINS   := $(UNIT_SRCS:tests/unit/%.c=$(BUILD)/unit/%)
 FUZZ_SRCS   := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BINS   := $(FUZZ_SRCS:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 READING     := $(BUILD)/tests/reading
-C_FILES     := $(POLICY_SRCS) $(PROXY_SRCS) $(UNIT_SRCS) $(FUZZ_SRCS) $(wildcard tests/daemon/*.c tests/fuzz/*.h tests/unit/*.h tests/bench/*.c include/*.h policy/*.h proxy/*.h)
+C_FILES     := $(POLICY_SRCS) $(PROXY_SRCS) $(UNIT_SRCS) $(FUZZ_SRCS) $(wildcard tests/daemon/*.c tests/fuzz/*.h tests/unit/*.h tests/bench/*.c tests/bench/*.h include/*.h policy/*.h proxy/*.h)
 LIBPOLICY   := $(BUILD)/libpolicy.a
 LIBPROXY    := $(BUILD)/libproxy.a
 BIN         := $(BUILD)/sockwarden
@@ -156,6 +156,17 @@ $(BUILD)/bench/%: tests/bench/%.c $(LIBPOLICY) $(FLAGS_STAMP)
 $(BUILD)/bench/handshake: tests/bench/handshake.c $(FLAGS_STAMP)
 	@echo "  LD      $@"
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) $(PKG_CFLAGS) -MMD -MP -o $@ $< $(LDFLAGS_ALL) $(SSL_LIBS)
+
+# The programs that the requests go through: on the wire only, nothing of the policy's.
+BENCH_WIRE := $(BUILD)/bench/daemon $(BUILD)/bench/pump $(BUILD)/bench/load
+$(BUILD)/bench/load: tests/bench/load_conn.c
+$(BENCH_WIRE): $(BUILD)/bench/%: tests/bench/%.c tests/bench/wire.c tests/bench/wire.h tests/bench/load.h $(FLAGS_STAMP)
+	@echo "  LD      $@"
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) $(PKG_CFLAGS) -o $@ $(filter %.c,$^) $(LDFLAGS_ALL) $(SSL_LIBS)
+
+$(BUILD)/bench/allocations.so: tests/bench/allocations.c $(FLAGS_STAMP)
+	@echo "  LD      $@"
+	$(Q)mkdir -p $(@D) && $(CC) -std=c17 -D_GNU_SOURCE -O2 $(WARN) $(WERROR) -fPIC -shared -o $@ $<
 
 # What the policy engine reads, printed for the differential tests.
 $(READING): tests/daemon/reading.c $(LIBPOLICY) $(FLAGS_STAMP)
@@ -228,14 +239,20 @@ format: ## reformat the sources
 	$(Q)clang-format -i $(C_FILES)
 format-check: ## are the sources formatted?
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
-.PHONY: bench bench-decide bench-handshake bench-requests check-bench
-bench: bench-decide bench-handshake bench-requests ## what things cost
+.PHONY: bench bench-wire bench-decide bench-handshake bench-requests check-bench
+bench: $(BIN) bench-wire ## beside HAProxy, nginx and a byte pump (root; ARGS=--quick, --rows KEYS, --scale, --help)
+	$(Q)python3 -B tests/bench/bench.py $(BIN) --build $(BUILD) $(ARGS)
+bench-wire: $(BENCH_WIRE)
 bench-decide: $(BUILD)/bench/decide ## what a decision costs, against its targets
 	$(Q)$(BUILD)/bench/decide
 bench-handshake: $(BIN) $(BUILD)/bench/handshake ## what a TLS connection costs, beside OpenSSL alone
 	$(Q)$(BUILD)/bench/handshake $(BIN) certs-example/make-certs.sh
 bench-requests: $(BIN) ## what a request costs, with look-ups and without; BEFORE=PROGRAM for another beside it
 	$(Q)python3 -B tests/bench/requests.py $(BIN) $(if $(BEFORE),--before $(BEFORE))
+.PHONY: check-guard
+GUARD_NEEDS := $(BIN) $(BUILD)/bench/daemon $(BUILD)/bench/decide $(BUILD)/bench/allocations.so
+check-guard: $(GUARD_NEEDS) ## calls, allocations and instructions of a request, within tests/bench/budget.tsv
+	$(Q)python3 -B tests/bench/guard.py $(BIN) --build $(BUILD)
 check-bench: $(BIN) $(BUILD)/bench/decide $(BUILD)/bench/handshake ## the same, briefly, and only what is three times off counts
 	$(Q)$(BUILD)/bench/decide 100 3
 	$(Q)$(BUILD)/bench/handshake $(BIN) certs-example/make-certs.sh 3 3

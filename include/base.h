@@ -147,4 +147,18 @@ static inline bool str_to_int(struct str s, int64_t *out)
     return true;
 }
 
+enum {
+    DECIMAL_MAX = 20, /* digits of the largest uint64_t */
+};
+
+/* value in decimal, written to the end of digits, which the result borrows. */
+static inline struct str decimal_text(char digits[DECIMAL_MAX], uint64_t value)
+{
+    size_t at = DECIMAL_MAX;
+    do
+        digits[--at] = (char)('0' + value % 10);
+    while (value /= 10);
+    return (struct str){digits + at, DECIMAL_MAX - at};
+}
+
 #endif

@@ -353,6 +353,9 @@ struct hide; /* see hide.h */
    where it has one, and the proxy's own container, where that is known. owner: of policy_owner();
    borrowed, as is what *out gets of the role. False: nothing is hidden. */
 bool role_hides(const struct role *role, struct str owner, struct hide *out);
+/* What the role's clients get emptied in the daemon's answers (`responses.redact`), as a set of
+   enum redact_kind, see redact.h; 0: nothing. */
+unsigned role_redacts(const struct role *role);
 /* `limits` of a role: what one client may use at a time. The last one belongs to the first. */
 enum limit {
     LIMIT_REQUESTS_PER_SECOND,
@@ -395,6 +398,67 @@ bool decision_rewrites(const struct decision *decision, const struct request *re
    outlive the request. False: it cannot be made, so it must not be sent. What comes out is to be
    decided once more, which rewrites nothing further. */
 bool request_rewrite(struct request *request, const struct decision *decision, struct arena *arena);
+
+/* ---- what a request needs ------------------------------------------------------------------- */
+
+enum {
+    USES_MAX = 192,         /* of one request */
+    USE_TEXT_MAX = 512,     /* bytes of one value */
+    USE_LACK_MAX = 200,     /* bytes of a sentence */
+    USES_TEXT_MAX = 6 << 10 /* bytes of all of them in an audit line */
+};
+
+/* Behind a registry in images.allow: an entry that no image's name matches, so that the registry
+   may be asked (login, search) and nothing more. */
+#define USE_REGISTRY_ONLY "/-asked-only"
+
+/* One thing that a role must open for a request. */
+struct use {
+    const char *key;  /* static: "containers.cap_add", "open", "archive" */
+    struct str value; /* an entry of the key's list, in its plain spelling; p NULL: true */
+    bool read_only;   /* of a bind: an entry for read-only mounts is enough */
+};
+struct uses {
+    struct use items[USES_MAX];
+    size_t count;
+    char lack[USE_LACK_MAX]; /* why a policy with all of them refuses it yet; or "" */
+};
+enum use_shape { USE_LIST, USE_TRUE };
+
+/* What a role would have to open for the request beside its operation: the decision taken by one
+   that opens nothing, over and over with what its refusals ask for. Values of the environment, of
+   labels and of options are never among it. NEED: more facts would tell more. DENY: lack says why;
+   without lack the daemon has no such object. Texts live in the arena, or in the request.
+ */
+enum verdict request_uses(const struct policy *policy, const struct request *request,
+                          struct facts *facts, struct arena *arena, struct uses *out);
+
+/* Appends {"containers.cap_add": ["NET_ADMIN"], "containers.privileged": true, "containers.binds":
+   [{"source": ..., "read_only": true}]} in at most USES_TEXT_MAX bytes. False: not all fits. */
+bool uses_write(const struct uses *uses, struct json_out *out);
+
+/* Is the key of that path ("containers.cap_add") one that request_uses() speaks of, and as what? */
+bool policy_learns(const char *path, enum use_shape *shape);
+/* Does the key open nothing where a policy does not write it? */
+bool policy_key_closed(const char *path);
+/* Must the path be written out as a bind source, since it is or holds what rules the host? */
+bool policy_names_path(struct str path);
+/* How many of these uses of the key an entry of its list opens, as the policy writes it; 0 also for
+   what is no entry. */
+size_t policy_entry_uses(const char *path, const struct json *doc, const struct json_node *entry,
+                         const struct use *uses, size_t count);
+/* Could a policy hold the use: is the key one of those above, and its value an entry of that, which
+   opens nothing else? */
+bool policy_use_valid(const struct use *use);
+/* Does the role open the use? That is what its constraints say of the value; what a decision looks
+   at beside (files of the host, other objects) is not known here. */
+bool role_opens_use(const struct role *role, const struct use *use);
+/* Is it an IP address, or a range of them? */
+bool policy_address_valid(struct str text);
+/* Does an entry of `allow` name the operation: by its name, a class, or a glob? */
+bool policy_allow_holds(struct str entry, enum operation op);
+/* Paths of the keys of constraints, in the order of the documentation, until NULL. */
+const char *policy_key(size_t index);
 
 /* The image that the request names (Image, fromImage[:tag]), for the audit line; empty if none.
    Only meaningful after an ALLOW or DENY of policy_decide on the same arena. */

@@ -179,3 +179,10 @@ bool ports_parse(struct str text, struct port_range *out)
     out->last = (uint16_t)last;
     return first <= last;
 }
+
+bool ip_is_any(const uint8_t ip[16])
+{
+    static const uint8_t any6[16] = {0};
+    static const uint8_t any4[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0};
+    return memcmp(ip, any6, sizeof(any6)) == 0 || memcmp(ip, any4, sizeof(any4)) == 0;
+}

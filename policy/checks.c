@@ -28,8 +28,9 @@ enum finding judge_names(struct check *check, enum key key, const struct json_no
         if (key_passes(check, key, n->key))
             continue;
         SHOWN(shown, n->key);
-        return refuse(check, key, n->key, "sets \"%s\", which %s does not allow", shown,
-                      key_path(key));
+        if (refuse(check, key, n->key, "sets \"%s\", which %s does not allow", shown,
+                   key_path(key)) != FINDING_PASS)
+            return FINDING_REFUSE;
     }
     return FINDING_PASS;
 }

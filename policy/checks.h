@@ -252,6 +252,8 @@ enum image_use {
 bool images_restrict(const struct role *role);
 /* The key of that rule, or KEY_COUNT. */
 enum key images_restricted_by(const struct role *role);
+/* A rule that holds for containers and that no build would obey, or KEY_COUNT. */
+enum key builds_get_round(const struct role *role);
 enum finding judge_image(struct check *check, struct str reference, enum image_use use);
 /* Other content under a name. */
 enum finding judge_import(struct check *check, struct str name);

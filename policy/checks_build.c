@@ -4,11 +4,11 @@
 #include "checks.h"
 
 #include "existing.h"
+#include "uses.h"
 
 /* ---- what constrains containers -------------------------------------------------------------- */
 
-/* A rule that holds for containers and that no build would obey, or KEY_COUNT. */
-static enum key constraint_set(const struct role *role)
+enum key builds_get_round(const struct role *role)
 {
     static const enum key keys[] = {KEY_USER,      KEY_CAP_DROP, KEY_READ_ONLY,  KEY_SECURITY_OPT,
                                     KEY_MEM_LIMIT, KEY_CPUS,     KEY_PIDS_LIMIT, KEY_COUNT};
@@ -26,7 +26,7 @@ static enum key constraint_set(const struct role *role)
 
 static enum finding judge_unconstrained(struct check *check)
 {
-    enum key set = constraint_set(check->role);
+    enum key set = builds_get_round(check->role);
     if (set == KEY_COUNT || check_key(check, KEY_BUILDS_UNCONSTRAINED)->any)
         return FINDING_PASS;
     check->field = NULL;
@@ -191,6 +191,8 @@ static enum finding refuse_remote(struct check *check, const struct remote *remo
     struct str entry = arena_join(check->arena, parts, ARRAY_LEN(parts));
     struct str site = entry.p ? str_head(entry, entry.n - parts[3].n) : STR("");
     suggest_entry(check, KEY_BUILDS_REMOTE, entry, allow_with, sizeof(allow_with));
+    if (learning_site(check, site))
+        return FINDING_PASS;
     SHOWN(shown, site);
     return refuse_with(check, KEY_BUILDS_REMOTE, site, allow_with,
                        "makes the daemon fetch from %s, which builds.remote does not allow", shown);

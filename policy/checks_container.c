@@ -210,8 +210,9 @@ enum finding check_sysctls(struct check *check, const struct json_node *value)
                                "sets \"%s\" to a value with a comma, behind which daemons read "
                                "another name",
                                shown);
-        return refuse(check, KEY_SYSCTLS, name,
-                      "sets \"%s\", which containers.sysctls does not allow", shown);
+        if (refuse(check, KEY_SYSCTLS, name, "sets \"%s\", which containers.sysctls does not allow",
+                   shown) != FINDING_PASS)
+            return FINDING_REFUSE;
     }
     return FINDING_PASS;
 }

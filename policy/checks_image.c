@@ -3,6 +3,7 @@
 #include "checks.h"
 
 #include "existing.h"
+#include "uses.h"
 
 #include <stdio.h>
 
@@ -81,6 +82,7 @@ static enum finding judge_name(struct check *check, const struct image_ref *ref)
 {
     bool excluded = excludes(check, KEY_IMAGES_DENY, ref->name);
     if (!excluded && image_registry_by_address(ref->registry) && !lifted(check) &&
+        !check->learning && /* the whole name is less than the registry's */
         !registry_written_out(check, KEY_IMAGES_ALLOW, ref->registry, ref->name))
         return refuse_address(check, KEY_IMAGES_ALLOW, ref->registry);
     if (!excluded && key_passes(check, KEY_IMAGES_ALLOW, ref->name))
@@ -159,6 +161,20 @@ static bool names_pass(struct check *check, const struct found *found)
     return passes;
 }
 
+/* While it is learnt what the image needs: its first name. */
+static bool learn_name(struct check *check, const struct found *found)
+{
+    static const char *const lists[] = {"RepoTags", "RepoDigests"};
+    for (size_t i = 0; check->learning && i < ARRAY_LEN(lists); i++) {
+        const struct json_node *list = fact_at(found, lists[i]);
+        const struct json_node *first = list ? json_child(&found->doc, list) : NULL;
+        struct image_ref ref;
+        if (first && image_parse(first->text, check->arena, &ref))
+            return learning_note(check, KEY_IMAGES_ALLOW, ref.name);
+    }
+    return false;
+}
+
 /* Fewer digits than docker shows could stand for an image that comes a moment later. */
 static bool id_is_short(struct str id)
 {
@@ -192,7 +208,7 @@ static enum finding judge_id(struct check *check, struct str id)
         break;
     }
     found.looked->named = found.looked->named || names_pass(check, &found);
-    if (found.looked->named)
+    if (found.looked->named || learn_name(check, &found))
         return FINDING_PASS;
     SHOWN(shown, id);
     return refuse_with(check, KEY_IMAGES_ALLOW, id, NULL,
@@ -287,7 +303,8 @@ enum finding judge_registry(struct check *check, struct str registry)
     if (lifted(check))
         return FINDING_PASS;
     if (image_registry_by_address(registry))
-        return registry_written_out(check, KEY_IMAGES_ALLOW, registry, STR(""))
+        return registry_written_out(check, KEY_IMAGES_ALLOW, registry, STR("")) ||
+                       learning_registry(check, registry)
                    ? FINDING_PASS
                    : refuse_address(check, KEY_IMAGES_ALLOW, registry);
     if (is_everything(allow))
@@ -297,6 +314,8 @@ enum finding judge_registry(struct check *check, struct str registry)
         if (glob_find(str_head(entry, str_find(entry, '/')), registry, false, check->work))
             return FINDING_PASS;
     }
+    if (learning_registry(check, registry))
+        return FINDING_PASS;
     return refuse_with(check, KEY_IMAGES_ALLOW, registry, NULL,
                        "makes the daemon talk to the registry \"%s\", which no entry of "
                        "images.allow names",
@@ -324,7 +343,7 @@ enum finding judge_reference(struct check *check, enum key key, struct str refer
                            "names \"%s\", which does not tell a registry and a repository, as %s "
                            "has them",
                            shown, key_path(key));
-    if (image_registry_by_address(ref.registry) &&
+    if (image_registry_by_address(ref.registry) && !check->learning &&
         !registry_written_out(check, key, ref.registry, ref.name))
         return refuse_address(check, key, ref.registry);
     return refuse(check, key, ref.name, "names \"%s\", which is not in %s", shown, key_path(key));

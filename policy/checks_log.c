@@ -3,6 +3,7 @@
 #include "checks.h"
 
 #include "existing.h"
+#include "uses.h"
 
 enum {
     LOG_SIZE_MIN = 64000, /* bytes: smaller files rotate without end */
@@ -112,6 +113,17 @@ static bool option_listed(const struct check *check, struct str name, struct str
     return key_passes(check, KEY_LOG_OPTIONS, (struct str){pair, name.n + 1 + value.n});
 }
 
+/* While it is learnt what the request needs: a safe option with its value, which a policy without
+   the key allows, too. Values of others may be secrets. */
+static bool learn_option(struct check *check, struct str name, struct str value)
+{
+    const struct str parts[] = {name, STR("="), value};
+    if (!check->learning || !option_safe(name, value))
+        return false;
+    struct str pair = arena_join(check->arena, parts, ARRAY_LEN(parts));
+    return pair.p && learning_note(check, KEY_LOG_OPTIONS, pair);
+}
+
 enum finding check_log_config(struct check *check, const struct json_node *value)
 {
     const struct constraint *constraint = check_key(check, KEY_LOG_OPTIONS);
@@ -122,9 +134,13 @@ enum finding check_log_config(struct check *check, const struct json_node *value
         if (check_is_existing(check) &&
             info_says(check, "LoggingDriver", place_text(check, PLACE_LOG_TYPE)))
             continue; /* the daemon's own driver comes with its own options */
+        if (learn_option(check, n->key, n->text))
+            continue;
         SHOWN(shown, n->key);
-        return refuse(check, KEY_LOG_OPTIONS, n->key,
-                      "sets \"%s\" to a value that containers.log_options does not allow", shown);
+        if (refuse(check, KEY_LOG_OPTIONS, n->key,
+                   "sets \"%s\" to a value that containers.log_options does not allow",
+                   shown) != FINDING_PASS)
+            return FINDING_REFUSE;
     }
     return FINDING_PASS;
 }

@@ -144,6 +144,7 @@ enum finding judge_bind(struct check *check, const struct bind *bind)
                            shown);
     }
     struct str source = path_trim(bind->source);
+    check->mounts_read_only = bind->read_only && !bind->relabel && !bind->shallow;
     bool vital = path_is_vital(source) || path_is_own(check->role, source);
     bool only_read_only = false;
     bool open = binds->any && !vital && key_passes(check, KEY_BINDS, source);

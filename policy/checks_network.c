@@ -1,7 +1,9 @@
 /* Networks: names, drivers, options, address ranges; and the host's ports that a container takes.
  */
 #include "checks.h"
+
 #include "existing.h"
+#include "uses.h"
 
 #include <stdio.h>
 
@@ -158,6 +160,8 @@ enum finding whole_network(struct check *check)
                        "is not true, and networks.internal requires it; docker: --internal");
 }
 
+enum { PORT_TEXT_MAX = 96 };
+
 /* ---- ports ----------------------------------------------------------------------------------- */
 
 static bool port_number(struct str text, unsigned *out)
@@ -177,13 +181,6 @@ struct wanted_ports {
     unsigned first, last;
     char proto; /* 0: any */
 };
-
-static bool ip_is_any(const uint8_t ip[16])
-{
-    static const uint8_t any6[16] = {0};
-    static const uint8_t any4[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0};
-    return memcmp(ip, any6, sizeof(any6)) == 0 || memcmp(ip, any4, sizeof(any4)) == 0;
-}
 
 static bool ports_allowed(const struct check *check, const struct wanted_ports *wanted)
 {
@@ -263,6 +260,24 @@ static enum finding judge_own_port(struct check *check, const struct json_node *
                        shown);
 }
 
+/* While it is learnt what the request needs: the address and the protocol, too. */
+static bool learn_port(struct check *check, struct str ip, const struct wanted_ports *wanted)
+{
+    char text[PORT_TEXT_MAX], range[16];
+    snprintf(range, sizeof(range), wanted->first == wanted->last ? "%u" : "%u-%u", wanted->first,
+             wanted->last);
+    bool bracket = str_find(ip, ':') < ip.n, any = wanted->any_ip || ip.n == 0;
+    const char *proto = wanted->proto == 'u' ? "udp" : wanted->proto == 's' ? "sctp" : "tcp";
+    int n = snprintf(text, sizeof(text), "%s%.*s%s%s/%s", !any && bracket ? "[" : "",
+                     any ? 0 : (int)ip.n, any ? "" : ip.p,
+                     any       ? ""
+                     : bracket ? "]:"
+                               : ":",
+                     range, proto);
+    return n > 0 && (size_t)n < sizeof(text) &&
+           learning_note(check, KEY_PORTS, (struct str){text, (size_t)n});
+}
+
 static enum finding judge_binding(struct check *check, struct str key,
                                   const struct json_node *binding)
 {
@@ -281,6 +296,8 @@ static enum finding judge_binding(struct check *check, struct str key,
     if (read && ports_allowed(check, &wanted))
         return FINDING_PASS;
     check->at = binding;
+    if (read && learn_port(check, ip, &wanted))
+        return FINDING_PASS;
     SHOWN(ip_shown, ip);
     SHOWN(port_shown, port);
     return refuse(check, KEY_PORTS, port, "takes the host's port \"%s%s%s\", which %s", ip_shown,

@@ -1,6 +1,8 @@
 /* The one way through: every request is decided here, and one line allows. */
 #include "checks.h"
 #include "existing.h"
+#include "redact.h"
+#include "uses.h"
 
 #include <stdio.h>
 
@@ -162,6 +164,29 @@ static bool archive_passes(struct check *check)
     return false;
 }
 
+/* What would show by another way what the role's clients are not to see. */
+static bool redaction_passes(struct check *check)
+{
+    const struct request *request = check->request;
+    const enum operation op = request->route->op;
+    unsigned kinds = role_redacts(check->role);
+    struct str ps_args = request_param(request, "ps_args");
+    if (op == OP_ContainerTop && ps_args.n > 0 && (kinds & REDACT_ENV)) {
+        check->field = "?ps_args";
+        refuse_plain(check, ps_args, "responses.redact", NULL,
+                     "has ps on the host print what it is told to, environments among it, which "
+                     "responses.redact keeps from this role");
+        check->field = NULL;
+        return false;
+    }
+    if (redact_way(kinds, op, NULL) != REDACT_REFUSED)
+        return true;
+    refuse_plain(check, (struct str){NULL, 0}, "responses.redact", NULL,
+                 "it cannot be told where its answer holds what responses.redact keeps from this "
+                 "role");
+    return false;
+}
+
 /* ---- parameters ------------------------------------------------------------------------------ */
 
 static bool is_integer(struct str value)
@@ -294,7 +319,7 @@ static bool precheck(struct check *check)
         return false;
     }
     return version_passes(check) && operation_passes(check) && archive_passes(check) &&
-           params_pass(check);
+           redaction_passes(check) && params_pass(check);
 }
 
 /* A refusal always has a status and a sentence, also where a check could not tell. */
@@ -324,37 +349,59 @@ static size_t arena_narrow(struct arena *arena)
     return limit;
 }
 
-void policy_decide(const struct role *role, const struct request *request, struct facts *facts,
-                   struct arena *arena, struct decision *decision)
+static void decide(struct check *check)
 {
-    struct work work;
+    struct decision *decision = check->decision;
     struct looked looked[FACTS_MAX] = {0};
-    struct check check = check_for(role, request, arena, decision, &work);
-    size_t limit = arena_narrow(arena);
-    check.facts = facts;
-    check.looked = looked;
-    bool passes = precheck(&check) && body_passes(&check) && !work.spent && !arena->full &&
-                  decision->status == 0;
-    arena->limit = limit;
+    size_t limit = arena_narrow(check->arena);
+    check->looked = looked;
+    bool passes = precheck(check) && body_passes(check) && !check->work->spent &&
+                  !check->arena->full && decision->status == 0;
+    check->arena->limit = limit;
     if (!passes) {
-        refused(&check);
-    } else if (check.waits) {
-        facts_make_last(facts);
+        refused(check);
+    } else if (check->waits) {
+        facts_make_last(check->facts);
         decision->verdict = VERDICT_NEED;
     } else {
         decision->verdict = VERDICT_ALLOW;
     }
 }
 
+void policy_decide(const struct role *role, const struct request *request, struct facts *facts,
+                   struct arena *arena, struct decision *decision)
+{
+    struct work work;
+    struct check check = check_for(role, request, arena, decision, &work);
+    check.facts = facts;
+    decide(&check);
+}
+
+void decide_learning(struct learning *learning, const struct request *request, struct facts *facts,
+                     struct arena *arena, struct decision *decision)
+{
+    struct work work;
+    struct check check = check_for(learning->role, request, arena, decision, &work);
+    check.facts = facts;
+    check.learning = learning;
+    decide(&check);
+}
+
 /* ---- the image ------------------------------------------------------------------------------- */
 
-/* Behind the string that begins at i, or source.n. */
+/* Behind the string that begins at i, or source.n: its end is the first quote with an even number of
+   backslashes before it. */
 static size_t string_end(struct str source, size_t i)
 {
-    for (i++; i < source.n && source.p[i] != '"'; i++)
-        if (source.p[i] == '\\')
-            i++;
-    return i < source.n ? i + 1 : source.n;
+    for (size_t end = i + 1; end < source.n; end++) {
+        end += str_find(str_skip(source, end), '"');
+        size_t slash = end;
+        while (slash > i + 1 && source.p[slash - 1] == '\\')
+            slash--;
+        if ((end - slash) % 2 == 0)
+            return end < source.n ? end + 1 : source.n;
+    }
+    return source.n;
 }
 
 /* What a string literal says; without escapes that is what it holds. */

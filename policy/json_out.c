@@ -87,28 +87,28 @@ static size_t put_special(struct json_out *out, struct str text)
 void json_out_str(struct json_out *out, struct str text)
 {
     put_value(out, "\"", 1);
-    while (text.n > 0) {
-        size_t run = 0;
-        while (run < text.n && byte_is_plain(text.p[run]))
+    size_t run = 0;
+    while (run < text.n)
+        if (byte_is_plain(text.p[run])) {
             run++;
-        put(out, text.p, run);
-        text = str_skip(text, run);
-        if (text.n > 0)
+        } else {
+            put(out, text.p, run);
+            text = str_skip(text, run);
             text = str_skip(text, put_special(out, text));
-    }
+            run = 0;
+        }
+    put(out, text.p, text.n);
     put(out, "\"", 1);
 }
 
 static void put_number(struct json_out *out, bool negative, uint64_t magnitude)
 {
-    char text[24];
-    size_t at = sizeof text;
-    do
-        text[--at] = (char)('0' + magnitude % 10);
-    while (magnitude /= 10);
+    char text[1 + DECIMAL_MAX];
+    struct str digits = decimal_text(text + 1, magnitude);
+    char *begin = text + sizeof text - digits.n;
     if (negative)
-        text[--at] = '-';
-    put_value(out, text + at, sizeof text - at);
+        *--begin = '-';
+    put_value(out, begin, (size_t)(text + sizeof text - begin));
 }
 
 void json_out_uint(struct json_out *out, uint64_t value)

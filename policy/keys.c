@@ -266,6 +266,11 @@ const char *key_path(enum key key)
     return key < KEY_COUNT ? key_paths[key] : "";
 }
 
+const char *policy_key(size_t index)
+{
+    return index < KEY_COUNT ? key_paths[index] : NULL;
+}
+
 const char *policy_rule(size_t index)
 {
     static const char *const others[] = {"allow",           "api",
@@ -274,7 +279,8 @@ const char *policy_rule(size_t index)
                                          "owner",           "objects.containers",
                                          "objects.volumes", "objects.networks",
                                          "objects.images",  "objects.services",
-                                         "objects.secrets", "objects.configs"};
+                                         "objects.secrets", "objects.configs",
+                                         "responses.redact"};
     if (index < ARRAY_LEN(others))
         return others[index];
     index -= ARRAY_LEN(others);

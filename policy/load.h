@@ -79,6 +79,11 @@ void load_objects(struct loader *loader, const struct json_node *node, struct ro
 bool owner_variable_known(struct str name);
 void load_owner(struct loader *loader, const struct json_node *node, struct role *role);
 
+/* ---- responses (load_responses.c) ------------------------------------------------------------ */
+
+void load_responses(struct loader *loader, const struct json_node *node, struct role *role);
+void load_warn_responses(struct loader *loader, const struct draft *draft);
+
 /* ---- limits (load_limits.c) ------------------------------------------------------------------ */
 
 void load_limits(struct loader *loader, const struct json_node *node, struct role *role);

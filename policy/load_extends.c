@@ -47,6 +47,7 @@ static void merge(struct loader *loader, const struct settings *from, struct set
     for (enum object object = 0; object < OBJECT_COUNT; object++)
         if (from->role.objects[object].set)
             to->role.objects[object] = from->role.objects[object];
+    to->role.redacts |= from->role.redacts; /* as with deny: nobody takes it back */
     if (from->role.owner.label.p)
         to->role.owner = from->role.owner;
     for (enum limit limit = 0; limit < LIMIT_COUNT; limit++)

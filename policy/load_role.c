@@ -210,19 +210,15 @@ static void offer_groups(struct nearest *nearest)
             nearest_offer(nearest, str_of(key_rows[key].group));
 }
 
-/* Keys of the format that no code of this version enforces. */
-static const char *const unenforced_role_keys[] = {
-    "responses",
-};
-
-static bool unenforced(struct loader *loader, const struct json_node *member, const char *prefix,
-                       const char *name)
+/* A key of the format that no code of this version enforces. */
+static bool unenforced(struct loader *loader, const struct json_node *member)
 {
-    if (!str_is(member->key, name))
+    if (!str_is(member->key, "signed"))
         return false;
-    load_error(loader, member->key_offset,
-               "\"%s%s\" is not enforced by this version yet, so it is refused rather than ignored",
-               prefix, name);
+    load_error(
+        loader, member->key_offset,
+        "\"images.signed\" is not enforced by this version yet, so it is refused rather than "
+        "ignored");
     return true;
 }
 
@@ -265,7 +261,7 @@ static void load_group(struct loader *loader, const struct json_node *node, stru
          m = json_next(loader->doc, m)) {
         if (load_description(loader, m))
             continue;
-        if (str_is(group, "images") && unenforced(loader, m, "images.", "signed"))
+        if (str_is(group, "images") && unenforced(loader, m))
             continue;
         enum key key = 0;
         while (key < KEY_COUNT &&
@@ -282,13 +278,10 @@ static void load_group(struct loader *loader, const struct json_node *node, stru
 
 static void unknown_role_key(struct loader *loader, const struct json_node *member)
 {
-    static const char *const known[] = {"description", "extends",        "allow", "deny",
-                                        "open",        "unknown_fields", "api",   "archive",
-                                        "existing",    "objects",        "owner", "limits"};
+    static const char *const known[] = {
+        "description", "extends",  "allow",   "deny",  "open",      "unknown_fields", "api",
+        "archive",     "existing", "objects", "owner", "responses", "limits"};
     char shown[QUOTED_MAX], hint[HINT_MAX];
-    for (size_t i = 0; i < ARRAY_LEN(unenforced_role_keys); i++)
-        if (unenforced(loader, member, "", unenforced_role_keys[i]))
-            return;
     struct nearest nearest = nearest_to(member->key);
     for (size_t i = 0; i < ARRAY_LEN(known); i++)
         nearest_offer(&nearest, str_of(known[i]));
@@ -329,6 +322,8 @@ static void load_member(struct loader *loader, struct draft *draft, const struct
         load_objects(loader, member, &own->role);
     else if (str_is(key, "owner"))
         load_owner(loader, member, &own->role);
+    else if (str_is(key, "responses"))
+        load_responses(loader, member, &own->role);
     else if (str_is(key, "limits"))
         load_limits(loader, member, &own->role);
     else if (is_group(key))

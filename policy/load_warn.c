@@ -201,6 +201,7 @@ static void warn_of_role(const struct warner *warner, size_t at)
     warn_of_groups(warner, draft, view);
     warn_of_owner(warner, draft);
     load_warn_values(warner->loader, draft);
+    load_warn_responses(warner->loader, draft);
     load_warn_limits(warner->loader, draft);
 }
 

@@ -1,6 +1,8 @@
 /* How a refusal is written down: the sentence for the user, the field, the rule, and the change of
    policy that would allow it. It decides nothing. */
 #include "checks.h"
+#include "redact.h"
+#include "uses.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -126,6 +128,16 @@ static const struct request *asked(const struct check *check)
     return check->request;
 }
 
+/* Would the sentence tell the client of an existing object what its answers are emptied of? The
+   audit line still has field and value. */
+static bool is_redacted(const struct check *check)
+{
+    unsigned kinds = check->outer ? role_redacts(check->role) : 0;
+    if ((kinds & REDACT_ENV) && str_starts(str_of(check->decision->field), STR("Env")))
+        return true;
+    return (kinds & (REDACT_LABELS | REDACT_BINDS)) != 0;
+}
+
 static void write_reason(struct check *check, const struct refusal *refusal, const char *why)
 {
     struct decision *decision = check->decision;
@@ -140,6 +152,11 @@ static void write_reason(struct check *check, const struct refusal *refusal, con
         SHOWN(subject, check->subject);
         add(&text, "the %s \"%s\" is not as this role would have made it: ",
             fact_kind_name(check->subject_kind), subject);
+    }
+    if (is_redacted(check)) {
+        add(&text, "what it has is told in the audit log, since responses.redact keeps it from "
+                   "this role; a policy with \"existing\": \"any\" would allow it");
+        return;
     }
     if (decision->field[0])
         add(&text, "%s ", decision->field);
@@ -219,8 +236,9 @@ static void add_list(struct text *text, const struct key_row *row,
 
 void suggest_entry(const struct check *check, enum key key, struct str value, char *dst, size_t cap)
 {
+    static const struct constraint none = {.any = false};
     const struct key_row *row = &key_rows[key];
-    const struct constraint *constraint = check_key(check, key);
+    const struct constraint *constraint = check->learning ? &none : check_key(check, key);
     struct text text = text_in(dst, cap);
     if (row->shapes & SHAPE_LIST) {
         add(&text, "\"%s\": {\"%s\": ", row->group, row->name);
@@ -234,6 +252,8 @@ void suggest_entry(const struct check *check, enum key key, struct str value, ch
 enum finding refuse(struct check *check, enum key key, struct str value, const char *why, ...)
 {
     char allow_with[ALLOW_WITH_MAX];
+    if (learning_note(check, key, value))
+        return FINDING_PASS;
     suggest_entry(check, key, value, allow_with, sizeof(allow_with));
     struct refusal refusal = {403, value, key_path(key), allow_with};
     char said[REASON_MAX];
@@ -246,6 +266,8 @@ enum finding refuse_with(struct check *check, enum key key, struct str value,
 {
     struct refusal refusal = {403, value, key_path(key), allow_with};
     char said[REASON_MAX];
+    if (learning_apply(check, allow_with))
+        return FINDING_PASS;
     SAY(said, why);
     return settle(check, &refusal, said);
 }
@@ -255,6 +277,8 @@ enum finding refuse_plain(struct check *check, struct str value, const char *rul
 {
     struct refusal refusal = {403, value, rule, allow_with};
     char said[REASON_MAX];
+    if (learning_apply(check, allow_with))
+        return FINDING_PASS;
     SAY(said, why);
     return settle(check, &refusal, said);
 }
@@ -289,6 +313,8 @@ enum finding refuse_unless_open(struct check *check, struct str value, const cha
     }
     if (check_spend(check, check->role->open_count * OPEN_COST) &&
         (role_opens(check->role, op, separator, path) || opened_for_update(check, path)))
+        return FINDING_PASS;
+    if (learning_open(check, op, separator, path))
         return FINDING_PASS;
     text = text_in(allow_with, sizeof(allow_with));
     add(&text, "\"open\": [\"%s%c%s\"]", operation_name(op), separator, path);

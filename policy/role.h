@@ -152,6 +152,7 @@ struct role {
     size_t open_count;
     struct object_rule objects[OBJECT_COUNT];
     struct owner owner;
+    unsigned redacts; /* of enum redact_kind */
     struct limit_value limits[LIMIT_COUNT];
     struct constraint keys[KEY_COUNT];
 };
@@ -232,6 +233,8 @@ bool constraint_names(const struct constraint *constraint, struct str value, str
 /* "10.0.0.1", "fd00::1" into 16 bytes, IPv4 as ::ffff:a.b.c.d. Strict: no leading zeros, no zone.
  */
 bool ip_parse(struct str text, uint8_t ip[16]);
+/* 0.0.0.0, as ::ffff:0.0.0.0, or ::. */
+bool ip_is_any(const uint8_t ip[16]);
 /* "10.0.0.0/8", "fd00::/8", or a bare address (all bits). */
 bool cidr_parse(struct str text, struct cidr *out);
 bool cidr_holds(const struct cidr *outer, const struct cidr *inner);

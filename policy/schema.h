@@ -120,6 +120,7 @@ const struct body_schema *schema_find(enum operation op);
 
 /* ---- what a check sees --------------------------------------------------------------------- */
 
+struct learning;
 struct looked;
 
 struct check {
@@ -142,6 +143,8 @@ struct check {
     size_t row;                       /* of schema->fields: the field being judged */
     const struct json_node *at; /* value being judged: its path is written only when refused */
     const char *field;          /* without at: what is judged, e.g. "?name"; may be NULL */
+    struct learning *learning;  /* what is refused is noted, and opened; NULL: it is refused */
+    bool mounts_read_only;      /* of the bind being judged: an entry for such would do */
 };
 
 /* Fills the decision: status 403, field (the path of check->at, else check->field), value

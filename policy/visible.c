@@ -99,6 +99,11 @@ bool role_hides(const struct role *role, struct str owner, struct hide *out)
     return out->own_container.p || out->label.p;
 }
 
+unsigned role_redacts(const struct role *role)
+{
+    return role ? role->redacts : 0;
+}
+
 /* ---- what an object is ----------------------------------------------------------------------- */
 
 static const struct {

@@ -76,6 +76,7 @@ static void answer_metrics(struct admin_conn *conn)
         .loops = admin->metrics,
         .loop_count = server->worker_count,
         .policy_hash = context->snapshot->hash,
+        .audit_mode = server->config->audit_mode,
         .connections = atomic_load(&server->shared->connections),
         .connections_max = server->config->max_connections,
         .audit_failing = !audit_can_write(context->sink, why, sizeof(why)),

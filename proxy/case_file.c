@@ -30,6 +30,7 @@ static const struct {
     [CASE_OPERATION] = {"operation", JSON_STRING},
     [CASE_EXPECT_ROLE] = {"expect_role", JSON_STRING},
     [CASE_EXPECT_CLIENT] = {"expect_client", JSON_STRING},
+    [CASE_REDACTED] = {"redacted", JSON_STRING},
 };
 
 /* A file of facts that the case file names. */

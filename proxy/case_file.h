@@ -23,6 +23,7 @@ enum case_key {
     CASE_OPERATION,
     CASE_EXPECT_ROLE,
     CASE_EXPECT_CLIENT,
+    CASE_REDACTED,
     CASE_KEYS
 };
 

@@ -14,11 +14,20 @@ int cmd_serve(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_test(int argc, char **argv);
+int cmd_learn(int argc, char **argv);
+int cmd_report(int argc, char **argv);
 int cmd_audit(int argc, char **argv);
 int cmd_routes(int argc, char **argv);
 int cmd_roles(int argc, char **argv);
 int cmd_healthcheck(int argc, char **argv);
 int cmd_import(int argc, char **argv);
+
+/* `test --policy`: would the policy pass what is allowed in audit logs? */
+int test_logs(const char *file, bool verbose, char **paths, int count);
+
+struct learned;
+/* Reads audit logs; what is wrong with them goes to standard error. False: one cannot be read. */
+bool learn_read_all(struct learned *learned, char **paths, int count);
 
 /* A whole file, or standard input for "-"; *length is set. NULL with err set when it cannot be read
    or is larger than max bytes. The caller frees it. */

@@ -265,6 +265,10 @@ static void announce(const struct daemon *daemon)
     snapshot_describe(daemon->reload.snapshot, served, sizeof(served));
     log_info("sockwarden %s serves %s (%s) in front of %s", SOCKWARDEN_VERSION, served,
              config_policy_name(config), config->upstream);
+    if (config->audit_mode)
+        log_warn("--mode audit: NOTHING IS REFUSED BY THE POLICY; what it would refuse goes on to "
+                 "the daemon and is recorded with \"would_deny\". Learn a policy from the audit "
+                 "log (sockwarden learn), then start with --mode enforce");
     for (size_t i = 0; i < daemon->server.count; i++) {
         const struct listener *listener = &daemon->server.listeners[i];
         bool is_unix = listener->path[0] != '\0';
@@ -275,8 +279,9 @@ static void announce(const struct daemon *daemon)
     if (config->admin)
         log_info("metrics and health on %s: /metrics, /healthz, /readyz", config->admin);
     dropin_tell(config, daemon->reload.snapshot->hash);
-    char state[160 + POLICY_NAME_MAX];
-    snprintf(state, sizeof(state), "READY=1\nSTATUS=serves %s", served);
+    char state[240 + POLICY_NAME_MAX];
+    snprintf(state, sizeof(state), "READY=1\nSTATUS=%sserves %s", config_mode_phrase(config),
+             served);
     systemd_notify(&daemon->notifier, state);
 }
 

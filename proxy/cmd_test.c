@@ -1,7 +1,9 @@
-/* sockwarden test: runs policy cases that a user has written for the own policy. */
+/* sockwarden test: runs policy cases that a user has written for the own policy. What --policy does
+   with audit logs stands in cmd_test_log.c. */
 #include "cmd.h"
 
 #include "case_file.h"
+#include "redact.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -147,6 +149,21 @@ static bool compare_verdict(const struct policy_case *one, const struct answer *
                   got->reason);
 }
 
+/* "env,binds": what the answer to the request is emptied of. */
+static bool compare_redacted(const struct policy_case *one, const struct answer *answer,
+                             char why[WHY_MAX])
+{
+    char text[32] = "";
+    size_t n = 0;
+    unsigned kinds = answer->request ? role_redacts(answer->by.role) : 0;
+    for (unsigned i = 0; i < REDACT_KINDS; i++)
+        if (redact_way(kinds & BIT(i), answer->request ? answer->request->route->op : 0, NULL) !=
+            REDACT_NOTHING)
+            n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", n > 0 ? "," : "",
+                                  redact_name(BIT(i)));
+    return compare_text("redaction", case_text(one, CASE_REDACTED), text, "", why);
+}
+
 static bool compare(const struct policy_case *one, const struct answer *answer, char why[WHY_MAX])
 {
     const struct decision *got = &answer->decision;
@@ -157,6 +174,7 @@ static bool compare(const struct policy_case *one, const struct answer *answer, 
            compare_text("client", case_text(one, CASE_EXPECT_CLIENT), answer->by.client,
                         got->reason, why) &&
            (got->verdict != VERDICT_DENY || compare_refusal(one, answer, why)) &&
+           compare_redacted(one, answer, why) &&
            compare_text("operation", case_text(one, CASE_OPERATION), operation, got->reason, why);
 }
 
@@ -199,23 +217,40 @@ static void run_file(const char *path, struct tally *tally)
     case_file_free(&file);
 }
 
+/* Options out, files to the front. The count of files; -1: an error, told. */
+static int read_options(int argc, char **argv, bool *verbose, const char **policy)
+{
+    int files = 0;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "-v") == 0 || strcmp(argv[i], "--verbose") == 0)
+            *verbose = true;
+        else if (str_starts(str_of(argv[i]), STR("--policy=")))
+            *policy = argv[i] + strlen("--policy=");
+        else if (strcmp(argv[i], "--policy") == 0 && i + 1 < argc)
+            *policy = argv[++i];
+        else if (strcmp(argv[i], "--policy") == 0)
+            return cmd_fail(-1, "--policy wants a value: --policy FILE");
+        else if (argv[i][0] == '-' && argv[i][1])
+            return cmd_fail(-1, "test has no option %s", argv[i]);
+        else
+            argv[files++] = argv[i];
+    }
+    return files > 0 ? files
+                     : cmd_fail(-1, "test wants at least one file: sockwarden test CASEFILE..., or "
+                                    "sockwarden test --policy FILE AUDITLOG...");
+}
+
 int cmd_test(int argc, char **argv)
 {
     struct tally tally = {0, 0, false};
-    int files = 0;
-    for (int i = 1; i < argc; i++) {
-        bool verbose = strcmp(argv[i], "-v") == 0 || strcmp(argv[i], "--verbose") == 0;
-        if (!verbose && argv[i][0] == '-' && argv[i][1])
-            return cmd_fail(EXIT_USAGE, "test has no option %s", argv[i]);
-        tally.verbose |= verbose;
-        files += !verbose;
-    }
-    if (files == 0)
-        return cmd_fail(EXIT_USAGE, "test wants at least one case file: sockwarden test "
-                                    "CASEFILE...");
-    for (int i = 1; i < argc; i++)
-        if (argv[i][0] != '-' || !argv[i][1])
-            run_file(argv[i], &tally);
+    const char *policy = NULL;
+    int files = read_options(argc, argv, &tally.verbose, &policy);
+    if (files < 0)
+        return EXIT_USAGE;
+    if (policy)
+        return test_logs(policy, tally.verbose, argv, files);
+    for (int i = 0; i < files; i++)
+        run_file(argv[i], &tally);
     printf("%zu passed, %zu failed\n", tally.passed, tally.failed);
     return tally.failed ? EXIT_FAILED : EXIT_OK;
 }

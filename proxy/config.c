@@ -12,7 +12,20 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum kind { TEXT, LIST, SWITCH, COUNT, SECONDS, BYTES, MODE, LEVEL, FORMAT, FAILURE, ON_OFF };
+enum kind {
+    TEXT,
+    LIST,
+    SWITCH,
+    COUNT,
+    SECONDS,
+    BYTES,
+    MODE,
+    LEVEL,
+    FORMAT,
+    FAILURE,
+    ENFORCE,
+    ON_OFF
+};
 
 struct option {
     const char *name;
@@ -66,6 +79,8 @@ static const struct option options[] = {
      "of that log; text on a terminal, else json"},
     {"admin", 0, TEXT, AT(admin), 0, 0, 0, 0, NULL, "ADDRESS",
      "serve /metrics, /healthz and /readyz by plain HTTP on unix:///path or tcp://IP:PORT"},
+    {"mode", 0, ENFORCE, AT(audit_mode), 0, 0, 0, 0, "enforce", "enforce|audit",
+     "audit: let through what the policy refuses, and record that it would be denied"},
     {"workers", 0, COUNT, AT(workers), 0, 0, 1, 64, NULL, "N",
      "event loops; default: the number of CPUs, at most 4"},
     {"user", 0, TEXT, AT(user), 0, 0, 0, 0, NULL, "NAME[:GROUP]",
@@ -172,6 +187,9 @@ static bool set_word(const struct option *option, void *slot, struct str value, 
     } else if (option->kind == FAILURE) {
         ok = str_is(value, "deny") || str_is(value, "continue");
         *(bool *)slot = str_is(value, "continue");
+    } else if (option->kind == ENFORCE) {
+        ok = str_is(value, "enforce") || str_is(value, "audit");
+        *(bool *)slot = str_is(value, "audit");
     } else if (option->kind == ON_OFF) {
         ok = str_is(value, "on") || str_is(value, "off");
         *(bool *)slot = str_is(value, "on");
@@ -216,6 +234,7 @@ static bool set_value(const struct option *option, struct config *config, const 
     case LEVEL:
     case FORMAT:
     case FAILURE:
+    case ENFORCE:
     case ON_OFF:
         return set_word(option, slot, str_of(value), err);
     }
@@ -234,7 +253,6 @@ static const struct option *find_option(struct str name)
 
 /* Part of the contract of the command line, and not served yet. */
 static const char *const later[] = {
-    "mode",
     "bare-lf",
 };
 
@@ -515,6 +533,11 @@ bool config_read(int argc, char **argv, struct config *out, struct err *err)
                            "proxy would ask itself",
                            out->upstream);
     return true;
+}
+
+const char *config_mode_phrase(const struct config *config)
+{
+    return config->audit_mode ? "AUDIT MODE, nothing is refused by the policy; " : "";
 }
 
 void config_print_options(void)

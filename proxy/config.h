@@ -25,6 +25,7 @@ struct config {
     const char *audit_logs[AUDIT_TARGETS_MAX];
     size_t audit_count;
     bool audit_continue; /* go on when a line cannot be written */
+    bool audit_mode;     /* what the policy refuses is let through, and recorded */
     const char *user;    /* to become; NULL: stays who it is */
     bool sandbox;
     const char *host_root; /* where the daemon's file system is seen, or "none" */
@@ -47,6 +48,9 @@ void config_free(struct config *config);
 
 /* Where the policy comes from, for messages: its file, "built in" or "of the environment". */
 const char *config_policy_name(const struct config *config);
+
+/* For the manager's status: "AUDIT MODE, nothing is refused by the policy; " or "". Static. */
+const char *config_mode_phrase(const struct config *config);
 
 /* The table as text for --help: one entry an option. */
 void config_print_options(void);

@@ -36,6 +36,8 @@ static struct inquiry *inquiry_take(struct context *context)
     inquiry->facts.count = 0;
     inquiry->facts.arena = &inquiry->arena;
     inquiry->rounds = 0;
+    inquiry->would_deny = false;
+    inquiry->uses = NULL;
     inquiry->made = (struct str){NULL, 0};
     body_reset(&inquiry->body);
     return inquiry;
@@ -196,7 +198,9 @@ static enum phase judge_head(struct exchange *exchange)
                                "no Docker client is one");
     if (!collects_body(inquiry) && !peeks_body(inquiry))
         return exchange_decide(exchange);
-    if (!policy_precheck(exchange->role, request, &exchange->context->scratch, &inquiry->decision))
+    if (!policy_precheck(exchange->role, request, &exchange->context->scratch,
+                         &inquiry->decision) &&
+        !exchange_only_records(exchange))
         return exchange_deny(exchange);
     arena_reset(&exchange->context->scratch);
     if (peeks_body(inquiry))
@@ -527,13 +531,13 @@ void exchange_finish(struct exchange *exchange)
     respond_filter_drop(exchange);
     throttle_end_stream(exchange);
     exchange->route = NULL;
-    exchange->role = NULL;
+    exchange->role = exchange->judge = NULL;
     exchange->scan = (struct head_scan){0, 0, 0};
     exchange->status = 0;
     exchange->started_ns = 0;
     exchange->http10 = exchange->to_head = exchange->keep_alive = exchange->upgrade = false;
     exchange->has_head = exchange->reusable = exchange->allowed = exchange->end_passed = false;
-    exchange->record_end = false;
+    exchange->record_end = exchange->nobody = false;
     exchange->held_head = 0;
     exchange->cut = NULL;
     exchange->up = exchange->down = (struct relay){.done = true};

@@ -44,7 +44,8 @@ struct exchange {
     enum usage_place place;    /* of the connection among the peer's */
     struct inquiry *inquiry;   /* from the head until the request has been sent on, or verified */
     const struct route *route; /* NULL until known */
-    const struct role *role;   /* that judged it */
+    const struct role *role;   /* that judged it; with would_deny the one that let it through */
+    const struct role *judge;  /* with would_deny: the one that would have refused it; else NULL */
     struct head_scan scan;     /* of the request's head, then of the response's */
     struct relay up, down;     /* bodies; in a tunnel the two directions */
     uint64_t id;
@@ -62,6 +63,7 @@ struct exchange {
     bool reusable;                  /* the daemon may take another request on this connection */
     bool reused;                    /* it has answered one before */
     bool allowed;                   /* decided and recorded as such */
+    bool nobody;                    /* would_deny, since no role is the client's */
     bool end_passed;                /* the client's end has been passed on */
     bool record_end;                /* an `end` line is due when it is over */
     struct respond_filter *filter;  /* what the answer is filtered by; NULL: it passes as it is */
@@ -129,6 +131,11 @@ void inquiry_release(struct exchange *exchange);
 enum phase exchange_decide(struct exchange *exchange);
 /* Records and answers the refusal that the decision holds. */
 enum phase exchange_deny(struct exchange *exchange);
+/* Is the decision a refusal by policy, which --mode audit records only? What could be understood in
+   two ways, and routes that nobody knows, stay refused. */
+bool exchange_only_records(const struct exchange *exchange);
+/* The role by whose name the request is recorded; "" when nobody is served. */
+const char *exchange_role_name(const struct exchange *exchange);
 /* The look-ups took too long. */
 enum phase exchange_look_up_late(struct exchange *exchange);
 /* Has the client gone for good? Reads what it sends, up to what a buffer holds. */

@@ -26,48 +26,67 @@ enum phase exchange_deny(struct exchange *exchange)
     return exchange_answer(exchange, status, reason, close);
 }
 
-/* A refusal of ours, where nothing more can be known. */
-static enum phase deny_as(struct exchange *exchange, int status, const char *why)
+static void refuse_as(struct exchange *exchange, int status, const char *why)
 {
     struct decision *decision = &exchange->inquiry->decision;
     memset(decision, 0, sizeof(*decision));
     decision->status = status;
     snprintf(decision->reason, sizeof(decision->reason), "sockwarden: %s", why);
+}
+
+/* A refusal of ours, where nothing more can be known. */
+static enum phase deny_as(struct exchange *exchange, int status, const char *why)
+{
+    refuse_as(exchange, status, why);
     return exchange_deny(exchange);
+}
+
+bool exchange_only_records(const struct exchange *exchange)
+{
+    const struct decision *decision = &exchange->inquiry->decision;
+    return exchange->context->config->audit_mode && !decision->close &&
+           (decision->status == 403 || decision->status == 404);
+}
+
+const char *exchange_role_name(const struct exchange *exchange)
+{
+    const struct role *role = exchange->judge ? exchange->judge : exchange->role;
+    return role && !exchange->nobody ? role_name(role) : "";
 }
 
 /* ---- what goes on ---------------------------------------------------------------------------- */
 
-static void decide(struct exchange *exchange, const struct request *request,
-                   struct decision *decision)
+static void decide(struct exchange *exchange, const struct role *role,
+                   const struct request *request, struct decision *decision)
 {
     struct inquiry *inquiry = exchange->inquiry;
     uint64_t began_ns = clock_now_ns();
-    policy_decide(exchange->role, request, &inquiry->facts, &exchange->context->scratch, decision);
+    policy_decide(role, request, &inquiry->facts, &exchange->context->scratch, decision);
     metrics_observe_decision(exchange->context->metrics, began_ns);
 }
 
 /* IDs in place of names, labels that are added. What comes of it is decided once more: it must pass
    as it stands. */
-static bool rewrite(struct exchange *exchange, struct request *sent)
+static bool rewrite(struct exchange *exchange, const struct role *role,
+                    const struct decision *decision, struct request *sent)
 {
-    struct inquiry *inquiry = exchange->inquiry;
     struct decision again;
-    if (!request_rewrite(sent, &inquiry->decision, &inquiry->arena))
+    if (!request_rewrite(sent, decision, &exchange->inquiry->arena))
         return false;
-    decide(exchange, sent, &again);
+    decide(exchange, role, sent, &again);
     return again.verdict == VERDICT_ALLOW && !decision_rewrites(&again, sent);
 }
 
 /* The line tells what was asked; what is sent on is told by its facts. */
-static enum phase allow(struct exchange *exchange)
+static enum phase go_on(struct exchange *exchange, const struct role *role,
+                        const struct decision *decision)
 {
     struct inquiry *inquiry = exchange->inquiry;
     struct request sent;
-    bool rewrites = decision_rewrites(&inquiry->decision, &inquiry->request);
+    bool rewrites = decision_rewrites(decision, &inquiry->request);
     if (rewrites) {
         sent = inquiry->request;
-        if (!rewrite(exchange, &sent))
+        if (!rewrite(exchange, role, decision, &sent))
             return deny_as(exchange, 403,
                            "the request cannot be made to name what was judged in a way that "
                            "means the same to every reader");
@@ -76,9 +95,15 @@ static enum phase allow(struct exchange *exchange)
         arena_reset(&exchange->context->scratch);
         return throttle_refuse(exchange, LIMIT_STREAMS, 429);
     }
+    if (role != exchange->role) {
+        exchange->judge = exchange->role;
+        exchange->nobody = !exchange->role;
+        exchange->role = role;
+    }
     if (!respond_filter_keep(exchange, rewrites ? &sent : &inquiry->request))
         return deny_as(exchange, 503, "out of memory");
     exchange->allowed = true;
+    inquiry->would_deny = inquiry->decision.verdict != VERDICT_ALLOW;
     record_request(exchange);
     arena_reset(&exchange->context->scratch);
     if (rewrites)
@@ -101,24 +126,96 @@ bool exchange_answer_here(struct exchange *exchange)
     return others;
 }
 
+static enum phase let_through(struct exchange *exchange);
+
 static enum phase ask(struct exchange *exchange)
 {
     struct inquiry *inquiry = exchange->inquiry;
     const struct lookup_plan plan = {.context = exchange->context,
                                      .upstream = exchange->upstream,
-                                     .role = role_name(exchange->role),
+                                     .role = exchange_role_name(exchange),
                                      .on_ready = exchange->client->on_ready,
                                      .arg = exchange->client->arg};
     arena_reset(&exchange->context->scratch);
-    if (++inquiry->rounds > FACT_ROUNDS_MAX)
-        return deny_as(exchange, 403,
-                       "what this request names leads to other objects too many times to be "
-                       "judged: containers that join containers, one upon the other");
+    if (++inquiry->rounds > FACT_ROUNDS_MAX) {
+        refuse_as(exchange, 403,
+                  "what this request names leads to other objects too many times to be judged: "
+                  "containers that join containers, one upon the other");
+        return exchange_only_records(exchange) ? let_through(exchange) : exchange_deny(exchange);
+    }
     if (!exchange_answer_here(exchange))
         return exchange_decide(exchange);
     if (!inquiry->lookup)
         inquiry->lookup = lookup_new(&plan, &inquiry->facts);
     return inquiry->lookup ? PHASE_LOOKUP : deny_as(exchange, 503, "out of memory");
+}
+
+/* ---- --mode audit ---------------------------------------------------------------------------- */
+
+static bool may_ask(const struct inquiry *inquiry)
+{
+    return inquiry->rounds < FACT_ROUNDS_MAX;
+}
+
+/* What the request needs of a role, for the audit line. True, with --mode audit alone: more facts
+   would tell more of it. */
+static bool uses_want(struct exchange *exchange)
+{
+    struct inquiry *inquiry = exchange->inquiry;
+    const enum op_class class = operation_class(inquiry->request.route->op);
+    bool asks = exchange->context->config->audit_mode && may_ask(inquiry);
+    if (class == CLASS_PING || class == CLASS_READ)
+        return false;
+    if (!inquiry->uses)
+        inquiry->uses = arena_alloc(&inquiry->arena, 1, sizeof(*inquiry->uses));
+    if (!inquiry->uses)
+        return false;
+    struct facts known = inquiry->facts;
+    enum verdict verdict =
+        request_uses(exchange->snapshot->policy, &inquiry->request, asks ? &inquiry->facts : &known,
+                     &inquiry->arena, inquiry->uses);
+    if (verdict == VERDICT_NEED && !asks && !inquiry->uses->lack[0])
+        snprintf(inquiry->uses->lack, sizeof(inquiry->uses->lack),
+                 "not all was looked up that tells; --mode audit does");
+    return verdict == VERDICT_NEED && asks;
+}
+
+/* Is it refused only since the daemon has no such object? It will say so itself. */
+static bool is_missing(const struct inquiry *inquiry)
+{
+    const struct decision *decision = &inquiry->decision;
+    for (size_t i = 0; i < inquiry->facts.count && decision->status == 404; i++) {
+        const struct fact *fact = &inquiry->facts.items[i];
+        char shown[VALUE_MAX];
+        if (fact->state == FACT_MISSING &&
+            strcmp(text_shorten(shown, sizeof(shown), fact->name), decision->value) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The policy refuses it. What builtin:all refuses, too, nobody may do: what could be understood in
+   two ways, and the container that the proxy runs in. */
+static enum phase let_through(struct exchange *exchange)
+{
+    struct inquiry *inquiry = exchange->inquiry;
+    struct decision *floor = &inquiry->floor;
+    const struct role *all = policy_role(exchange->snapshot->policy, STR("builtin:all"));
+    decide(exchange, all, &inquiry->request, floor);
+    if (floor->verdict == VERDICT_NEED && may_ask(inquiry))
+        return ask(exchange);
+    if (floor->verdict == VERDICT_NEED)
+        return deny_as(exchange, 403,
+                       "it cannot be told whether this request names sockwarden's own container");
+    if (floor->verdict != VERDICT_ALLOW) {
+        inquiry->decision = *floor;
+        return exchange_deny(exchange);
+    }
+    if (uses_want(exchange))
+        return ask(exchange);
+    if (is_missing(inquiry))
+        inquiry->decision = *floor;
+    return go_on(exchange, all, floor);
 }
 
 static struct str owner_of(struct exchange *exchange)
@@ -138,16 +235,17 @@ enum phase exchange_decide(struct exchange *exchange)
         request->body = (struct str){inquiry->body.p, inquiry->body.length};
     if (inquiry->rounds == 0)
         inquiry->facts.owner = owner_of(exchange);
-    decide(exchange, request, &inquiry->decision);
+    decide(exchange, exchange->role, request, &inquiry->decision);
     switch (inquiry->decision.verdict) {
     case VERDICT_ALLOW:
-        return allow(exchange);
+        return uses_want(exchange) ? ask(exchange)
+                                   : go_on(exchange, exchange->role, &inquiry->decision);
     case VERDICT_NEED:
         return ask(exchange);
     case VERDICT_DENY:
         break;
     }
-    return exchange_deny(exchange);
+    return exchange_only_records(exchange) ? let_through(exchange) : exchange_deny(exchange);
 }
 
 static enum phase away(struct exchange *exchange, int error)
@@ -176,8 +274,27 @@ enum phase exchange_look_up(struct exchange *exchange)
     return away(exchange, errno);
 }
 
+/* --mode audit: what was not told in time is not known, and nothing further is asked for. */
+static enum phase decide_without(struct exchange *exchange)
+{
+    struct inquiry *inquiry = exchange->inquiry;
+    lookup_free(inquiry->lookup);
+    inquiry->lookup = NULL;
+    inquiry->rounds = FACT_ROUNDS_MAX;
+    for (size_t i = 0; i < inquiry->facts.count; i++) {
+        struct fact *fact = &inquiry->facts.items[i];
+        if (fact->state != FACT_WANTED)
+            continue;
+        fact->state = FACT_FAILED;
+        fact->text = STR("the Docker daemon did not say in time");
+    }
+    return exchange_decide(exchange);
+}
+
 enum phase exchange_look_up_late(struct exchange *exchange)
 {
+    if (exchange->context->config->audit_mode)
+        return decide_without(exchange);
     return deny_as(exchange, 504,
                    "the Docker daemon did not say in time what it knows of the objects that this "
                    "request names, without which it cannot be judged");
@@ -194,7 +311,7 @@ static void remember(struct exchange *exchange, struct str answer)
     if (json_scan(answer, &context->scratch, &doc, &err) && doc.count > 0)
         id = json_get(&doc, doc.nodes, STR("Id"));
     if (id && id->kind == JSON_STRING)
-        exec_table_add(context->shared->execs, id->text, role_name(exchange->role));
+        exec_table_add(context->shared->execs, id->text, exchange_role_name(exchange));
     arena_reset(&context->scratch);
 }
 

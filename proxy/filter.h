@@ -62,6 +62,9 @@ bool filter_feed(struct filter *filter, struct str bytes);
 bool filter_end(struct filter *filter);
 void filter_free(struct filter *filter);
 
+/* Do these answers put 0x1E before each object? Case and parameters of the type do not count. */
+bool filter_is_records(struct str content_type);
+
 /* ---- hiding -------------------------------------------------------------------------------- */
 
 /* What a client may not see, as arg of the two below. */
@@ -83,5 +86,21 @@ bool filter_hide_needed(const struct hide *hide, const struct request *request);
    answers name no objects that could be hidden this way. The caller sets sink, and visible. */
 bool filter_hide_open(struct filter *filter, struct filter_hide *arg, const struct hide *hide,
                       enum operation op, struct str content_type);
+
+/* ---- emptying ------------------------------------------------------------------------------ */
+
+/* What is emptied in what is not hidden, as arg of a filter. */
+struct filter_redact {
+    struct filter_hide hide;
+    bool hides;     /* something is hidden, too */
+    unsigned kinds; /* of enum redact_kind */
+    enum operation op;
+};
+
+/* Makes a filter for an answer below 300 that empties what these kinds name; hide: what is hidden
+   in it, too, or NULL. False: it cannot be told where the answer holds that. The caller sets sink.
+ */
+bool filter_redact_open(struct filter *filter, struct filter_redact *arg, const struct hide *hide,
+                        unsigned kinds, enum operation op, struct str content_type);
 
 #endif

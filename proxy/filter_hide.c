@@ -63,11 +63,10 @@ bool filter_hide_rewrite(void *arg, struct str body, struct arena *arena, struct
     return hide->op == OP_SystemDataUsage && hide_in_usage(hide->hide, body, arena, out);
 }
 
-/* The media type alone: case and parameters do not count. */
-static bool media_is(struct str content_type, const char *media)
+bool filter_is_records(struct str content_type)
 {
     struct str type = str_trim(str_head(content_type, str_find(content_type, ';')));
-    return str_ieq(type, str_of(media));
+    return str_ieq(type, STR("application/json-seq"));
 }
 
 bool filter_hide_open(struct filter *filter, struct filter_hide *arg, const struct hide *hide,
@@ -81,7 +80,7 @@ bool filter_hide_open(struct filter *filter, struct filter_hide *arg, const stru
         *filter = (struct filter){
             .shape = row->filter,
             .member = str_of(row->member),
-            .records = media_is(content_type, "application/json-seq"),
+            .records = filter_is_records(content_type),
             .judge = filter_hide_judge,
             .rewrite = filter_hide_rewrite,
             .arg = arg,

@@ -58,8 +58,11 @@ static const struct {
     {"test",
      "A case that fails is one line, FILE:LINE: NAME: expected ..., got ...; the last line is\n"
      "N passed, N failed. sockwarden(8), CASE FILES, describes the format.\n"
+     "With --policy the files are audit logs, - is standard input, and each request that they let\n"
+     "through is a case: the policy must allow what its line tells.\n"
      "\n"
      "Options\n"
+     "  --policy FILE       would this policy let through what the audit logs hold?\n"
      "  -v, --verbose       a line for each case that passes, too\n"
      "\n"
      "Exit status\n"
@@ -68,7 +71,35 @@ static const struct {
      "  2  usage\n"
      "\n"
      "Example\n"
-     "  sockwarden test cases/*.json\n"},
+     "  sockwarden test cases/*.json\n"
+     "  sockwarden test --policy policy.json audit.jsonl\n"},
+    {"learn",
+     "Writes a policy on standard output that allows just the requests that the audit logs hold: the\n"
+     "allowed ones, and with --mode audit those that would have been denied. Each client gets a role.\n"
+     "What no policy could open, and what is left out, goes to standard error. - is standard input.\n"
+     "\n"
+     "Exit status\n"
+     "  0  written\n"
+     "  1  a log cannot be read, or holds nothing to learn from\n"
+     "  2  usage\n"
+     "\n"
+     "Example\n"
+     "  sockwarden learn audit.jsonl > policy.json && sockwarden check policy.json\n"},
+    {"report",
+     "Lists, for each role of the policy file, the entries that no request of the audit logs has used,\n"
+     "then the requests that were denied, and that would have been with --mode audit, by reason.\n"
+     "\n"
+     "Options\n"
+     "  --policy FILE       the policy that the logs were written under\n"
+     "  --json              one JSON object instead of lines\n"
+     "\n"
+     "Exit status\n"
+     "  0  printed\n"
+     "  1  the policy or a log cannot be read\n"
+     "  2  usage\n"
+     "\n"
+     "Example\n"
+     "  sockwarden report --policy policy.json audit.jsonl\n"},
     {"audit",
      "Each audit line holds the hash of the line before it. Files are read in the order given, oldest\n"
      "first, as one chain; - is standard input. When it is whole, the last line tells how many lines\n"

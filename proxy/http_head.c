@@ -2,25 +2,28 @@
 #include "http_head.h"
 
 #include <llhttp.h>
-#include <stdio.h>
 
 /* ---- the scan ------------------------------------------------------------------------------ */
 
-static bool token_char(unsigned char c)
+/* c: a control character, which stands nowhere in a head (a tab is none); t: may stand in a
+   header's name (RFC 9110, 5.6.2); -: neither, as all bytes above these. */
+static const char kinds[256] = "ccccccccc-cccccccccccccccccccccc"  /* 0x00 */
+                               "-t-ttttt--tt-tt-tttttttttt------"  /* 0x20, from the blank on */
+                               "-tttttttttttttttttttttttttt---tt"  /* 0x40, from @ on */
+                               "ttttttttttttttttttttttttttt-t-tc"; /* 0x60, from ` on */
+
+static bool is_kind(char c, char kind)
 {
-    return ascii_alpha((char)c) || ascii_digit((char)c) ||
-           (c && c < 0x80 && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+    return kinds[(unsigned char)c] == kind;
 }
 
 static bool check_text(struct str line, struct http_refusal *refusal)
 {
-    for (size_t i = 0; i < line.n; i++) {
-        unsigned char c = (unsigned char)line.p[i];
-        if (c == '\r')
-            return http_refuse(refusal, 400, "a line of the head holds a bare CR");
-        if ((c < 0x20 && c != '\t') || c == 0x7f)
-            return http_refuse(refusal, 400, "the head holds a control character");
-    }
+    for (size_t i = 0; i < line.n; i++)
+        if (is_kind(line.p[i], 'c'))
+            return http_refuse(refusal, 400,
+                               line.p[i] == '\r' ? "a line of the head holds a bare CR"
+                                                 : "the head holds a control character");
     return true;
 }
 
@@ -54,7 +57,7 @@ static bool check_field_line(struct str line, struct http_refusal *refusal)
     if (colon == 0)
         return http_refuse(refusal, 400, "a header has an empty name");
     for (size_t i = 0; i < colon; i++)
-        if (!token_char((unsigned char)line.p[i]))
+        if (!is_kind(line.p[i], 't'))
             return http_refuse(refusal, 400, "a header name holds a byte that it may not hold");
     return true;
 }
@@ -172,8 +175,8 @@ static int on_complete(llhttp_t *parser)
 static size_t count_fields(struct str bytes)
 {
     size_t lines = 0;
-    for (size_t i = 0; i < bytes.n; i++)
-        lines += bytes.p[i] == '\n';
+    for (size_t at; (at = str_find(bytes, '\n')) < bytes.n; lines++)
+        bytes = str_skip(bytes, at + 1);
     return lines - 2; /* the first line and the empty one */
 }
 
@@ -231,9 +234,8 @@ void head_put_field(struct head_out *out, struct str name, struct str value)
 
 void head_put_length(struct head_out *out, uint64_t length)
 {
-    char digits[24];
-    int n = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)length);
-    head_put_field(out, STR("Content-Length"), (struct str){digits, (size_t)n});
+    char digits[DECIMAL_MAX];
+    head_put_field(out, STR("Content-Length"), decimal_text(digits, length));
 }
 
 /* ---- lists --------------------------------------------------------------------------------- */

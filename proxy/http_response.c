@@ -1,8 +1,6 @@
 /* Response heads; see http_response.h. */
 #include "http_response.h"
 
-#include <stdio.h>
-
 static bool read_framing(struct str length, struct str coding, bool to_head,
                          struct http_response *out, struct http_refusal *refusal)
 {
@@ -112,9 +110,10 @@ bool http_response_write(const struct http_response *http, const struct response
 {
     struct head_out out = {.p = dst, .cap = cap};
     const struct http_head *head = &http->head;
-    char line[32];
-    int n = snprintf(line, sizeof(line), "HTTP/1.%d %03d ", plan->http10 ? 0 : 1, head->status);
-    head_put(&out, (struct str){line, (size_t)n});
+    char digits[DECIMAL_MAX]; /* always three of them */
+    head_put(&out, plan->http10 ? STR("HTTP/1.0 ") : STR("HTTP/1.1 "));
+    head_put(&out, decimal_text(digits, (uint64_t)head->status));
+    head_put(&out, STR(" "));
     head_put(&out, head->phrase);
     head_put(&out, STR("\r\n"));
     for (size_t i = 0; i < head->field_count; i++) {

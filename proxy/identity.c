@@ -63,6 +63,14 @@ struct client_identity identity_client(const struct identity *identity)
     return client;
 }
 
+static void write_label(const struct peer_container *container, const char *label, const char *name,
+                        struct json_out *out)
+{
+    for (size_t i = 0; i < container->label_count; i++)
+        if (str_is(container->labels[i].key, label))
+            json_out_member(out, name, str_head(container->labels[i].value, 256));
+}
+
 /* What its cgroups claim is told as that; the name stands for what has proved true. */
 static void write_container(const struct peer_container *container, struct json_out *out)
 {
@@ -70,8 +78,11 @@ static void write_container(const struct peer_container *container, struct json_
         return;
     json_out_member(out, container->state == PEER_CONTAINER_KNOWN ? "container" : "container_claim",
                     str_of(container->id));
-    if (container->state == PEER_CONTAINER_KNOWN)
-        json_out_member(out, "container_name", str_head(container->name, 256));
+    if (container->state != PEER_CONTAINER_KNOWN)
+        return;
+    json_out_member(out, "container_name", str_head(container->name, 256));
+    write_label(container, "com.docker.compose.project", "compose_project", out);
+    write_label(container, "com.docker.compose.service", "compose_service", out);
 }
 
 void identity_write(const struct identity *identity, struct json_out *out)
@@ -89,6 +100,7 @@ void identity_write(const struct identity *identity, struct json_out *out)
     }
     if (identity->certificate) {
         json_out_member(out, "cert_subject", identity->certificate->subject);
+        json_out_member(out, "cert_cn", str_head(identity->certificate->cn, 256));
         json_out_member(out, "cert_spki", identity->certificate->spki);
     }
 }

@@ -134,6 +134,30 @@ static void read_owner(const struct reading *reading, struct import_role *role)
     role->owner_value = owner;
 }
 
+static bool is_false(const struct yaml_tree *map, const char *name)
+{
+    bool on = true;
+    return yaml_tree_switch(yaml_tree_get(map, name), &on) && !on;
+}
+
+/* On unless switched off: by the profile, or by the whole where the profile says nothing. */
+static void read_redaction(const struct reading *reading, const struct yaml_tree *owner,
+                           struct import_role *role)
+{
+    const struct yaml_tree *response = yaml_tree_get(owner, "response");
+    struct str kinds[2];
+    size_t count = 0;
+    if (!response)
+        response = yaml_tree_get(reading->root, "response");
+    if (!is_false(response, "redact_container_env"))
+        kinds[count++] = STR("env");
+    if (!is_false(response, "redact_mount_paths"))
+        kinds[count++] = STR("binds");
+    if (count > 0)
+        import_set_key(reading->import, role, "responses", "redact",
+                       import_list(reading->import, kinds, count));
+}
+
 /* What the answers leave out there is seen here. */
 static bool read_response(const struct reading *reading, const struct yaml_tree *owner)
 {
@@ -163,6 +187,7 @@ static bool read_role(const struct reading *reading, const struct yaml_tree *own
                               true);
     sockguard_read_bodies(reading->import, role, bodies, false);
     sockguard_close(reading->import, role, bodies, reading->unread);
+    read_redaction(reading, owner, role);
     read_buildkit(reading, role);
     read_owner(reading, role);
     return true;
@@ -442,15 +467,10 @@ static bool read_top(const struct reading *reading)
 
 static void tell_redaction(const struct reading *reading)
 {
-    static const char *const switches[] = {"redact_container_env", "redact_mount_paths",
-                                           "redact_network_topology"};
     const struct yaml_tree *response = yaml_tree_get(reading->root, "response");
-    bool all_off = true, on;
-    for (size_t i = 0; i < ARRAY_LEN(switches); i++)
-        all_off &= yaml_tree_switch(yaml_tree_get(response, switches[i]), &on) && !on;
-    if (!all_off)
+    if (!is_false(response, "redact_network_topology"))
         import_note(reading->import, IMPORT_LOST, response ? response->line : 0,
-                    "answers are not redacted: who may inspect sees environments and mounts");
+                    "addresses in answers are not redacted: who may inspect sees networks");
 }
 
 bool import_sockguard(struct import *import, struct str text)

@@ -94,15 +94,15 @@ static _Atomic uint64_t *series_find(struct metrics *metrics, uint32_t key)
 /* ---- requests ------------------------------------------------------------------------------ */
 
 void metrics_count_request(struct metrics *metrics, enum operation op, const char *role,
-                           const char *listener, bool allowed)
+                           const char *listener, enum metrics_decision decision)
 {
     if (!metrics)
         return;
     unsigned by = role ? name_find(&metrics->roles, role) : METRICS_NAME_NONE;
     unsigned at = name_find(&metrics->listeners, listener);
-    uint32_t key = UINT32_C(1) << 31 | (uint32_t)op | by << 8 | at << 16 | (uint32_t)allowed << 24;
+    uint32_t key = UINT32_C(1) << 31 | (uint32_t)op | by << 8 | at << 16 | (uint32_t)decision << 24;
     _Atomic uint64_t *count = series_find(metrics, key);
-    add(count ? count : &metrics->overflow[allowed], 1);
+    add(count ? count : &metrics->overflow[decision], 1);
 }
 
 void metrics_count_refusal(struct metrics *metrics, int status)

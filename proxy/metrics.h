@@ -20,6 +20,9 @@ enum {
     METRICS_NAME_NONE,
 };
 
+/* As the labels of requests; WOULD_DENY: refused by the policy, and let through by --mode audit. */
+enum metrics_decision { METRICS_DENY, METRICS_ALLOW, METRICS_WOULD_DENY, METRICS_DECISIONS };
+
 enum metrics_refusal {
     METRICS_REFUSED_MALFORMED,
     METRICS_REFUSED_ORIGIN,
@@ -68,7 +71,7 @@ struct metrics {
     struct metrics_names roles, listeners;
     struct metrics_series series[METRICS_SERIES_SLOTS];
     size_t series_count;
-    _Atomic uint64_t overflow[2]; /* requests denied, allowed, for which there was no slot */
+    _Atomic uint64_t overflow[METRICS_DECISIONS]; /* requests for which there was no slot */
     _Atomic uint64_t refusals[METRICS_REFUSALS];
     _Atomic uint64_t limits[LIMIT_COUNT]; /* requests and connections beyond a limit */
     struct metrics_histogram response[CLASS_COUNT], decision;
@@ -87,7 +90,7 @@ void metrics_free(struct metrics *metrics);
 
 /* A decided request. op OP_COUNT: of no known operation; role NULL: of no role. */
 void metrics_count_request(struct metrics *metrics, enum operation op, const char *role,
-                           const char *listener, bool allowed);
+                           const char *listener, enum metrics_decision decision);
 /* What never became a request, by the status of its answer; 0: a handshake. */
 void metrics_count_refusal(struct metrics *metrics, int status);
 /* What a client may not do more of just now; each, whether or not it has an audit line. */
@@ -145,9 +148,9 @@ static inline unsigned metrics_key_listener(uint32_t key)
 {
     return key >> 16 & 0xff;
 }
-static inline bool metrics_key_allowed(uint32_t key)
+static inline enum metrics_decision metrics_key_decision(uint32_t key)
 {
-    return key >> 24 & 1;
+    return (enum metrics_decision)(key >> 24 & 3);
 }
 
 #endif

@@ -57,7 +57,7 @@ static void histogram(const struct metrics_view *view, struct metrics_text *text
 
 struct row {
     const char *operation, *role, *listener;
-    bool allowed;
+    enum metrics_decision decision;
     uint64_t count;
 };
 
@@ -83,7 +83,7 @@ static int compare_rows(const void *left, const void *right)
 {
     const struct row *a = left, *b = right;
     int order = strcmp(a->operation, b->operation);
-    order = order ? order : (int)a->allowed - (int)b->allowed;
+    order = order ? order : (int)a->decision - (int)b->decision;
     order = order ? order : strcmp(a->role, b->role);
     return order ? order : strcmp(a->listener, b->listener);
 }
@@ -116,25 +116,27 @@ static void collect_requests(const struct metrics *metrics, struct rows *rows)
                            .operation = op < OP_COUNT ? operation_name(op) : "other",
                            .role = name_of(&metrics->roles, metrics_key_role(key)),
                            .listener = name_of(&metrics->listeners, metrics_key_listener(key)),
-                           .allowed = metrics_key_allowed(key),
+                           .decision = metrics_key_decision(key),
                            .count = get(&series->count),
                        });
     }
-    for (size_t allowed = 0; allowed < 2; allowed++)
-        rows_add(rows, (struct row){"other", "other", "other", allowed == 1,
-                                    get(&metrics->overflow[allowed])});
+    for (unsigned i = 0; i < METRICS_DECISIONS; i++)
+        rows_add(rows, (struct row){"other", "other", "other", (enum metrics_decision)i,
+                                    get(&metrics->overflow[i])});
 }
 
 static void collect_connections(const struct metrics *metrics, struct rows *rows)
 {
     for (unsigned i = 0; i <= METRICS_NAMES_MAX; i++)
-        rows_add(rows, (struct row){"", "", name_of(&metrics->listeners, i), true,
+        rows_add(rows, (struct row){"", "", name_of(&metrics->listeners, i), METRICS_ALLOW,
                                     get(&metrics->connections[i])});
 }
 
 static void write_requests(const struct metrics_view *view, struct rows *rows,
                            struct metrics_text *text)
 {
+    static const char *const decisions[METRICS_DECISIONS] = {
+        [METRICS_DENY] = "deny", [METRICS_ALLOW] = "allow", [METRICS_WOULD_DENY] = "would_deny"};
     const char *name = PREFIX "requests_total";
     metrics_text_family(text, name, "counter", "Decided requests; each is an audit line.");
     rows->count = 0;
@@ -146,7 +148,7 @@ static void write_requests(const struct metrics_view *view, struct rows *rows,
         struct metrics_label labels[] = {
             {"operation", str_of(row->operation)},
             {"role", str_of(row->role)},
-            {"decision", row->allowed ? STR("allow") : STR("deny")},
+            {"decision", str_of(decisions[row->decision])},
             {"listener", str_of(row->listener)},
         };
         metrics_text_sample(text, name, labels, ARRAY_LEN(labels), row->count);
@@ -194,6 +196,13 @@ static void write_infos(const struct metrics_view *view, struct metrics_text *te
     metrics_text_family(text, PREFIX "policy_info", "gauge",
                         "The policy in force: SHA-256 of its file, or builtin; always 1.");
     metrics_text_sample(text, PREFIX "policy_info", policy, 2, 1);
+}
+
+static void write_mode(const struct metrics_view *view, struct metrics_text *text)
+{
+    one(text, PREFIX "audit_mode", "gauge",
+        "1 with --mode audit: what the policy refuses is let through, and only recorded.",
+        view->audit_mode);
 }
 
 static void write_refusals(const struct metrics_view *view, struct metrics_text *text)
@@ -341,6 +350,7 @@ void metrics_write(const struct metrics_view *view, struct metrics_text *text)
 {
     write_infos(view, text);
     write_named(view, text);
+    write_mode(view, text);
     write_refusals(view, text);
     write_limits(view, text);
     write_times(view, text);

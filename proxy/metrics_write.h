@@ -13,6 +13,7 @@ struct metrics_view {
     const char *policy_hash;
     unsigned connections, connections_max; /* of clients */
     bool audit_failing;
+    bool audit_mode;   /* --mode audit */
     int64_t not_after; /* of the server's certificate, seconds since the epoch; 0: no TLS */
     struct process_state process;
 };

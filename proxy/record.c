@@ -12,6 +12,16 @@ enum {
     FACT_SHOWN_MAX = 256,
 };
 
+static void write_id(const struct exchange *exchange, struct json_out *out)
+{
+    char digits[DECIMAL_MAX], id[sizeof(exchange->context->id_prefix) + DECIMAL_MAX];
+    struct str number = decimal_text(digits, exchange->id);
+    struct str prefix = str_of(exchange->context->id_prefix);
+    memcpy(id, prefix.p, prefix.n);
+    memcpy(id + prefix.n, number.p, number.n);
+    json_out_member(out, "id", (struct str){id, prefix.n + number.n});
+}
+
 static void begin(const struct exchange *exchange, const char *record, struct json_out *out)
 {
     char when[TIME_TEXT_LEN + 1];
@@ -19,14 +29,11 @@ static void begin(const struct exchange *exchange, const char *record, struct js
     json_out_open(out, '{');
     json_out_member(out, "time", str_of(when));
     json_out_member(out, "record", str_of(record));
-    char id[64];
-    int n = snprintf(id, sizeof(id), "%s%llu", exchange->context->id_prefix,
-                     (unsigned long long)exchange->id);
-    json_out_member(out, "id", (struct str){id, (size_t)n});
+    write_id(exchange, out);
     if (exchange->served.client)
         json_out_member(out, "client", str_of(exchange->served.client));
-    if (exchange->role)
-        json_out_member(out, "role", str_of(role_name(exchange->role)));
+    if (*exchange_role_name(exchange))
+        json_out_member(out, "role", str_of(exchange_role_name(exchange)));
     json_out_member(out, "listener", str_of(exchange->peer->listener));
     json_out_key(out, "peer");
     json_out_open(out, '{');
@@ -92,10 +99,14 @@ static void write_request(const struct exchange *exchange, struct json_out *out)
 static void write_decision(const struct exchange *exchange, struct json_out *out)
 {
     const struct decision *decision = &exchange->inquiry->decision;
-    bool allow = decision->verdict == VERDICT_ALLOW;
-    json_out_member(out, "decision", allow ? STR("allow") : STR("deny"));
+    bool allow = decision->verdict == VERDICT_ALLOW, would_deny = exchange->inquiry->would_deny;
+    json_out_member(out, "decision", allow || would_deny ? STR("allow") : STR("deny"));
     if (allow)
         return;
+    if (would_deny) {
+        json_out_key(out, "would_deny");
+        json_out_raw(out, STR("true"));
+    }
     json_out_member(out, "reason", str_of(decision->reason));
     if (decision->field[0])
         json_out_member(out, "field", str_of(decision->field));
@@ -158,14 +169,37 @@ static void write_body_hash(struct exchange *exchange, struct json_out *out)
     json_out_member(out, "body_sha256", (struct str){text, (size_t)n * 2});
 }
 
+/* What it needs of a role, for `sockwarden learn`: values of what the policy's keys govern, and
+   nothing else of the body. */
+static void write_uses(const struct exchange *exchange, struct json_out *out)
+{
+    const struct uses *uses = exchange->inquiry->uses;
+    bool fits = true;
+    if (!uses || !exchange->allowed)
+        return;
+    if (uses->count > 0) {
+        json_out_key(out, "uses");
+        fits = uses_write(uses, out);
+    }
+    if (uses->lack[0] || !fits)
+        json_out_member(out, "uses_lack",
+                        fits ? str_of(uses->lack) : STR("it needs more than a line holds"));
+}
+
+static enum metrics_decision counted_as(const struct inquiry *inquiry)
+{
+    if (inquiry->would_deny)
+        return METRICS_WOULD_DENY;
+    return inquiry->decision.verdict == VERDICT_ALLOW ? METRICS_ALLOW : METRICS_DENY;
+}
+
 bool record_request(struct exchange *exchange)
 {
     struct json_out out;
-    const struct decision *decision = &exchange->inquiry->decision;
+    const char *role = exchange_role_name(exchange);
     metrics_count_request(exchange->context->metrics,
-                          exchange->route ? exchange->route->op : OP_COUNT,
-                          exchange->role ? role_name(exchange->role) : NULL,
-                          exchange->peer->listener, decision->verdict == VERDICT_ALLOW);
+                          exchange->route ? exchange->route->op : OP_COUNT, *role ? role : NULL,
+                          exchange->peer->listener, counted_as(exchange->inquiry));
     if (!open_line(exchange, &out))
         return false;
     begin(exchange, "request", &out);
@@ -173,6 +207,7 @@ bool record_request(struct exchange *exchange)
     write_decision(exchange, &out);
     json_out_member(&out, "policy", str_of(exchange->snapshot->hash));
     write_status(exchange, &out);
+    write_uses(exchange, &out);
     write_facts(exchange->inquiry, &out);
     write_body_hash(exchange, &out);
     struct str image = request_image(&exchange->inquiry->request, &exchange->context->scratch);

@@ -15,9 +15,10 @@ enum { TICK_US = 2000, HASH_SHOWN = 12 };
 
 static void tell_manager(const struct reload *reload, const char *failure)
 {
-    char served[128 + POLICY_NAME_MAX], state[320 + POLICY_NAME_MAX];
+    char served[128 + POLICY_NAME_MAX], state[400 + POLICY_NAME_MAX];
     snapshot_describe(reload->snapshot, served, sizeof(served));
-    snprintf(state, sizeof(state), "READY=1\nSTATUS=%sserves %s", failure, served);
+    snprintf(state, sizeof(state), "READY=1\nSTATUS=%s%sserves %s", failure,
+             config_mode_phrase(reload->source.config), served);
     systemd_notify(reload->notifier, state);
 }
 

@@ -232,7 +232,7 @@ static enum phase take_response_head(struct exchange *exchange, size_t length)
         return exchange_bad_answer(exchange, "a switch of protocols that was not asked for");
     if (http.framing == FRAMING_EOF && exchange->route->follow != FOLLOW_HIJACK)
         return exchange_bad_answer(exchange, "it has no length");
-    if (exchange->filter && status == 200)
+    if (respond_filter_wants(exchange, &http))
         return respond_filter_begin(exchange, &http, length);
     return start_body(exchange, &http, length);
 }

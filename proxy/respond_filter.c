@@ -4,9 +4,12 @@
 #include "respond_filter.h"
 
 #include "filter.h"
+#include "redact.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+#define UNCLEAR "it cannot be told what in it the client may not see"
 
 enum {
     FILLS_PER_STEP = 16,         /* reads of a body that is collected, in one turn */
@@ -15,7 +18,9 @@ enum {
 
 struct respond_filter {
     struct hide hide;
-    struct filter_hide how;
+    bool hides;       /* there is something to hide */
+    unsigned redacts; /* kinds that are emptied */
+    struct filter_redact how;
     struct filter filter;
     bool runs;          /* the answer's head has come */
     bool unsent;        /* the client has gone */
@@ -31,13 +36,18 @@ bool respond_filter_keep(struct exchange *exchange, const struct request *reques
 {
     struct hide hide;
     struct str owner = exchange->inquiry->facts.owner;
-    if (!role_hides(exchange->role, owner, &hide) || !filter_hide_needed(&hide, request))
+    enum operation op = request->route->op;
+    unsigned redacts = role_redacts(exchange->role);
+    bool hides = role_hides(exchange->role, owner, &hide) && filter_hide_needed(&hide, request);
+    if (!hides && redact_way(redacts, op, NULL) == REDACT_NOTHING)
         return true;
     struct respond_filter *kept = calloc(1, sizeof(*kept) + owner.n);
     if (!kept)
         return false;
     if (owner.n > 0)
         memcpy(kept->owner, owner.p, owner.n);
+    kept->hides = hides;
+    kept->redacts = redact_way(redacts, op, NULL) == REDACT_NOTHING ? 0 : redacts;
     kept->hide = hide;
     kept->hide.value = (struct str){kept->owner, owner.n};
     exchange->filter = kept;
@@ -54,6 +64,15 @@ void respond_filter_drop(struct exchange *exchange)
     arena_free(&kept->arena);
     free(kept);
     exchange->filter = NULL;
+}
+
+bool respond_filter_wants(const struct exchange *exchange, const struct http_response *http)
+{
+    const struct respond_filter *kept = exchange->filter;
+    int status = http->head.status;
+    if (!kept)
+        return false;
+    return status == 200 || (kept->redacts && status < 400 && http->framing != FRAMING_NONE);
 }
 
 bool respond_filter_runs(const struct exchange *exchange)
@@ -139,9 +158,7 @@ static enum phase step_stream(struct exchange *exchange)
     case RELAY_TO_LOST:
         break;
     }
-    return exchange->filter->unsent
-               ? PHASE_CLOSED
-               : break_off(exchange, "it cannot be told what in it is hidden from the client");
+    return exchange->filter->unsent ? PHASE_CLOSED : break_off(exchange, UNCLEAR);
 }
 
 /* ---- collected ------------------------------------------------------------------------------- */
@@ -174,8 +191,7 @@ static enum phase send_whole(struct exchange *exchange)
     if (!kept->filter.rewrite(kept->filter.arg, body, scratch, &out) ||
         !http_response_read(kept->head, false, &http, &refusal)) {
         arena_reset(scratch);
-        return exchange_bad_answer(exchange,
-                                   "it cannot be told what in it is hidden from the client");
+        return exchange_bad_answer(exchange, UNCLEAR);
     }
     exchange_plan_answer(exchange, &http);
     exchange->down.done = true;
@@ -229,15 +245,22 @@ static bool is_encoded(const struct http_head *head)
     return false;
 }
 
+static bool open_filter(struct respond_filter *kept, enum operation op, struct str content_type)
+{
+    const struct hide *hide = kept->hides ? &kept->hide : NULL;
+    if (kept->redacts)
+        return filter_redact_open(&kept->filter, &kept->how, hide, kept->redacts, op, content_type);
+    return filter_hide_open(&kept->filter, &kept->how.hide, hide, op, content_type);
+}
+
 enum phase respond_filter_begin(struct exchange *exchange, struct http_response *http,
                                 size_t length)
 {
     struct respond_filter *kept = exchange->filter;
     if (is_encoded(&http->head))
         return exchange_bad_answer(exchange, "it is compressed, which nobody asked for");
-    if (!filter_hide_open(&kept->filter, &kept->how, &kept->hide, exchange->route->op,
-                          http->content_type))
-        return exchange_bad_answer(exchange, "no table says what is hidden in it");
+    if (!open_filter(kept, exchange->route->op, http->content_type))
+        return exchange_bad_answer(exchange, "no table says what in it the client may not see");
     kept->filter.sink = send_piece;
     kept->filter.sink_arg = exchange;
     kept->runs = true;

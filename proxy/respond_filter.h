@@ -1,5 +1,5 @@
-/* Answers that a client must not see whole: what is hidden from him is left out on the way. See
-   filter.h for how, and include/hide.h for what. */
+/* Answers that a client must not see whole: what is hidden from him is left out on the way, what is
+   redacted is emptied. See filter.h for how, include/hide.h and include/redact.h for what. */
 #ifndef PROXY_RESPOND_FILTER_H
 #define PROXY_RESPOND_FILTER_H
 
@@ -8,8 +8,9 @@
 /* The request is let through: keeps what its answer will be filtered by, when there is anything to
    hide in it. request: as it is sent on. False: no memory; the request must not go on. */
 bool respond_filter_keep(struct exchange *exchange, const struct request *request);
-/* The answer's head has come, of length bytes, pending upstream; its status is 200. Returns the
-   phase that follows. */
+/* Is this answer, whose head has come, one to filter? Errors are not. */
+bool respond_filter_wants(const struct exchange *exchange, const struct http_response *http);
+/* It is; its head has length bytes, pending upstream. Returns the phase that follows. */
 enum phase respond_filter_begin(struct exchange *exchange, struct http_response *http,
                                 size_t length);
 /* Has it begun? Then the step below goes on with the answer, up to its end. */

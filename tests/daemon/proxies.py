@@ -65,6 +65,13 @@ FILE_ROLES = {
                        "mem_limit": {"max": "128m", "require": True}},
     },
     "swarm": SWARM,
+    "redact": {
+        "extends": "builtin:default",
+        "allow": ["SecretList", "SecretInspect", "ConfigList", "ConfigInspect"],
+        "responses": {"redact": ["env", "labels", "binds"]},
+    },
+    "redact-swarm": {"extends": "redact"},
+    "redact-env": {"extends": "builtin:default", "responses": {"redact": ["env"]}},
 }
 # Two clients of one proxy, each with what it makes itself and nothing else.
 TENANT = {

@@ -55,7 +55,11 @@ class Project:
 
 
 def life(t, role, bind):
-    project = Project(t, role, bind)
+    live(t, Project(t, role, bind), bind)
+
+
+def live(t, project, bind):
+    """All that a project does from up to down, as the project's role."""
     project.ok("up", "-d")
     listing = project.ok("ps")
     holds("ps", listing, project.name + "_web_1")

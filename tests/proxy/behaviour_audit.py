@@ -16,7 +16,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 KNOWN = {"time", "record", "id", "client", "role", "listener", "peer", "method", "path",
          "operation", "object",
          "decision", "reason", "field", "rule", "would_deny", "api", "policy", "status", "bytes_in", "bytes_out",
-         "duration_ms", "body_sha256", "image", "prev", "hash"}
+         "duration_ms", "body_sha256", "image", "uses", "uses_lack", "prev", "hash"}
 RECORDS = ("request", "end", "refused", "lost", "torn")
 SECRET = "c2VjcmV0LXNlY3JldA"
 

@@ -16,7 +16,8 @@ POLICY = {
     ],
     "roles": {
         "default": {"extends": "builtin:read-only"},
-        "logs": {"extends": "default", "allow": ["ContainerLogs"]},
+        "logs": {"extends": "default", "allow": ["ContainerLogs"],
+                 "responses": {"redact": ["env", "labels"]}},
         "ci": {"allow": ["@ping", "ContainerCreate"], "images": {"allow": ["busybox"]}},
     },
 }
@@ -117,6 +118,11 @@ EXPECTATIONS = [
     ("operation of an allow", {**CREATE, "operation": "ContainerCreate"}, ""),
     ("operation that differs", {**CREATE, "operation": "ContainerList"},
      "expected operation ContainerList, got operation ContainerCreate"),
+    ("nothing redacted", {**LIST, "redacted": ""}, ""),
+    ("redacted", {**LIST, "client": {"gid": 2000}, "redacted": "env,labels"}, ""),
+    ("redacted, that differs", {**LIST, "client": {"gid": 2000}, "redacted": "env"},
+     "expected redaction env, got redaction env,labels"),
+    ("redacted, but nothing is", {**LIST, "redacted": "env"}, "expected redaction env, got none"),
     ("role", {**LIST, "expect_role": "default"}, ""),
     ("role that differs", {**LIST, "expect_role": "ci"}, "expected role ci, got role default"),
     ("client", {**LIST, "client": {"gid": 2000}, "expect_client": "people", "expect_role": "logs"}, ""),
@@ -135,7 +141,7 @@ EXPECTATIONS = [
 
 @suite.test
 def expectations():
-    """status, field, rule, operation, expect_role, expect_client: each passes and each can fail"""
+    """status, field, rule, operation, expect_role, expect_client, redacted: each passes and each can fail"""
     for name, case, words in EXPECTATIONS:
         with folder(case) as path:
             lines, _ = run(path, closing="0 passed, 1 failed" if words else "1 passed, 0 failed",

@@ -16,9 +16,11 @@ import behaviour_facts
 import behaviour_health
 import behaviour_hostpath
 import behaviour_http
+import behaviour_learn
 import behaviour_limits
 import behaviour_limits_client
 import behaviour_process
+import behaviour_redact
 import behaviour_reload
 import behaviour_reload_load
 import behaviour_sandbox
@@ -37,8 +39,8 @@ from harness import settings
 SUITES = [behaviour_http, behaviour_stream, behaviour_upstream, behaviour_tunnel, behaviour_limits,
           behaviour_limits_client, behaviour_admin, behaviour_audit, behaviour_audit_chain,
           behaviour_build, behaviour_clients, behaviour_dropin, behaviour_facts,
-          behaviour_health, behaviour_hostpath, behaviour_process, behaviour_reload,
-          behaviour_reload_load, behaviour_sandbox, behaviour_systemd, behaviour_test_command, behaviour_tls,
+          behaviour_health, behaviour_hostpath, behaviour_learn, behaviour_process, behaviour_redact,
+          behaviour_reload, behaviour_reload_load, behaviour_sandbox, behaviour_systemd, behaviour_test_command, behaviour_tls,
           behaviour_tls_files, behaviour_verify, behaviour_who]
 
 

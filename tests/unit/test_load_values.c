@@ -177,7 +177,7 @@ static void test_rules(void **state)
     for (; policy_rule(count); count++)
         for (size_t i = 0; i < count; i++)
             assert_string_not_equal(policy_rule(i), policy_rule(count));
-    assert_int_equal(count, KEY_COUNT + 14);
+    assert_int_equal(count, KEY_COUNT + 15);
 }
 
 int main(void)

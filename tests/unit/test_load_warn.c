@@ -49,6 +49,13 @@ static const struct {
 } rows[] = {
     /* roles that nobody gets */
     {"default alone", ROLE("{}"), ""},
+    {"written back without labels",
+     ROLE("{\"allow\":[\"NodeUpdate\",\"ServiceUpdate\"],\"responses\":{\"redact\":[\"labels\"]}}"),
+     "W1:73: responses.redact and ServiceUpdate, NodeUpdate: a client that reads a specification "
+     "and "
+     "writes it back changed, as docker does, empties what it did not get to see\n"},
+    {"written back without binds",
+     ROLE("{\"allow\":[\"NodeUpdate\"],\"responses\":{\"redact\":[\"binds\"]}}"), ""},
     {"without clients", ROLES("\"ci\":{}"), "W1:36: " LONELY("ci")},
     /* owners */
     {"owner by client, without clients", ROLE("{" OWNER "}"),

@@ -341,6 +341,28 @@ static void test_sockguard_wrong(void **state)
     }
 }
 
+/* Answers hide what they hide there, unless that is switched off. */
+static void test_sockguard_redacts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *json;
+    } rows[] = {
+        {"rules: []\n", "[\"env\",\"binds\"]"},
+        {"response: {redact_container_env: false}\n", "[\"binds\"]"},
+        {"response: {redact_container_env: false, redact_mount_paths: false}\n", NULL},
+        {"response: {redact_container_env: \"false\", redact_mount_paths: false}\n", "[\"env\"]"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows) && import_has_yaml(); i++) {
+        struct read *read = read_source(IMPORT_SOCKGUARD, rows[i].text);
+        const struct import_role *role = &read->import.roles[0];
+        assert_non_null(read->policy);
+        assert_int_equal(role->key_count, rows[i].json ? 1 : 0);
+        assert_true(!rows[i].json || str_is(role->keys[0].json, rows[i].json));
+        read_free(read);
+    }
+}
+
 /* Who is of a profile gets its role where it is admitted, and nothing elsewhere. */
 static void test_sockguard_clients(void **state)
 {
@@ -387,7 +409,7 @@ int main(void)
         cmocka_unit_test(test_expressions),       cmocka_unit_test(test_together),
         cmocka_unit_test(test_wollomatic),        cmocka_unit_test(test_cetusguard),
         cmocka_unit_test(test_sockguard),         cmocka_unit_test(test_sockguard_wrong),
-        cmocka_unit_test(test_sockguard_clients),
+        cmocka_unit_test(test_sockguard_redacts), cmocka_unit_test(test_sockguard_clients),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,6 +18,9 @@
 #define OWNED       "\"owner\":{\"label\":\"com.example.owner\",\"value\":\"me\"}"
 
 static struct world world;
+#define REDACT(kinds) "\"responses\":{\"redact\":[" kinds "]}"
+#define EVERYTHING    "\"env\",\"labels\",\"binds\""
+
 static const char plain[] = "\"api\":{\"min\":\"1.24\"}";
 
 /* role: members of a role that allows everything. */
@@ -88,6 +91,16 @@ static struct str unframed(bool *whole)
 #define USAGE   GET("/v1.41/system/df")
 #define NETWORK GET("/v1.41/networks/n")
 #define TASKS   GET("/v1.41/tasks")
+#define INSPECT GET("/v1.41/containers/c/json")
+#define FULL                                                                            \
+    "{\"Id\":\"1\",\"Config\":{\"Env\":[\"A=b\"],\"Labels\":{\"c\":\"d\"}},\"SizeRw\":" \
+    "9007199254740993}\n"
+#define BARE                                                                                      \
+    "{\"Id\":\"1\",\"Config\":{\"Env\":[],\"Labels\":{\"c\":\"d\"}},\"SizeRw\":9007199254740993}" \
+    "\n"
+#define MAKE                                                           \
+    "POST /v1.41/volumes/create HTTP/1.1\r\nHost: d\r\nContent-Type: " \
+    "application/json\r\nContent-Length: 2\r\n\r\n{}"
 
 // clang-format off
 static const struct row {
@@ -134,6 +147,36 @@ static const struct row {
     {"an event that breaks", plain, true, EVENTS, 'r', CHUNKS "8\r\n{\"A\":1}\n\r\nzz", "HTTP/1.1 200", "{\"A\":1}\n", false},
     {"events that end", plain, true, EVENTS, 'c', "{\"A\":1}\n{\"id\":\"" OWN "\"}\n{\"A\":2}\n", "HTTP/1.1 200", "{\"A\":1}\n{\"A\":2}\n", true},
     {"HTTP/1.0", plain, true, "GET /v1.41/containers/json HTTP/1.0\r\n\r\n", 'c', "[" C_OWN "]\n", "HTTP/1.0 200", "[]\n", false},
+    {"redacted, with its length", REDACT("\"env\""), false, INSPECT, 'l', FULL, "HTTP/1.1 200", BARE, true},
+    {"redacted, in chunks", REDACT("\"env\""), false, INSPECT, 'c', FULL, "HTTP/1.1 200", BARE, true},
+    {"redacted, HTTP/1.0", REDACT("\"env\""), false, "GET /v1.41/containers/c/json HTTP/1.0\r\n\r\n", 'c', FULL, "HTTP/1.0 200", BARE, true},
+    {"redacted, nothing of it there", REDACT("\"binds\""), false, INSPECT, 'c', FULL, "HTTP/1.1 200", FULL, true},
+    {"redacted, an error passes", REDACT(EVERYTHING), false, INSPECT, 'r', "HTTP/1.1 404 N\r\nContent-Length: 3\r\n\r\n[5]", "HTTP/1.1 404", "[5]", true},
+    {"redacted, a redirection", REDACT("\"env\""), false, INSPECT, 'r', "HTTP/1.1 301 M\r\nLocation: /x\r\nContent-Length: 5\r\n\r\nMoved", "HTTP/1.1 502", NULL, true},
+    {"redacted, another status", REDACT("\"env\""), false, INSPECT, 'r', "HTTP/1.1 203 N\r\nContent-Length: 29\r\n\r\n{\"Config\":{\"Env\":[\"A=bcde\"]}}", "HTTP/1.1 203",
+     "{\"Config\":{\"Env\":[]}}", true},
+    {"redacted, compressed", REDACT("\"env\""), false, INSPECT, 'r', JSON "Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}", "HTTP/1.1 502", NULL, true},
+    {"redacted, too large", REDACT("\"env\""), false, INSPECT, 'r', JSON "Content-Length: 4194305\r\n\r\n{}", "HTTP/1.1 502", NULL, true},
+    {"redacted, malformed", REDACT("\"env\""), false, INSPECT, 'l', "{\"Config\":{\"Env\":[}}", "HTTP/1.1 502", NULL, true},
+    {"redacted, of no known shape", REDACT("\"env\""), false, INSPECT, 'l', "{\"Config\":5}", "HTTP/1.1 502", NULL, true},
+    {"redacted, empty", REDACT("\"env\""), false, INSPECT, 'l', "", "HTTP/1.1 502", NULL, true},
+    {"redacted, of other answers nothing", REDACT(EVERYTHING), false, GET("/v1.41/version"), 'l', "[5]", "HTTP/1.1 200", "[5]", true},
+    {"redacted, a volume that is made", REDACT("\"binds\""), false, MAKE, 'r', "HTTP/1.1 201 C\r\nContent-Length: 18\r\n\r\n{\"Mountpoint\":\"/\"}", "HTTP/1.1 201",
+     "{\"Mountpoint\":\"\"}", true},
+    {"redacted, volumes", REDACT("\"labels\""), false, GET("/v1.41/volumes"), 'c', "{\"Volumes\":[{\"Labels\":{\"a\":\"b\"}},{}],\"Warnings\":null}\n", "HTTP/1.1 200",
+     "{\"Volumes\":[{\"Labels\":{}},{}],\"Warnings\":null}\n", true},
+    {"redacted, a list", REDACT("\"labels\""), false, LISTED, 'c', "[{\"Id\":\"1\",\"Labels\":{\"a\":\"b\"}}, {\"Labels\":null}]", "HTTP/1.1 200",
+     "[{\"Id\":\"1\",\"Labels\":{}}, {\"Labels\":null}]", true},
+    {"redacted, a list of no known shape", REDACT("\"binds\""), false, LISTED, 'l', "[{},{\"Mounts\":\"/srv\"}]", "HTTP/1.1 200", NULL, false},
+    {"redacted and hidden", REDACT("\"labels\""), true, LISTED, 'c', "[" C_OWN ",{\"Labels\":{\"a\":\"b\"}}]", "HTTP/1.1 200", "[{\"Labels\":{}}]", true},
+    {"redacted and owned", REDACT("\"labels\"") "," OWNED, false, TASKS, 'c', "[{\"ID\":\"1\"},{\"ID\":\"2\"," MINE "}]", "HTTP/1.1 200",
+     "[{\"ID\":\"2\",\"Labels\":{}}]", true},
+    {"redacted networks of old versions", REDACT("\"labels\""), true, GET("/v1.27/networks"), 'c', "[{" MINE ",\"Containers\":{\"" OWN "\":{}}}]\n",
+     "HTTP/1.1 200", "[{\"Labels\":{},\"Containers\":{}}]\n", true},
+    {"a redacted network", REDACT("\"labels\""), true, NETWORK, 'l', "{" MINE ",\"Containers\":{\"" OWN "\":{}}}\n", "HTTP/1.1 200", "{\"Labels\":{},\"Containers\":{}}\n", true},
+    {"redacted usage", REDACT("\"labels\""), true, USAGE, 'c', "{\"Containers\":[" C_OWN ",{" MINE "}],\"A\":1}\n", "HTTP/1.1 200", "{\"Containers\":[{\"Labels\":{}}],\"A\":1}\n", true},
+    {"redacted events", REDACT("\"labels\""), false, EVENTS, 'c', "{\"Actor\":{\"Attributes\":{\"a.b\":\"c\",\"name\":\"n\"}}}\n{\"A\":1}\n", "HTTP/1.1 200",
+     "{\"Actor\":{\"Attributes\":{\"name\":\"n\"}}}\n{\"A\":1}\n", true},
     {"HTTP/1.0 with its length", plain, true, "GET /v1.41/system/df HTTP/1.0\r\n\r\n", 'c', "{\"A\":1}", "HTTP/1.0 200", "{\"A\":1}", true},
 };
 // clang-format on
@@ -198,6 +241,34 @@ static void test_rows(void **state)
         world_close(&world);
     }
     assert_int_equal(wrong, 0);
+}
+
+/* An answer without a body has nothing to empty. */
+static void test_nothing_new(void **state)
+{
+    (void)state;
+    open_as(REDACT(EVERYTHING), false);
+    client_sends(INSPECT);
+    daemon_sends("HTTP/1.1 304 N\r\n\r\n");
+    assert_string_equal(world.client.in, "HTTP/1.1 304 N\r\n\r\n");
+    assert_false(world.client.ended);
+    world_close(&world);
+}
+
+/* Of what waits for a container the head passes at once: clients start it only then. */
+static void test_wait(void **state)
+{
+    (void)state;
+    bool whole;
+    open_as(REDACT("\"binds\"") ",\"existing\":\"any\"", false);
+    client_sends("POST /v1.41/containers/c/wait?condition=next-exit HTTP/1.1\r\nHost: d\r\n"
+                 "Content-Length: 0\r\n\r\n");
+    daemon_sends(CHUNKS);
+    assert_non_null(strstr(world.client.in, "HTTP/1.1 200"));
+    daemon_sends("31\r\n{\"StatusCode\":1,\"Error\":{\"Message\":\"no /srv/x\"}}\n\r\n0\r\n\r\n");
+    assert_true(str_is(unframed(&whole), "{\"StatusCode\":1,\"Error\":{\"Message\":\"\"}}\n"));
+    assert_true(whole);
+    world_close(&world);
 }
 
 /* Each event passes when it is whole, and no sooner. */
@@ -298,7 +369,8 @@ static void test_slow_reader(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),        cmocka_unit_test(test_events),
+        cmocka_unit_test(test_rows),        cmocka_unit_test(test_nothing_new),
+        cmocka_unit_test(test_wait),        cmocka_unit_test(test_events),
         cmocka_unit_test(test_keep_alive),  cmocka_unit_test(test_cut),
         cmocka_unit_test(test_slow_reader),
     };

@@ -1,0 +1,123 @@
+"""Answers that are emptied on the way (responses.redact): connections that go on, what is refused, and
+large or slow answers."""
+import json
+
+from fake_dockerd import response
+from harness import Env, Suite, check, equal, wait_for
+
+suite = Suite()
+POLICY = "redact.json"
+INSPECT = "/v1.41/containers/web/json"
+FULL = (b'{"Id":"1","Config":{"Env":["A=secret"],"Labels":{"a":"secret"},"User":"u"},'
+        b'"HostConfig":{"Binds":["/secret:/x"],"Memory":9007199254740993}}\n')
+BARE = FULL.replace(b'["A=secret"]', b"[]").replace(b'{"a":"secret"}', b"{}") \
+    .replace(b'["/secret:/x"]', b"[]")
+CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def chunk(data):
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+@suite.test
+def one_connection():
+    """answers with a length, in chunks and as errors follow each other on one connection"""
+    with Env(policy=POLICY) as env:
+        def whole(conn, _):
+            return conn.send(response(FULL))
+
+        def pieces(conn, _):
+            return conn.send(CHUNKED + b"".join(chunk(FULL[i:i + 7])
+                                                for i in range(0, len(FULL), 7)) + b"0\r\n\r\n")
+
+        def missing(conn, _):
+            return conn.send(response(b'{"message":"no /secret"}', status="404 Not Found"))
+        client = env.client()
+        for handler, status, body in ((whole, 200, BARE), (pieces, 200, BARE),
+                                      (missing, 404, b'{"message":"no /secret"}'), (whole, 200, BARE)):
+            env.fake.handle("/containers/web/json", handler)
+            answer = client.ask("GET", INSPECT)
+            equal((answer.status, answer.body), (status, body), handler.__name__)
+            equal(answer.get("Content-Length"), str(len(body)), "Content-Length")
+        equal(env.fake.used(), 1, "connections to the daemon")
+
+
+BAD = [
+    ("compressed", response(FULL, headers=["Content-Encoding: gzip"])),
+    ("cut", b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n" + FULL),
+    ("malformed", response(FULL[:-3])),
+    ("no object", response(b'"secret"')),
+    ("another shape", response(b'{"Config":"secret"}')),
+    ("too large", response(b'{"Config":{"Env":["%s"]}}' % (b"secret" * 800000))),
+    ("moved", response(b"secret", status="301 Moved Permanently")),
+    ("without a length", b"HTTP/1.1 200 OK\r\n\r\n" + FULL),
+]
+
+
+@suite.test
+def unclear():
+    """an answer in which the places cannot be found is a 502 that says why, and shows nothing"""
+    with Env(policy=POLICY) as env:
+        for name, answer in BAD:
+            def bad(conn, _, answer=answer):
+                conn.send(answer)
+                return False
+            env.fake.handle("/containers/web/json", bad)
+            got = env.ask("GET", INSPECT)
+            equal(got.status, 502, name)
+            check("cannot be passed on" in got.message() and b"secret" not in got.body,
+                  f"{name}: {got.body[:300]}")
+
+
+@suite.test
+def long_list():
+    """a list of 10 MB streams through, emptied, in bounded memory"""
+    element = (b'{"Id":"%d","Labels":{"a":"' + b"secret" * 150 + b'"},"Mounts":[{"Source":"/secret"}]}')
+    count = 10000
+    with Env(policy=POLICY) as env:
+        def many(conn, _):
+            conn.send(CHUNKED + chunk(b"["))
+            for i in range(count):
+                if conn.send(chunk((b"," if i else b"") + element % i)) is False:
+                    return False
+            return conn.send(chunk(b"]\n") + b"0\r\n\r\n")
+        env.fake.handle("/containers/json", many)
+        answer = env.client(timeout=60).ask("GET", "/v1.41/containers/json?all=1")
+        equal(json.loads(answer.body), [{"Id": str(i), "Labels": {}, "Mounts": [{"Source": ""}]}
+                                        for i in range(count)], "the list")
+        env.check_rss()
+
+
+@suite.test
+def events_at_once():
+    """each event passes when it is whole, without its labels; one of no known shape ends the stream"""
+    with Env(policy=POLICY) as env:
+        streams = []
+
+        def events(conn, _):
+            streams.append(conn)
+            conn.send(CHUNKED)
+            wait_for(lambda: not streams, "the test has ended", 20)
+            return False
+        env.fake.handle("/events", events)
+        client = env.client()
+        client.request("GET", "/v1.41/events")
+        equal(client.read_head().status, 200, "status")
+        for i in range(3):
+            streams[0].send(chunk(b'{"Actor":{"Attributes":{"secret":"x","name":"n%d"}}}\n' % i))
+            equal(client.chunk(), b'{"Actor":{"Attributes":{"name":"n%d"}}}\n' % i, "event")
+        streams[0].send(chunk(b'{"Actor":"secret"}\n'))
+        check(client.at_end(), "something comes behind the last event")
+        streams.clear()
+
+
+@suite.test
+def other_ways():
+    """environments of processes and attestations are refused, whatever else the role allows"""
+    with Env(policy=POLICY) as env:
+        for target in ("/v1.41/containers/web/top?ps_args=axe", "/v1.55/images/busybox/attestations"):
+            got = env.ask("GET", target)
+            equal(got.status, 403, target)
+            check("responses.redact" in got.message(), got.message())
+        equal(env.fake.requests, [], "requests at the daemon")
+        env.wait_audit(2, decision="deny", rule="responses.redact")
