@@ -275,6 +275,8 @@ def main():
     parser.add_argument("binary")
     parser.add_argument("--build", default=TOP + "/build", help="where bench/load and the others are")
     parser.add_argument("--rows", help="keys, or what they begin with, by commas")
+    parser.add_argument("--scale", action="store_true",
+                        help="one to 1,024 connections, up to 9,500 streams; without audit, too")
     parser.add_argument("--peers", help="only these, by commas, beside sockwarden")
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--seconds", type=float, default=0.25, help="of one measurement")
@@ -293,7 +295,7 @@ def main():
     os.nice(options.nice)
     bench, results = Bench(options), []
     try:
-        for row in select(table.ROWS, options.rows):
+        for row in select(table.SCALE if options.scale else table.ROWS, options.rows):
             if options.peers:
                 row.peers = tuple(name for name in row.peers
                                   if name in options.peers.split(",") + ["sockwarden"])
