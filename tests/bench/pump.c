@@ -29,7 +29,7 @@ struct pair {
     bool gone;
 };
 
-static char block[WIRE_BLOCK];
+static char block[64 * 1024];
 static int epoll;
 static const char *daemon_address;
 static SSL_CTX *tls;
@@ -170,7 +170,8 @@ static SSL_CTX *context(char **files)
     SSL_CTX_set_session_id_context(ctx, id, sizeof(id));
     SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
     SSL_CTX_set_num_tickets(ctx, 1);
-    SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                              SSL_MODE_NO_AUTO_CHAIN);
     return ctx;
 }
 

@@ -185,8 +185,8 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* Nanoseconds of a batch. Not inlined: callgrind counts within it. */
-__attribute__((noinline)) static uint64_t measure(const struct bench *bench, size_t batch)
+/* Nanoseconds of a batch. */
+static uint64_t measure(const struct bench *bench, size_t batch)
 {
     uint64_t began = now_ns();
     for (size_t i = 0; i < batch; i++) {
@@ -220,28 +220,19 @@ static double nanoseconds(struct bench *bench)
     return (double)least / (double)batch;
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
-    size_t once = argc == 3 && strcmp(argv[1], "once") == 0 ? strtoul(argv[2], NULL, 10) : 0;
-    if (!once)
-        printf("| policy | asked for | 1 | 100 | 10,000 |\n|---|---|---:|---:|---:|\n");
+    printf("| policy | asked for | 1 | 100 | 10,000 |\n|---|---|---:|---:|---:|\n");
     for (size_t i = 0; i < 2 * ARRAY_LEN(rows); i++) {
         const struct row *row = &rows[i / 2];
-        if (!once)
-            printf("| %s | %s |", row->name, i % 2 ? "nothing of it" : "the last one");
+        printf("| %s | %s |", row->name, i % 2 ? "nothing of it" : "the last one");
         for (size_t k = 0; k < ARRAY_LEN(sizes); k++) {
             struct bench bench = {.row = row, .hit = i % 2 == 0, .size = sizes[k]};
             prepare(&bench);
-            if (once) {
-                measure(&bench, once);
-                printf("%zu %s\t%s\n", sizes[k], row->name, bench.hit ? "last" : "none");
-            } else {
-                printf(" %.0f |", nanoseconds(&bench));
-            }
+            printf(" %.0f |", nanoseconds(&bench));
             finish(&bench);
         }
-        if (!once)
-            puts("");
+        puts("");
     }
     return 0;
 }
