@@ -92,6 +92,7 @@ static void end_put(struct end *end, const char *bytes, size_t n)
         wire_fail("out of memory");
     memcpy(end->pending, bytes + sent, n - sent);
     end->size = n - sent;
+    end_flush(end); /* TLS writes a record at a time: more may go */
 }
 
 /* From this end to the other, until one of them has no more. */
