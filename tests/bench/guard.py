@@ -90,7 +90,7 @@ class Guard:
         self.bench = bench.Bench(options)
         self.folder = self.bench.folder
         self.build = options.build
-        self.found, self.skipped = {}, 0
+        self.found, self.skipped, self.running = {}, 0, []
 
     def start(self, **how):
         return peers.Peer(self.bench.place, "sockwarden", "unix", more=("--workers", "1") + how.pop("more", ()),
@@ -101,6 +101,7 @@ class Guard:
 
     def each(self, peer, measure, begin, end):
         """end() gives what was counted since begin()."""
+        self.running.append(peer)
         client = Client(peer.path)
         for row in REQUESTS:
             if measure == "calls" and len(row[1]) > LARGE:
@@ -113,7 +114,7 @@ class Guard:
             client.ask_often(row, times)
             self.note(measure, row[0], end() / times)
         client.close()
-        self.bench.stop(peer)
+        self.bench.stop(self.running.pop())
 
     def allocations(self):
         path = self.bench.place.write("allocations", bytes(8))
@@ -197,6 +198,8 @@ class Guard:
             self.note("decision", line.replace("\t", ", "), total("%s.%d" % (out, 3 * number + 3)) / BATCH)
 
     def close(self):
+        for peer in self.running:
+            peer.stop()
         self.bench.close()
 
 
@@ -258,6 +261,7 @@ def main():
         if not shutil.which(tool):
             sys.exit("guard: %s is missing; as root: make deps-test" % tool)
     options.build = os.path.abspath(options.build)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))     # what was started is stopped
     guard = Guard(options)
     try:
         if options.profile:
