@@ -5,10 +5,8 @@
 
 #include "base.h"
 
-enum {
-    PREFIX_NONE = UINT32_MAX,
-    PREFIX_FROM = 16 /* a list that is shorter is looked through as it is */
-};
+#define PREFIX_NONE UINT32_MAX
+enum { PREFIX_FROM = 16 /* a list that is shorter is looked through as it is */ };
 
 struct prefix {
     struct str key; /* borrowed */
