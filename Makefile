@@ -255,10 +255,13 @@ format: ## reformat the sources
 	$(Q)clang-format -i $(C_FILES)
 format-check: ## are the sources formatted?
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
-.PHONY: bench bench-wire bench-decide bench-handshake bench-requests check-bench
-bench: $(BIN) bench-wire ## beside HAProxy, nginx and a byte pump (root; ARGS=--quick, --rows KEYS, --scale, --help)
+.PHONY: bench bench-wire bench-scale bench-decide bench-handshake bench-requests check-bench
+bench: $(BIN) bench-wire ## beside HAProxy, nginx and a byte pump (root; ARGS=--quick, --rows KEYS, --help)
 	$(Q)python3 -B tests/bench/bench.py $(BIN) --build $(BUILD) $(ARGS)
 bench-wire: $(BENCH_WIRE)
+bench-scale: $(BIN) bench-wire $(BUILD)/bench/scale ## as connections, streams and policies grow (root)
+	$(Q)$(BUILD)/bench/scale
+	$(Q)python3 -B tests/bench/bench.py $(BIN) --build $(BUILD) --scale $(ARGS)
 bench-decide: $(BUILD)/bench/decide ## what a decision costs, against its targets
 	$(Q)$(BUILD)/bench/decide
 bench-handshake: $(BIN) $(BUILD)/bench/handshake ## what a TLS connection costs, beside OpenSSL alone
