@@ -85,7 +85,7 @@ UNIT_BINS   := $(UNIT_SRCS:tests/unit/%.c=$(BUILD)/unit/%)
 FUZZ_SRCS   := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BINS   := $(FUZZ_SRCS:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 READING     := $(BUILD)/tests/reading
-C_FILES     := $(POLICY_SRCS) $(PROXY_SRCS) $(UNIT_SRCS) $(FUZZ_SRCS) $(wildcard tests/daemon/*.c tests/fuzz/*.h tests/unit/*.h tests/bench/*.c include/*.h policy/*.h proxy/*.h)
+C_FILES     := $(POLICY_SRCS) $(PROXY_SRCS) $(UNIT_SRCS) $(FUZZ_SRCS) $(wildcard tests/daemon/*.c tests/fault/*.c tests/fuzz/*.h tests/unit/*.h tests/bench/*.c include/*.h policy/*.h proxy/*.h)
 LIBPOLICY   := $(BUILD)/libpolicy.a
 LIBPROXY    := $(BUILD)/libproxy.a
 BIN         := $(BUILD)/sockwarden
@@ -155,6 +155,13 @@ $(READING): tests/daemon/reading.c $(LIBPOLICY) $(FLAGS_STAMP)
 	@echo "  LD      $@"
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) -iquote policy -MMD -MP -o $@ $< $(LIBPOLICY) $(LDFLAGS_ALL) $(CJSON_LIBS)
 
+# Preloaded into the program, instrumented or not: it is neither. glibc declares socket addresses as
+# unions, which a definition cannot repeat in ISO C.
+FAULT_LIBRARY := $(BUILD)/tests/fault.so
+$(FAULT_LIBRARY): tests/fault/fault.c $(FLAGS_STAMP)
+	@echo "  LD      $@"
+	$(Q)mkdir -p $(@D) && $(CC) -std=c17 -D_GNU_SOURCE -O2 -g $(WARN) -Wno-pedantic $(WERROR) -MMD -MP -fPIC -shared -o $@ $< -ldl
+
 FUZZ_SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 FUZZ_LIBS := $(BUILD)/fuzzlib/.built
 # The libraries once more, by clang and instrumented.
@@ -171,12 +178,12 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h) $(FUZZ_LIBS)
 libs: $(LIBPOLICY) $(LIBPROXY) $(LLHTTP_OBJS)
 
 .PHONY: test check check-unit check-pure check-hardening check-docs check-proxy check-daemon clang asan analyze tidy cppcheck asan-unit asan-bin \
-        format format-check fuzz-smoke fuzz-long soak unit-bins fuzz-bins
+        format format-check fuzz-smoke fuzz-long fault-long soak unit-bins fuzz-bins
 test: ensure-deps-test ## the whole suite: what CI runs (20 to 25 minutes; installs what is missing when root)
 	$(Q)tests/run
 check: check-unit check-pure check-hardening check-docs check-proxy ## the quick tests, about two minutes
 
-unit-bins: $(UNIT_BINS) $(READING)
+unit-bins: $(UNIT_BINS) $(READING) $(FAULT_LIBRARY)
 check-unit: $(UNIT_BINS) ## unit tests and the policy cases
 	$(Q)SRCDIR=$(CURDIR) BUILDDIR=$(BUILD) tests/unit/run $(UNIT_BINS)
 check-pure: $(LIBPOLICY) ## libpolicy touches nothing of the outside
@@ -185,8 +192,11 @@ check-hardening: $(BIN) ## how the program was built
 	$(Q)tests/unit/check-hardening $(BIN)
 check-docs: $(BIN) ## the manuals know every option, the examples load
 	$(Q)tests/unit/check-docs $(BIN)
-check-proxy: $(BIN) ## the proxy before a recording fake daemon
-	$(Q)python3 -B tests/proxy/run.py --bin $(BIN)
+check-proxy: $(BIN) $(FAULT_LIBRARY) ## the proxy before a recording fake daemon
+	$(Q)FAULT_LIBRARY=$(FAULT_LIBRARY) python3 -B tests/proxy/run.py --bin $(BIN)
+fault-long: $(BIN) $(FAULT_LIBRARY) asan-bin ## every allocation and every system call fails in turn, plain and under sanitizers (an hour)
+	$(Q)FAULTS=long FAULT_LIBRARY=$(FAULT_LIBRARY) python3 -B tests/proxy/run.py --bin $(BIN) --skip-cases -k behaviour_faults
+	$(Q)FAULTS=long FAULT_LIBRARY=$(FAULT_LIBRARY) python3 -B tests/proxy/run.py --bin $(BUILD)/asan/sockwarden --skip-cases -k behaviour_faults
 check-daemon: $(BIN) $(READING) ## the real docker CLIs through the proxy to a private dockerd and swarm (root)
 	$(Q)python3 -B tests/daemon/run.py --bin $(BIN)
 clang: ## build everything with clang, warnings are errors

@@ -360,7 +360,8 @@ bool conn_open(struct context *context, int fd, const struct sockaddr_storage *a
     if (!conn)
         close(fd);
     bool ok = conn && stream_open(&conn->client, &context->loop, fd, true, on_ready, conn);
-    if (ok && tls && !stream_start_tls(&conn->client, tls)) {
+    if (ok && (!identity_read(fd, address, listener, &conn->peer) ||
+               (tls && !stream_start_tls(&conn->client, tls)))) {
         stream_close(&conn->client);
         ok = false;
     }
@@ -374,7 +375,6 @@ bool conn_open(struct context *context, int fd, const struct sockaddr_storage *a
     conn->again = (struct task){.run = on_ready, .arg = conn};
     conn->forward = (struct task){.run = on_forward, .arg = conn};
     conn->timer = (struct timer){.fire = on_timer, .arg = conn};
-    identity_read(fd, address, listener, &conn->peer);
     conn->exchange = (struct exchange){.context = context,
                                        .client = &conn->client,
                                        .upstream = &conn->upstream,

@@ -46,6 +46,7 @@ struct exchange {
     const struct route *route; /* NULL until known */
     const struct role *role;   /* that judged it */
     struct head_scan scan;     /* of the request's head, then of the response's */
+    uint64_t batch;            /* of audit lines, in which that of its decision is */
     struct relay up, down;     /* bodies; in a tunnel the two directions */
     uint64_t id;
     uint64_t started_ns;            /* monotonic: the head's first byte; 0: not yet */

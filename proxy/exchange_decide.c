@@ -79,6 +79,7 @@ static enum phase allow(struct exchange *exchange)
     if (!respond_filter_keep(exchange, rewrites ? &sent : &inquiry->request))
         return deny_as(exchange, 503, "out of memory");
     exchange->allowed = true;
+    exchange->batch = exchange->context->batch.number;
     record_request(exchange);
     arena_reset(&exchange->context->scratch);
     if (rewrites)

@@ -5,7 +5,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
-void identity_read(int fd, const struct sockaddr_storage *address, const char *listener,
+bool identity_read(int fd, const struct sockaddr_storage *address, const char *listener,
                    struct identity *out)
 {
     *out = (struct identity){.listener = listener, .fresh = true};
@@ -16,7 +16,9 @@ void identity_read(int fd, const struct sockaddr_storage *address, const char *l
         out->uid = cred.uid;
         out->gid = cred.gid;
         out->pid = cred.pid;
-    } else if (address->ss_family == AF_INET) {
+        return out->unix_peer;
+    }
+    if (address->ss_family == AF_INET) {
         const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)address;
         inet_ntop(AF_INET, &in->sin_addr, out->address, sizeof(out->address));
     } else if (address->ss_family == AF_INET6) {
@@ -26,6 +28,7 @@ void identity_read(int fd, const struct sockaddr_storage *address, const char *l
         else
             inet_ntop(AF_INET6, &in6->sin6_addr, out->address, sizeof(out->address));
     }
+    return true;
 }
 
 void identity_free(struct identity *identity)

@@ -12,6 +12,7 @@ import behaviour_audit_chain
 import behaviour_build
 import behaviour_clients
 import behaviour_facts
+import behaviour_faults
 import behaviour_health
 import behaviour_hostpath
 import behaviour_http
@@ -36,7 +37,7 @@ from harness import settings
 SUITES = [behaviour_http, behaviour_stream, behaviour_upstream, behaviour_tunnel, behaviour_limits,
           behaviour_limits_client, behaviour_admin, behaviour_audit, behaviour_audit_chain,
           behaviour_build, behaviour_clients, behaviour_facts,
-          behaviour_health, behaviour_hostpath, behaviour_process, behaviour_reload,
+          behaviour_faults, behaviour_health, behaviour_hostpath, behaviour_process, behaviour_reload,
           behaviour_reload_load, behaviour_sandbox, behaviour_systemd, behaviour_test_command, behaviour_tls,
           behaviour_tls_files, behaviour_verify, behaviour_who]
 
