@@ -127,7 +127,8 @@ class World(AdminTlsEnv):
         self.args[at:at + 2] = ["--policy", policy, "-H", "unix://" + self.owned]
         self.faults = Faults(self.dir)
         self.context = client_context(certs.client("alice"))
-        self.audit_at = self.requests_at = self.reloads = 0
+        self.audit_at = self.requests_at = 0
+        self.spare = {}     # lines of the last look whose requests have not been seen yet
         self.answer_all()
         preload = ["env", f"LD_PRELOAD={library}", f"FAULT_PAGE={self.faults.path}"]
         if settings["sanitized"]:
@@ -314,7 +315,9 @@ class World(AdminTlsEnv):
             came = [x.target for x in requests if x.method == method and x.path != "/_ping"]
             allowed = [x["path"] for x in lines if x["record"] == "request"
                        and x["decision"] == "allow" and x["method"] == method]
-            check(len(came) <= len(allowed), f"came to the daemon: {came}, audited: {allowed}")
+            spare = self.spare.get(method, 0)   # the daemon may read its last request only now
+            check(len(came) <= len(allowed) + spare, f"came to the daemon: {came}, audited: {allowed}")
+            self.spare[method] = max(0, len(allowed) - len(came))
         check(not any("prune" in x.target or b"Privileged" in x.body for x in requests),
               "what is refused came to the daemon")
 
