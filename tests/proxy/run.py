@@ -81,6 +81,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bin", default=settings["bin"], help="the program under test")
     parser.add_argument("-k", metavar="TEXT", help="only tests and cases whose name holds TEXT")
+    parser.add_argument("--also", metavar="TEXT", action="append", default=[],
+                        help="beside -k: behaviour tests whose name holds TEXT, too")
     parser.add_argument("--skip-cases", action="store_true", help="only the behaviour tests")
     options = parser.parse_args()
     settings["bin"] = os.path.abspath(options.bin)
@@ -88,7 +90,8 @@ def main():
     if not os.access(settings["bin"], os.X_OK):
         sys.exit(f"run.py: {settings['bin']} is not there: build it first (make)")
     with open(settings["bin"], "rb") as file:
-        settings["sanitized"] = b"__asan_init" in file.read()
+        program = file.read()
+        settings["sanitized"] = b"__asan_init" in program or b"__tsan_init" in program
 
     report = Report()
     if not options.skip_cases:
@@ -97,7 +100,8 @@ def main():
             run(files, report.cases, options.k)
     for suite in SUITES:
         for function in suite.suite.tests:
-            if not options.k or options.k in f"{suite.__name__}.{function.__name__}":
+            name = f"{suite.__name__}.{function.__name__}"
+            if not options.k or any(text in name for text in (options.k, *options.also)):
                 report.test(function)
     print(f"proxy: {report.passed} passed, {report.failed} failed")
     return 1 if report.failed else 0
