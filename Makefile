@@ -195,7 +195,7 @@ check-docs: $(BIN) ## the manuals know every option, the examples load
 	$(Q)tests/unit/check-docs $(BIN)
 check-proxy: $(BIN) $(FAULT_LIBRARY) ## the proxy before a recording fake daemon
 	$(Q)FAULT_LIBRARY=$(FAULT_LIBRARY) python3 -B tests/proxy/run.py --bin $(BIN)
-fault-long: $(BIN) $(FAULT_LIBRARY) asan-bin ## every allocation and every system call fails in turn, plain and under sanitizers (an hour)
+fault-long: $(BIN) $(FAULT_LIBRARY) asan-bin ## every allocation and every system call fails in turn, plain and under sanitizers (some 20 minutes)
 	$(Q)FAULTS=long FAULT_LIBRARY=$(FAULT_LIBRARY) python3 -B tests/proxy/run.py --bin $(BIN) --skip-cases -k behaviour_faults
 	$(Q)FAULTS=long FAULT_LIBRARY=$(FAULT_LIBRARY) python3 -B tests/proxy/run.py --bin $(BUILD)/asan/sockwarden --skip-cases -k behaviour_faults
 check-daemon: $(BIN) $(READING) ## the real docker CLIs through the proxy to a private dockerd and swarm (root)

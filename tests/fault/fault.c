@@ -352,8 +352,9 @@ ssize_t getrandom(void *p, size_t n, unsigned flags)
 
 /* ---- memory -------------------------------------------------------------------------------- */
 
-/* Looking a name up may allocate; what has no definition yet has no memory either. */
-static _Thread_local bool looking_up;
+/* Looking a name up may allocate; what has no definition yet has no memory either. All are looked
+   up before there are threads. */
+static bool looking_up;
 
 #define NEXT_ALLOC(result, name, ...)             \
     static result (*next)(__VA_ARGS__);           \
