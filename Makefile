@@ -164,6 +164,7 @@ $(FAULT_LIBRARY): tests/fault/fault.c $(FLAGS_STAMP)
 	$(Q)mkdir -p $(@D) && $(CC) -std=c17 -D_GNU_SOURCE -O2 -g $(WARN) -Wno-pedantic $(WERROR) -MMD -MP -fPIC -shared -o $@ $< -ldl
 
 FUZZ_SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+WRAP_fuzz_conn := $(foreach f,malloc calloc realloc audit_write,-Wl$(comma)--wrap=$(f))
 FUZZ_LIBS := $(BUILD)/fuzzlib/.built
 # The libraries once more, by clang and instrumented.
 $(FUZZ_LIBS): FORCE
@@ -174,7 +175,7 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h) $(FUZZ_LIBS)
 	@echo "  FUZZ    $@"
 	$(Q)mkdir -p $(@D) && clang -std=c17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer $(FUZZ_SAN) -iquote include -iquote policy -iquote proxy \
 	  $(PKG_CFLAGS) -o $@ $< $(BUILD)/fuzzlib/libproxy.a $(BUILD)/fuzzlib/libpolicy.a \
-	  $(wildcard $(BUILD)/fuzzlib/llhttp/*.o) -pthread $(EVENT_LIBS) $(SSL_LIBS) $(SECCOMP_LIBS) $(CJSON_LIBS) $(LLHTTP_LIBS)
+	  $(wildcard $(BUILD)/fuzzlib/llhttp/*.o) -pthread $(WRAP_$*) $(EVENT_LIBS) $(SSL_LIBS) $(SECCOMP_LIBS) $(CJSON_LIBS) $(LLHTTP_LIBS)
 .PHONY: libs
 libs: $(LIBPOLICY) $(LIBPROXY) $(LLHTTP_OBJS)
 

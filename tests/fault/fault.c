@@ -20,6 +20,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 /* The order is the page's, too: the test finds a call by its name. */
@@ -27,7 +28,7 @@
     row(alloc) row(recv) row(send) row(sendmsg) row(read) row(write) row(accept4) row(socket)  \
         row(connect) row(epoll_ctl) row(epoll_wait) row(open) row(openat) row(fstat) row(stat) \
             row(getsockopt) row(shutdown) row(poll) row(ftruncate) row(fallocate) row(fopen)   \
-                row(readlink) row(getrandom)
+                row(readlink) row(getrandom) row(statx) row(statfs)
 
 enum call {
 #define ROW(name) CALL_##name,
@@ -330,6 +331,24 @@ ssize_t readlink(const char *path, char *p, size_t n)
 {
     NEXT(ssize_t, "readlink", const char *, char *, size_t);
     return fails(CALL_readlink) && errno ? -1 : next(path, p, n);
+}
+
+ssize_t readlinkat(int folder, const char *path, char *p, size_t n)
+{
+    NEXT(ssize_t, "readlinkat", int, const char *, char *, size_t);
+    return fails(CALL_readlink) && errno ? -1 : next(folder, path, p, n);
+}
+
+int statx(int folder, const char *path, int flags, unsigned mask, struct statx *out)
+{
+    NEXT(int, "statx", int, const char *, int, unsigned, struct statx *);
+    return fails(CALL_statx) && errno ? -1 : next(folder, path, flags, mask, out);
+}
+
+int fstatfs(int fd, struct statfs *out)
+{
+    NEXT(int, "fstatfs", int, struct statfs *);
+    return fails(CALL_statfs) && errno ? -1 : next(fd, out);
 }
 
 int ftruncate(int fd, off_t size)

@@ -115,7 +115,8 @@ class World(AdminTlsEnv):
     """One proxy for all steps: what fails in one must not harm the next."""
 
     def __init__(self, library):
-        role = {"extends": "builtin:default", "allow": ["PutContainerArchive"], "archive": True}
+        role = {"extends": "builtin:default", "allow": ["PutContainerArchive"], "archive": True,
+                "containers": {"binds": ["/**"]}}
         owner = {"extends": "default", "owner": {"label": OWNED, "value": "uid-${uid}"}}
         super().__init__("--workers", "1", "--log-level", "info", start=False, role="none")
         self.owned = os.path.join(self.dir, "owned.sock")
@@ -127,6 +128,8 @@ class World(AdminTlsEnv):
         at = self.args.index("--role")
         self.args[at:at + 2] = ["--policy", policy, "-H", "unix://" + self.owned]
         self.faults = Faults(self.dir)
+        self.bound = os.path.join(self.dir, "bound", "data")
+        os.makedirs(self.bound)
         self.context = client_context(certs.client("alice"))
         self.audit_at = self.requests_at = 0
         # Lines of the last looks whose requests have not been seen: the daemon may read them late.
@@ -150,7 +153,8 @@ class World(AdminTlsEnv):
         self.fake.handle(f"/containers/{id_of('a')}/attach", self.on_attach)
 
     def on_create(self, conn, request):
-        equal(request.body, CREATE, "the body that the daemon gets")
+        check(request.body == CREATE or "name=b" in request.target,
+              f"the body that the daemon gets: {request.body}")
         return conn.send(MADE)
 
     @staticmethod
@@ -211,6 +215,14 @@ class World(AdminTlsEnv):
                 client.send(chunk(CREATE[20:]) + b"0\r\n\r\n")
                 answer = judge(client.read_response(), 201)
             check(answer.body in MADE, "another answer")
+
+    def binds(self):
+        """A bind whose source is walked on the host."""
+        body = json.dumps({"Image": "a", "HostConfig": {"Binds": [self.bound + ":/x:ro"]}}).encode()
+        with self.connected() as client:
+            with breaking():
+                answer = client.ask("POST", "/v1.41/containers/create?name=b", body, JSON)
+            judge(answer, 201)
 
     def denied(self):
         """What must never come to the daemon, whatever fails."""
@@ -329,7 +341,7 @@ class World(AdminTlsEnv):
             return None
 
 
-STEPS = [World.ping, World.several, World.create, World.denied, World.execute, World.filtered,
+STEPS = [World.ping, World.several, World.create, World.binds, World.denied, World.execute, World.filtered,
          World.upload, World.events, World.tunnel, World.tls, World.admin_pages, World.reload]
 
 # What a call may fail with; 0: it does less than it was asked for. soft: nobody may notice.
@@ -352,4 +364,4 @@ HARD = {"alloc": [errno.ENOMEM], "recv": [errno.ECONNRESET, errno.ENOMEM],
         "stat": [errno.EIO, errno.ENOMEM], "getsockopt": [errno.ENOBUFS],
         "shutdown": [errno.ENOTCONN], "poll": [errno.ENOMEM], "ftruncate": [errno.EIO],
         "fallocate": [errno.ENOSPC], "readlink": [errno.EIO, errno.ENOMEM],
-        "getrandom": [errno.EIO]}
+        "getrandom": [errno.EIO], "statx": [errno.EIO, errno.ENOMEM], "statfs": [errno.EIO]}
