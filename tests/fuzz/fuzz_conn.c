@@ -28,7 +28,8 @@ static void open_roles(void)
 {
     static const char text[] =
         "{\"version\":1,\"roles\":{\"owned\":{\"extends\":\"builtin:default\",\"owner\":{\"label\":"
-        "\"o\",\"value\":\"uid-${uid}\"},\"limits\":{\"connections\":2,\"streams\":1}}}}";
+        "\"com.example.o\",\"value\":\"uid-${uid}\"},\"limits\":{\"connections\":2,\"streams\":1}}}"
+        "}";
     struct err_list errors = {0};
     owned_policy = policy_load(str_of(text), &errors);
     world_must(owned_policy != NULL, errors.count ? errors.items[0].err.text : "policy_load");
