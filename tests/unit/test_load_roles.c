@@ -364,8 +364,7 @@ static void test_builtin_trees(void **state)
          "\"role\":\"builtin:agent\"}]}",
          NULL, "/srv/agent/project"},
         {"{\"version\":1,\"roles\":{\"default\":{}}}", "builtin:agent", "/srv/agent/project"},
-        {"{\"version\":1,\"roles\":{\"default\":{}}}", "builtin:jenkins",
-         "/srv/jenkins/workspace/"},
+        {"{\"version\":1,\"roles\":{\"default\":{}}}", "builtin:jenkins", "/srv/jenkins/workspace"},
         {"{\"version\":1,\"roles\":{\"default\":{\"containers\":{\"binds\":[\"/*\"]}}}}", NULL,
          "/"},
     };
