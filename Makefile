@@ -293,8 +293,8 @@ check-bench: $(BIN) $(BUILD)/bench/decide $(BUILD)/bench/handshake ## the same, 
 	$(Q)$(BUILD)/bench/handshake $(BIN) certs-example/make-certs.sh 3 3
 	$(Q)python3 -B tests/bench/requests.py $(BIN) --times 50 --rounds 2
 fuzz-bins: $(FUZZ_BINS)
-FUZZ_SECONDS ?= 10
-fuzz-smoke: $(FUZZ_BINS) ## every fuzz target for ten seconds
+FUZZ_SECONDS ?= 5
+fuzz-smoke: $(FUZZ_BINS) ## every fuzz target for five seconds (FUZZ_SECONDS)
 	$(Q)tests/fuzz/run $(FUZZ_SECONDS) $(FUZZ_BINS)
 fuzz-long: ## every fuzz target for ten minutes
 	$(Q)$(MAKE) --no-print-directory fuzz-smoke FUZZ_SECONDS=600
