@@ -2,6 +2,7 @@
 
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
+ZSH_COMPLETIONS ?= $(PREFIX)/share/zsh/site-functions
 DESTDIR ?=
 BUILD   ?= build
 CC      ?= cc
@@ -17,10 +18,10 @@ SHELL := /bin/bash
 DEPS_BUILD := gcc libc6-dev make pkg-config libevent-dev libcjson-dev libssl-dev libseccomp-dev node-llhttp
 DEPS_TEST  := $(DEPS_BUILD) clang libclang-rt-14-dev clang-tidy clang-format cppcheck libcmocka-dev \
               python3 docker.io docker-compose docker-registry busybox-static iptables iproute2 util-linux \
-              ca-certificates procps openssl curl strace valgrind
+              ca-certificates procps openssl curl strace valgrind debhelper zsh fish
 
 # Targets that must work before the libraries are there.
-NO_LIBS := deps deps-test help clean distclean run test format format-check cppcheck ensure-deps ensure-deps-test uninstall
+NO_LIBS := deb image print-deps deps deps-test help clean distclean run test format format-check cppcheck ensure-deps ensure-deps-test uninstall
 NEED_LIBS := $(filter-out $(NO_LIBS),$(or $(MAKECMDGOALS),all))
 
 # ---- libraries -------------------------------------------------------------------------------
@@ -51,6 +52,14 @@ EVENT_LIBS := $(shell pkg-config --libs libevent_core 2>/dev/null)
 CJSON_LIBS := $(shell pkg-config --libs libcjson 2>/dev/null)
 SSL_LIBS   := $(shell pkg-config --libs openssl 2>/dev/null)
 SECCOMP_LIBS := $(shell pkg-config --libs libseccomp 2>/dev/null)
+# STATIC=1: OpenSSL, libevent and libseccomp become part of the program, for the container image. The C
+# library stays shared, as it is made for; cJSON too, of which Debian has no archive.
+STATIC ?= 0
+ifeq ($(STATIC),1)
+  EVENT_LIBS   := -Wl,-Bstatic $(EVENT_LIBS) -Wl,-Bdynamic
+  SSL_LIBS     := -Wl,-Bstatic $(SSL_LIBS) -Wl,-Bdynamic
+  SECCOMP_LIBS := -Wl,-Bstatic $(SECCOMP_LIBS) -Wl,-Bdynamic
+endif
 
 # ---- flags -----------------------------------------------------------------------------------
 comma := ,
@@ -61,7 +70,8 @@ ifneq ($(NEED_LIBS),)
                    $(call probe,-fcf-protection=full) $(call probe,-ftrivial-auto-var-init=zero) \
                    $(call probe,-fno-strict-aliasing) -fno-common -fPIE
   FORTIFY       := $(if $(call probe,-O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
-  HARDEN_LDFLAGS := -pie $(call probe,-Wl$(comma)-z$(comma)relro) $(call probe,-Wl$(comma)-z$(comma)now) $(call probe,-Wl$(comma)-z$(comma)noexecstack)
+  HARDEN_LDFLAGS := -pie $(call probe,-Wl$(comma)-z$(comma)relro) $(call probe,-Wl$(comma)-z$(comma)now) $(call probe,-Wl$(comma)-z$(comma)noexecstack) \
+                   $(if $(filter 1,$(STATIC)),-Wl$(comma)--gc-sections $(call probe,-Wl$(comma)-z$(comma)pack-relative-relocs))
 endif
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
         -Wvla -Wundef -Wwrite-strings -Wpointer-arith -Wformat=2
@@ -126,13 +136,13 @@ $(BUILD)/llhttp/%.o: $(LLHTTP_SHARE)/llhttp/%.c $(FLAGS_STAMP)
 	$(Q)mkdir -p $(@D) && $(CC) -std=c17 $(OPT) -w $(HARDEN_CFLAGS) $(if $(SAN),$(SAN),$(FORTIFY)) -DLLHTTP_STRICT_MODE=1 $(LLHTTP_CFLAGS) -c -o $@ $<
 
 # The built-in roles, compiled in as text: build/gen/builtin_roles.c defines
-#   const char *const builtin_role_texts[][2] = {{"default", "..."}, ...};
-$(BUILD)/gen/builtin_roles.c: $(BUILTINS)
+#   const char *const builtin_role_texts[][2] = {{"builtin:default", "..."}, ...};
+$(BUILD)/gen/builtin_roles.c: $(BUILTINS) Makefile
 	$(Q)mkdir -p $(@D) && { \
 	  echo '#include "builtin.h"'; echo 'const char *const builtin_role_texts[][2] = {'; \
-	  for f in $(BUILTINS); do echo "{\"$$(basename $$f .json)\","; \
+	  for f in $(BUILTINS); do echo "{\"builtin:$$(basename $$f .json)\","; \
 	    sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $$f; echo '},'; done; \
-	  echo '{0, 0}};'; } > $@
+	  echo '};'; echo 'const size_t builtin_role_count = sizeof builtin_role_texts / sizeof builtin_role_texts[0];'; } > $@
 
 # ---- tests -----------------------------------------------------------------------------------
 WRAP_test_no_memory := $(foreach f,malloc calloc realloc arena_alloc arena_copy arena_join,-Wl$(comma)--wrap=$(f))
@@ -181,11 +191,11 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h) $(FUZZ_LIBS)
 .PHONY: libs
 libs: $(LIBPOLICY) $(LIBPROXY) $(LLHTTP_OBJS)
 
-.PHONY: test check check-unit check-pure check-hardening check-docs check-proxy check-daemon clang asan analyze tidy cppcheck asan-unit asan-bin \
+.PHONY: test check check-unit check-pure check-hardening check-docs check-completions check-proxy check-daemon clang asan analyze tidy cppcheck asan-unit asan-bin \
         format format-check fuzz-smoke fuzz-long soak unit-bins fuzz-bins
 test: ensure-deps-test ## the whole suite: what CI runs (20 to 25 minutes; installs what is missing when root)
 	$(Q)tests/run
-check: check-unit check-pure check-hardening check-docs check-proxy ## the quick tests, about two minutes
+check: check-unit check-pure check-hardening check-docs check-completions check-proxy ## the quick tests, about two minutes
 
 unit-bins: $(UNIT_BINS) $(READING)
 check-unit: $(UNIT_BINS) ## unit tests and the policy cases
@@ -194,12 +204,17 @@ check-pure: $(LIBPOLICY) ## libpolicy touches nothing of the outside
 	$(Q)tests/unit/check-pure $(LIBPOLICY)
 check-hardening: $(BIN) ## how the program was built
 	$(Q)tests/unit/check-hardening $(BIN)
+check-completions: $(BIN) ## the shells offer every command and option of --help
+	$(Q)tests/unit/check-completions $(BIN)
 check-docs: $(BIN) ## the manuals know every option, the examples load
 	$(Q)tests/unit/check-docs $(BIN)
 check-proxy: $(BIN) ## the proxy before a recording fake daemon
 	$(Q)python3 -B tests/proxy/run.py --bin $(BIN)
 check-daemon: $(BIN) $(READING) ## the real docker CLIs through the proxy to a private dockerd and swarm (root)
 	$(Q)python3 -B tests/daemon/run.py --bin $(BIN)
+.PHONY: check-package
+check-package: ## the image, the compose files and the Debian package, as a user has them (root)
+	$(Q)python3 -B tests/package/run.py
 clang: ## build everything with clang, warnings are errors
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang all unit-bins
 asan: ## unit and proxy tests under AddressSanitizer and UBSan
@@ -246,6 +261,10 @@ bench-requests: $(BIN) ## what a request costs, with look-ups and without; BEFOR
 GUARD_NEEDS := $(BIN) $(BUILD)/bench/daemon $(BUILD)/bench/decide $(BUILD)/bench/allocations.so
 check-guard: $(GUARD_NEEDS) ## calls, allocations and instructions of a request, within tests/bench/budget.tsv
 	$(Q)python3 -B tests/bench/guard.py $(BIN) --build $(BUILD)
+.PHONY: bench-scale
+SCALE ?=
+bench-scale: $(BIN) ## 1,000 clients, 5,000 idle streams and 200 tunnels at once; SCALE='--streams 100' for fewer
+	$(Q)python3 -B tests/bench/scale.py $(BIN) $(SCALE)
 check-bench: $(BIN) $(BUILD)/bench/decide $(BUILD)/bench/handshake ## the same, briefly, and only what is three times off counts
 	$(Q)$(BUILD)/bench/decide 100 3
 	$(Q)$(BUILD)/bench/handshake $(BIN) certs-example/make-certs.sh 3 3
@@ -285,17 +304,36 @@ ensure-deps:
 ensure-deps-test:
 	$(call ensure,$(DEPS_TEST),deps-test)
 
-install: all ## install program, manual pages and schema (DESTDIR, PREFIX)
+.PHONY: deb image print-deps
+deb: ## build the Debian package into build/ (apt-get install debhelper)
+	$(Q)command -v dh >/dev/null || { echo 'no debhelper: apt-get install debhelper' >&2; exit 1; }
+	$(Q)debian/rules clean >/dev/null
+	$(Q)debian/rules binary
+	$(Q)debian/rules clean >/dev/null
+	$(Q)ls build/sockwarden_$(VERSION)-*.deb
+image: ## build the container image sockwarden (IMAGE, BASE, DOCKER: docker/image.sh)
+	$(Q)docker/image.sh
+print-deps:
+	@echo $(DEPS_BUILD)
+
+install: all ## install program, manual pages, completions and schema (DESTDIR, PREFIX)
 	install -D -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/sockwarden
-	install -D -m 0644 proxy/sockwarden.8 $(DESTDIR)$(PREFIX)/share/man/man8/sockwarden.8
-	install -D -m 0644 policy/sockwarden-policy.5 $(DESTDIR)$(PREFIX)/share/man/man5/sockwarden-policy.5
+	install -d $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/man/man5
+	sed 's,/usr/local/,$(PREFIX)/,' proxy/sockwarden.8 >$(DESTDIR)$(PREFIX)/share/man/man8/sockwarden.8
+	sed 's,/usr/local/,$(PREFIX)/,' policy/sockwarden-policy.5 >$(DESTDIR)$(PREFIX)/share/man/man5/sockwarden-policy.5
+	chmod 0644 $(DESTDIR)$(PREFIX)/share/man/man8/sockwarden.8 $(DESTDIR)$(PREFIX)/share/man/man5/sockwarden-policy.5
 	install -D -m 0644 policy/sockwarden-policy.schema.json $(DESTDIR)$(PREFIX)/share/sockwarden/policy.schema.json
 	install -d $(DESTDIR)$(PREFIX)/share/sockwarden/policies/cases
 	install -m 0644 docker/policies/*.json $(DESTDIR)$(PREFIX)/share/sockwarden/policies/
 	install -m 0644 docker/policies/cases/*.json $(DESTDIR)$(PREFIX)/share/sockwarden/policies/cases/
+	install -D -m 0644 completions/sockwarden.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/sockwarden
+	install -D -m 0644 completions/_sockwarden $(DESTDIR)$(ZSH_COMPLETIONS)/_sockwarden
+	install -D -m 0644 completions/sockwarden.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/sockwarden.fish
 uninstall: ## remove what install has put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/sockwarden $(DESTDIR)$(PREFIX)/share/man/man8/sockwarden.8 \
-	  $(DESTDIR)$(PREFIX)/share/man/man5/sockwarden-policy.5
+	  $(DESTDIR)$(PREFIX)/share/man/man5/sockwarden-policy.5 $(DESTDIR)$(ZSH_COMPLETIONS)/_sockwarden \
+	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions/sockwarden \
+	  $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/sockwarden.fish
 	rm -rf $(DESTDIR)$(PREFIX)/share/sockwarden
 clean: ## remove what was built
 	rm -rf $(BUILD)

@@ -243,7 +243,8 @@ struct str request_param(const struct request *request, const char *name);
 /* ---- policies ------------------------------------------------------------------------------ */
 
 /* NULL when there is any error; errors then hold them all. Warnings may stand in errors in either
-   case. The policy owns its memory. The built-in roles are part of every policy. */
+   case. The policy owns its memory. Built-in roles that the text names, and default, read-only and
+   all, are part of the policy. */
 struct policy *policy_load(struct str text, struct err_list *errors);
 /* The built-in roles alone, with `default` standing for builtin:default. */
 struct policy *policy_builtin(void);
@@ -266,6 +267,12 @@ bool policy_own_container(struct policy *policy, struct str id);
 /* A role of the file by its name, else the built-in one ("read-only" or "builtin:read-only");
    NULL when there is none. */
 const struct role *policy_role(const struct policy *policy, struct str name);
+/* The same, and any built-in role that is not part of the policy yet becomes one: by its full name
+   ("builtin:ci"), and by its short one where the policy is no file. Only before the policy is used
+   by anybody else. NULL: no such role, or no memory. */
+const struct role *policy_want_role(struct policy *policy, struct str name);
+/* Of policy_load(), not of policy_builtin(). */
+bool policy_is_file(const struct policy *policy);
 /* The role `default`, or NULL when the file has none: then nobody is served. */
 const struct role *policy_default_role(const struct policy *policy);
 const char *role_name(const struct role *role); /* for messages and audit */
@@ -377,9 +384,9 @@ bool request_streams(const struct request *request);
 bool role_buildkit(const struct role *role);
 
 /* Built-in roles as JSON text: names in order until NULL. */
-const char *builtin_role_name(size_t index); /* "default", "read-only", "all" */
+const char *builtin_role_name(size_t index); /* "agent", "all" */
 struct str builtin_role_json(size_t index);
-const char *builtin_role_gist(size_t index);
+struct str builtin_role_gist(size_t index); /* the first sentence of its description */
 
 /* What can be said before the body is known: API version, operation, parameters, names. True: go
    on (read the body, then policy_decide). False: decision holds the refusal. */

@@ -236,7 +236,7 @@ static enum finding require_options(struct check *check)
     return FINDING_PASS;
 }
 
-/* What dockerd 20.10 masks and protects; newer ones do more (oci/defaults.go). */
+/* What dockerd 20.10 masks and protects, and what newer ones mask besides (oci/defaults.go). */
 static const char *const masked_paths[] = {
     "/proc/asound",        "/proc/acpi",    "/proc/kcore",      "/proc/keys",
     "/proc/latency_stats", "/proc/scsi",    "/proc/timer_list", "/proc/timer_stats",
@@ -245,6 +245,7 @@ static const char *const masked_paths[] = {
 static const char *const readonly_paths[] = {
     "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
 };
+static const char *const newer_paths[] = {"/proc/interrupts", "/sys/devices/virtual/powercap"};
 
 static bool list_holds(const struct check *check, const struct json_node *list, const char *text)
 {
@@ -255,7 +256,7 @@ static bool list_holds(const struct check *check, const struct json_node *list, 
     return false;
 }
 
-/* Does an existing container's list hold all that the daemon's own does? */
+/* Does the list hold all that the daemon's own does? */
 static bool masks_enough(const struct check *check, const struct json_node *list)
 {
     bool readonly = str_is(list->key, "ReadonlyPaths");
@@ -267,10 +268,43 @@ static bool masks_enough(const struct check *check, const struct json_node *list
     return true;
 }
 
+static bool is_one_of(struct str text, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (str_is(text, names[i]))
+            return true;
+    return false;
+}
+
+/* "/sys/devices/system/cpu/cpu12/thermal_throttle" */
+static bool is_throttle(struct str path)
+{
+    struct str before = STR("/sys/devices/system/cpu/cpu"), behind = STR("/thermal_throttle");
+    if (!str_starts(path, before) || !str_ends(path, behind) || path.n <= before.n + behind.n)
+        return false;
+    for (size_t i = before.n; i < path.n - behind.n; i++)
+        if (!ascii_digit(path.p[i]))
+            return false;
+    return true;
+}
+
+/* A path of the client's own choice could be a link into which runc writes. */
+static bool masks_usual(const struct check *check, const struct json_node *list)
+{
+    for (const struct json_node *n = json_child(check->body, list); n;
+         n = json_next(check->body, n))
+        if (!is_one_of(n->text, masked_paths, ARRAY_LEN(masked_paths)) &&
+            !is_one_of(n->text, readonly_paths, ARRAY_LEN(readonly_paths)) &&
+            !is_one_of(n->text, newer_paths, ARRAY_LEN(newer_paths)) && !is_throttle(n->text))
+            return false;
+    return true;
+}
+
+/* Who copies a container, as Watchtower does, copies the daemon's own lists. */
 enum finding check_masked_paths(struct check *check, const struct json_node *value)
 {
     if (check_key(check, KEY_MASKED_PATHS)->any ||
-        (check_is_existing(check) && masks_enough(check, value)))
+        (masks_enough(check, value) && (check_is_existing(check) || masks_usual(check, value))))
         return FINDING_PASS;
     return refuse(check, KEY_MASKED_PATHS, STR(""),
                   "replaces the daemon's own list, and containers.masked_paths is false");

@@ -1,50 +1,16 @@
-/* JSON text to policy: the document, the built-in roles that are part of every policy, and the
-   questions that the outside asks a policy. All errors of one run are collected; any of them means
-   that nothing is loaded. What a role holds is read in load_role.c, what it inherits in
-   load_extends.c, who gets it in load_client.c; load_warn.c looks at what has loaded. */
+/* JSON text to policy: the document, and the questions that the outside asks a policy. All errors
+   of one run are collected; any of them means that nothing is loaded. What a role holds is read in
+   load_role.c, what it inherits in load_extends.c, the built-in roles in load_builtin.c, who gets
+   it in load_client.c; load_warn.c looks at what has loaded. */
 #include "load.h"
 #include "builtin.h"
 
 #include <stdlib.h>
 
-/* ---- built-in roles -------------------------------------------------------------------------- */
-
-static const struct {
-    const char *name;
-    const char *full_name;
-    const char *gist;
-} builtins[] = {
-    {"default", "builtin:default",
-     "everyday docker work (run, exec, logs, pull, networks, volumes); nothing reaches the host"},
-    {"read-only", "builtin:read-only",
-     "look at everything but data, logs and files; change nothing"},
-    {"all", "builtin:all", "every operation, everything opened: for migration and tests"},
-};
-
-const char *builtin_role_name(size_t index)
-{
-    return index < ARRAY_LEN(builtins) ? builtins[index].name : NULL;
-}
-
-const char *builtin_role_gist(size_t index)
-{
-    return index < ARRAY_LEN(builtins) ? builtins[index].gist : NULL;
-}
-
-struct str builtin_role_json(size_t index)
-{
-    const char *name = builtin_role_name(index);
-    for (size_t i = 0; name && builtin_role_texts[i][0]; i++)
-        if (strcmp(builtin_role_texts[i][0], name) == 0)
-            return str_of(builtin_role_texts[i][1]);
-    return (struct str){0};
-}
-
 /* ---- drafts ---------------------------------------------------------------------------------- */
 
-/* A draft whose name is already in the policy's arena; false: out of memory. */
-static bool add_draft(struct loader *loader, const struct json *doc, const struct json_node *node,
-                      const char *builtin, struct str name)
+bool load_add_draft(struct loader *loader, const struct json *doc, const struct json_node *node,
+                    const char *builtin, struct str name)
 {
     struct draft *draft = &loader->drafts[loader->draft_count];
     *draft = (struct draft){.doc = doc, .node = node, .builtin = builtin, .name = name};
@@ -57,22 +23,6 @@ static bool add_draft(struct loader *loader, const struct json *doc, const struc
     loader->draft_count++;
     load_role(loader, draft);
     return true;
-}
-
-static void add_builtin(struct loader *loader, size_t index)
-{
-    struct err err = {0};
-    struct json *doc = arena_alloc(&loader->scratch, 1, sizeof *doc);
-    loader->doc = NULL;
-    loader->builtin = NULL;
-    if (!doc)
-        load_no_memory(loader);
-    else if (!json_scan(builtin_role_json(index), &loader->scratch, doc, &err))
-        load_error(loader, 0, "built-in role %s, line %d, column %d: %s", builtins[index].name,
-                   err.line, err.column, err.text);
-    else
-        add_draft(loader, doc, &doc->nodes[0], builtins[index].name,
-                  str_of(builtins[index].full_name));
 }
 
 /* ---- the document ---------------------------------------------------------------------------- */
@@ -106,7 +56,7 @@ static void load_roles(struct loader *loader, const struct json *doc, const stru
         } else if (loader->draft_count >= POLICY_ROLES_MAX) {
             load_error(loader, m->key_offset, "more than %d roles", POLICY_ROLES_MAX);
             return;
-        } else if (!add_draft(loader, doc, m, NULL, arena_copy(loader->arena, m->key))) {
+        } else if (!load_add_draft(loader, doc, m, NULL, arena_copy(loader->arena, m->key))) {
             return;
         }
     }
@@ -222,15 +172,16 @@ static bool fill_policy(struct loader *loader, struct policy *policy, size_t fil
 static void load_all(struct loader *loader, struct policy *policy, const struct json *doc)
 {
     load_defaults(loader);
+    policy->is_file = doc != NULL;
     if (doc)
         load_document(loader, doc, policy);
     size_t file_roles = loader->draft_count;
-    for (size_t i = 0; i < ARRAY_LEN(builtins); i++)
-        add_builtin(loader, i);
+    load_usual_builtins(loader);
     load_resolve_all(loader);
     const struct json_node *clients = doc ? json_get(doc, &doc->nodes[0], STR("clients")) : NULL;
     if (clients)
         load_clients(loader, doc, clients, policy);
+    load_resolve_all(loader); /* clients may have named more of the built-in ones */
     if (loader->error_count == 0 && fill_policy(loader, policy, file_roles) && doc)
         load_warn(loader, doc, policy);
 }
@@ -239,9 +190,7 @@ static void load_all(struct loader *loader, struct policy *policy, const struct 
 static struct policy *policy_make(struct loader *loader, const struct json *doc)
 {
     struct policy *policy = calloc(1, sizeof *policy);
-    size_t room = POLICY_ROLES_MAX + ARRAY_LEN(builtins);
-    if (!doc)
-        room = ARRAY_LEN(builtins);
+    size_t room = (doc ? POLICY_ROLES_MAX : 0) + builtin_role_count;
     loader->drafts = arena_alloc(&loader->scratch, room, sizeof *loader->drafts);
     if (!policy || !loader->drafts) {
         load_no_memory(loader);

@@ -89,6 +89,20 @@ void load_warn_responses(struct loader *loader, const struct draft *draft);
 void load_limits(struct loader *loader, const struct json_node *node, struct role *role);
 void load_warn_limits(struct loader *loader, const struct draft *draft);
 
+/* A draft whose name is already in the policy's arena; false: out of memory. (load.c) */
+bool load_add_draft(struct loader *loader, const struct json *doc, const struct json_node *node,
+                    const char *builtin, struct str name);
+
+/* ---- built-in roles (load_builtin.c) --------------------------------------------------------- */
+
+/* Drafts of those that are part of every policy. */
+void load_usual_builtins(struct loader *loader);
+/* load_find_draft(), and a new draft for a built-in role that none was made of yet. It is not
+   resolved. */
+struct draft *load_want_draft(struct loader *loader, struct str name);
+/* All their names; without "builtin:" they are near, too. */
+void load_offer_builtins(struct nearest *nearest);
+
 /* ---- extends (load_extends.c) ---------------------------------------------------------------- */
 
 /* Fills draft->merged of every draft. */

@@ -264,7 +264,7 @@ static void read_role(struct loader *loader, const struct json_node *node, struc
 {
     if (!load_expect(loader, node, JSON_STRING, "the role of a client", "the name of a role"))
         return;
-    const struct draft *draft = load_find_draft(loader, node->text);
+    const struct draft *draft = load_want_draft(loader, node->text);
     if (draft)
         out->role = &draft->merged->role;
     else

@@ -104,11 +104,9 @@ void load_unknown_role(struct loader *loader, const struct json_node *node, cons
 {
     char shown[QUOTED_MAX], hint[HINT_MAX];
     struct nearest nearest = nearest_to(node->text);
-    for (size_t i = 0; i < loader->draft_count && load_errors_shown(loader); i++) {
+    for (size_t i = 0; i < loader->draft_count && load_errors_shown(loader); i++)
         nearest_offer(&nearest, loader->drafts[i].name);
-        if (loader->drafts[i].builtin && str_is(node->text, loader->drafts[i].builtin))
-            nearest.best = loader->drafts[i].name;
-    }
+    load_offer_builtins(&nearest);
     load_error(loader, node->offset, "%s: unknown role %s%s", what, quoted(shown, node->text),
                hint_of(hint, &nearest));
 }
@@ -158,7 +156,7 @@ static void inherit(struct loader *loader, struct draft *draft, const struct jso
 {
     if (!load_expect(loader, node, JSON_STRING, "extends", "the name of a role or a list of them"))
         return;
-    struct draft *parent = load_find_draft(loader, node->text);
+    struct draft *parent = load_want_draft(loader, node->text);
     if (!parent)
         load_unknown_role(loader, node, "extends");
     else if (parent_ready(loader, draft, parent, node, trail))

@@ -273,6 +273,7 @@ struct policy {
     struct role **roles; /* of the file, then the built-in ones */
     size_t role_count;
     size_t file_roles;               /* how many of them are the file's */
+    bool is_file;                    /* else the built-in roles alone */
     const struct role *default_role; /* NULL: nobody is served */
     const struct client *clients;    /* in the order of the file; see client.h */
     size_t client_count;

@@ -218,6 +218,35 @@ static bool parse_query(struct str query, struct arena *arena, struct request *o
     return true;
 }
 
+/* Does the path ask for an object by a name with slashes, as "docker inspect user/image" does for
+   each kind until one is found? Only images have such names, so the answer is the daemon's: 404. */
+static bool asks_for_slashes(struct str method, struct str path)
+{
+    static const char *const kinds[] = {"/containers/", "/networks/", "/volumes/", "/services/",
+                                        "/tasks/",      "/nodes/",    "/secrets/", "/configs/"};
+    if (!str_is(method, "GET"))
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        struct str rest = str_skip(path, strlen(kinds[i]));
+        bool inspect = i > 0 || str_ends(path, STR("/json"));
+        if (str_starts(path, str_of(kinds[i])))
+            return inspect && str_find(rest, '/') < rest.n;
+    }
+    return false;
+}
+
+static void refuse_route(struct str method, struct str path, const struct request *request,
+                         struct decision *decision)
+{
+    char what[VALUE_MAX], verb[32];
+    struct check check = {.request = request, .decision = decision};
+    refuse_plain(&check, path, NULL, NULL,
+                 "%s %s is no operation of the Docker Engine API that sockwarden knows",
+                 text_shorten(verb, sizeof(verb), method), text_shorten(what, sizeof(what), path));
+    if (asks_for_slashes(method, path))
+        decision->status = 404;
+}
+
 bool request_parse(struct str method, struct str target, struct arena *arena, struct request *out,
                    struct decision *decision)
 {
@@ -236,12 +265,7 @@ bool request_parse(struct str method, struct str target, struct arena *arena, st
     struct str raw[2] = {{NULL, 0}, {NULL, 0}};
     const struct route *route = find_route(method, path, raw);
     if (!route) {
-        char what[VALUE_MAX], verb[32];
-        struct check check = {.request = out, .decision = decision};
-        refuse_plain(&check, path, NULL, NULL,
-                     "%s %s is no operation of the Docker Engine API that sockwarden knows",
-                     text_shorten(verb, sizeof(verb), method),
-                     text_shorten(what, sizeof(what), path));
+        refuse_route(method, path, out, decision);
         return false;
     }
     out->route = route;

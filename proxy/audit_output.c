@@ -323,12 +323,23 @@ const char *audit_output_why(int error)
                                : strerror(error);
 }
 
+static const char *remedy(int error)
+{
+    return error == ENOSPC || error == EDQUOT ? "make room; it goes on by itself"
+           : error == EFBIG                   ? "rotate it, or raise the limit (ulimit -f)"
+           : error == EAGAIN                  ? "read it, or log elsewhere (--audit-log)"
+                                              : "once that is mended it goes on by itself";
+}
+
+/* Where some lines find room and others do not, both come with every request. */
 void audit_output_tell(struct audit_output *output, int error)
 {
     if (error && !output->failing)
-        log_error("cannot write the audit log %s: %s", output->name, audit_output_why(error));
+        log_seldom(&output->said_failing, LOG_LEVEL_ERROR, "cannot write the audit log %s: %s; %s",
+                   output->name, audit_output_why(error), remedy(error));
     if (!error && output->failing)
-        log_info("the audit log %s is written again", output->name);
+        log_seldom(&output->said_written, LOG_LEVEL_INFO, "the audit log %s is written again",
+                   output->name);
     output->failing = error != 0;
     output->error = error;
 }

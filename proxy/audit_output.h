@@ -4,6 +4,7 @@
 #define PROXY_AUDIT_OUTPUT_H
 
 #include "audit_socket.h"
+#include "log.h"
 
 struct audit_output {
     int fd;
@@ -20,6 +21,7 @@ struct audit_output {
     const char *path; /* of a file, to make it again; NULL: standard output. Borrowed */
     char name[256];   /* for messages */
     struct audit_socket socket;
+    struct log_limit said_failing, said_written;
 };
 
 /* "-", a socket's name, or a file, which is made with mode 0600. path must live as long as the

@@ -289,14 +289,14 @@ static bool take_trait(struct reader *reader, struct asker *asker, const struct 
     return good;
 }
 
-static bool take_role(struct reader *reader, const struct json_node *node, struct client_role *out)
+static bool take_role(struct reader *reader, const struct json_node *node,
+                      const struct asker *asker, struct client_role *out)
 {
     char why[256];
     struct str name = arena_copy(&reader->file->arena, node->text);
     if (!name.p)
         return document_fault(reader->document, node->offset, "out of memory");
-    *out = (struct client_role){.role = policy_role(reader->file->policy, name)};
-    if (out->role)
+    if (asker_role(asker, reader->file->policy, name, out))
         return true;
     role_missing(reader->file->policy, name.p, why, sizeof(why));
     return document_fault(reader->document, node->offset, "%s", why);
@@ -306,10 +306,10 @@ static bool take_asker(struct reader *reader, struct policy_case *one)
 {
     const struct json *doc = &reader->document->json;
     const struct json_node *client = one->given[CASE_CLIENT], *role = one->given[CASE_ROLE];
-    if (role || (reader->role && !client))
-        return take_role(reader, role ? role : reader->role, &one->by);
     struct asker *asker = arena_alloc(&reader->file->arena, 1, sizeof(*asker));
     bool good = asker != NULL;
+    if (good && (role || (reader->role && !client)))
+        return take_role(reader, role ? role : reader->role, asker, &one->by);
     for (const struct json_node *m = client ? json_child(doc, client) : NULL; good && m;
          m = json_next(doc, m))
         good = take_trait(reader, asker, m);
@@ -464,7 +464,7 @@ static void take_document(struct reader *reader)
     reader->role = given[FILE_ROLE];
     take_policy(reader, root, given[FILE_POLICY]);
     take_facts(reader, given[FILE_FACTS], NULL, &reader->file->known);
-    if (reader->role && reader->file->policy && !take_role(reader, reader->role, &role))
+    if (reader->role && reader->file->policy && !take_role(reader, reader->role, NULL, &role))
         return;
     take_cases(reader, root, given[FILE_CASES]);
 }

@@ -71,3 +71,8 @@ uint64_t chunked_left(const struct chunked *chunked)
 {
     return chunked->state == DATA ? chunked->left : 0;
 }
+
+bool chunked_is_between(const struct chunked *chunked)
+{
+    return chunked->state == SIZE && chunked->digits == 0;
+}

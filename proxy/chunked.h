@@ -28,5 +28,7 @@ enum chunked_status chunked_walk(struct chunked *chunked, struct str in, size_t 
 
 /* Bytes of the current chunk that are still to come; 0 while its size is being read. */
 uint64_t chunked_left(const struct chunked *chunked);
+/* Is all that was taken whole chunks, so that a last one may follow? */
+bool chunked_is_between(const struct chunked *chunked);
 
 #endif

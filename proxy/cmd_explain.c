@@ -196,7 +196,7 @@ static int judge(const struct options *options, const struct client_role *by,
 }
 
 /* Files that are given first count more. */
-static int explain(const struct options *options, const struct policy *policy)
+static int explain(const struct options *options, struct policy *policy)
 {
     struct client_role by;
     if (!asker_role(&options->asker, policy, str_of(options->role), &by)) {

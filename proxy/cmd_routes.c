@@ -26,7 +26,7 @@ int cmd_roles(int argc, char **argv)
         wanted = str_skip(wanted, 8);
     for (size_t i = 0; builtin_role_name(i); i++) {
         if (!wanted.p) {
-            printf("builtin:%s\t%s\n", builtin_role_name(i), builtin_role_gist(i));
+            printf("builtin:%s\t%.*s\n", builtin_role_name(i), STR_ARG(builtin_role_gist(i)));
         } else if (str_is(wanted, builtin_role_name(i))) {
             struct str json = builtin_role_json(i);
             fwrite(json.p, 1, json.n, stdout);

@@ -38,14 +38,17 @@ struct daemon {
     struct event *watchdog; /* NULL: nobody wants to hear */
     int stopping;           /* how many times it was asked for */
     uint64_t stop_ms;       /* monotonic: when what still runs is cut */
+    bool cut;               /* it has been */
 };
 
 /* ---- signals ------------------------------------------------------------------------------- */
 
-static void stop_loops(struct daemon *daemon)
+enum { LAST_WORDS_MS = 1000 }; /* for what has been ended to reach the clients */
+
+static void end_loops(struct daemon *daemon, enum worker_end end)
 {
     for (size_t i = 0; i < daemon->worker_count; i++)
-        worker_tell(&daemon->workers[i], true, true);
+        worker_tell(&daemon->workers[i], end);
 }
 
 static void on_stop_tick(evutil_socket_t fd, short what, void *arg)
@@ -53,8 +56,15 @@ static void on_stop_tick(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     struct daemon *daemon = arg;
-    if (clock_now_ms() >= daemon->stop_ms || atomic_load(&daemon->shared.connections) == 0)
-        stop_loops(daemon);
+    uint64_t now = clock_now_ms();
+    unsigned left = atomic_load(&daemon->shared.connections);
+    if (left == 0 || now >= daemon->stop_ms + LAST_WORDS_MS) {
+        end_loops(daemon, WORKER_STOPS);
+    } else if (now >= daemon->stop_ms && !daemon->cut) {
+        daemon->cut = true;
+        log_info("--stop-timeout is over: %u connections are ended", left);
+        end_loops(daemon, WORKER_CUTS);
+    }
 }
 
 static void on_stop_signal(evutil_socket_t number, short what, void *arg)
@@ -62,16 +72,16 @@ static void on_stop_signal(evutil_socket_t number, short what, void *arg)
     (void)what;
     struct daemon *daemon = arg;
     if (daemon->stopping++ > 0) {
-        stop_loops(daemon);
+        end_loops(daemon, WORKER_STOPS);
         return;
     }
     daemon->reload.stopping = true;
     log_info("%s: no new connections; what runs may finish within %u s",
              number == SIGINT ? "SIGINT" : "SIGTERM", daemon->config.stop_timeout);
     systemd_notify(&daemon->notifier, "STOPPING=1\nSTATUS=stopping; what runs may finish");
+    listeners_take_rest(&daemon->server);
     listeners_close(&daemon->server);
-    for (size_t i = 0; i < daemon->worker_count; i++)
-        worker_tell(&daemon->workers[i], true, false);
+    end_loops(daemon, WORKER_DRAINS);
     daemon->stop_ms = clock_now_ms() + (uint64_t)daemon->config.stop_timeout * 1000;
     struct timeval tick = {.tv_sec = 0, .tv_usec = 20000};
     event_add(daemon->deadline, &tick);
@@ -136,6 +146,9 @@ static void raise_descriptor_limit(const struct config *config)
     struct rlimit limit;
     rlim_t want = (rlim_t)config->max_connections * 2 + LOOKUP_FURTHER_MAX + 64;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
+        return;
+    struct rlimit beyond = {want, want}; /* root may, in most containers, too */
+    if (want > limit.rlim_max && setrlimit(RLIMIT_NOFILE, &beyond) == 0)
         return;
     limit.rlim_cur = want < limit.rlim_max ? want : limit.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < want)
@@ -369,7 +382,7 @@ static void take_down(struct daemon *daemon)
     if (daemon->watchdog)
         event_free(daemon->watchdog);
     reload_close(&daemon->reload);
-    stop_loops(daemon);
+    end_loops(daemon, WORKER_STOPS);
     for (size_t i = daemon->worker_count; i > 0; i--)
         worker_close(&daemon->workers[i - 1]);
     free(daemon->workers);

@@ -49,7 +49,7 @@ static const struct option options[] = {
     {"policy", 0, TEXT, AT(policy), 0, 0, 0, 0, NULL, "FILE",
      "JSON policy; without it the built-in role builtin:default serves everybody"},
     {"role", 0, TEXT, AT(role), 0, 0, 0, 0, NULL, "NAME",
-     "this role for everybody: of the policy, else built in (default, read-only, all)"},
+     "this role for everybody: of the policy, else built in (`sockwarden roles`)"},
     {"tlsverify", 0, SWITCH, AT(tls_verify), 0, 0, 0, 0, "true", "",
      "demand a client certificate on tcp addresses; --tlsverify=false turns it off"},
     {"tlscacert", 0, TEXT, AT(tls_ca), 0, 0, 0, 0, NULL, "FILE",

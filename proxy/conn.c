@@ -14,16 +14,15 @@
 
 struct conn {
     struct conn *prev, *next; /* of the context */
-    struct context *context;
     enum phase phase;
-    unsigned held; /* doors that are open; memory stays while there is one */
+    uint16_t held;   /* doors that are open; memory stays while there is one */
+    bool head_begun; /* the deadline is that of a head, not that of an idle connection */
     struct stream client;
     struct stream upstream;
     struct identity peer;
     struct exchange exchange;
     struct metrics_bytes counted; /* of the client's */
     struct timer timer;
-    bool head_begun;     /* the deadline is that of a head, not that of an idle connection */
     struct task again;   /* go on in the next turn */
     struct task forward; /* send the request on: when this turn's audit lines are written, or
                             when the daemon's socket may have room again */
@@ -33,6 +32,15 @@ static enum phase step_held(struct exchange *exchange)
 {
     (void)exchange;
     return PHASE_WAIT; /* the task `forward` moves it on */
+}
+
+/* Who leaves meanwhile is not sent on. */
+static enum phase step_connect(struct exchange *exchange)
+{
+    if (!exchange_client_gone(exchange))
+        return PHASE_WAIT; /* until the task `forward` tries again */
+    exchange->record_end = true;
+    return PHASE_CLOSED;
 }
 
 /* The client gets what is queued, then our end; what it still sends is dropped. */
@@ -75,7 +83,7 @@ static const struct {
     [PHASE_BODY] = {"body", BIT(PHASE_LOOKUP) | BIT(PHASE_HELD) | ANSWERED, exchange_read_body},
     [PHASE_LOOKUP] = {"lookup", BIT(PHASE_LOOKUP) | BIT(PHASE_HELD) | ANSWERED, exchange_look_up},
     [PHASE_HELD] = {"held", BIT(PHASE_CONNECT) | BIT(PHASE_RESPOND) | ANSWERED, step_held},
-    [PHASE_CONNECT] = {"connect", BIT(PHASE_CONNECT) | BIT(PHASE_RESPOND) | ANSWERED, step_held},
+    [PHASE_CONNECT] = {"connect", BIT(PHASE_CONNECT) | BIT(PHASE_RESPOND) | ANSWERED, step_connect},
     [PHASE_RESPOND] = {"respond", BIT(PHASE_VERIFY) | BIT(PHASE_TUNNEL) | ANSWERED,
                        exchange_respond},
     [PHASE_VERIFY] = {"verify",
@@ -90,6 +98,7 @@ static const struct {
 
 enum {
     ANSWERS_PER_TURN = 16,
+    CROWD_STEP = 64, /* connections */
     LINGER_S = 5,
     LINGER_STOPPING_S = 1,
     DROP_S = 30,
@@ -117,7 +126,7 @@ static unsigned lookup_timeout(const struct config *config)
 /* A head has one deadline from its first byte on, not one for each of its bytes. */
 static void head_clock(struct conn *conn, bool entered)
 {
-    const struct config *config = conn->context->config;
+    const struct config *config = conn->exchange.context->config;
     /* Who does not read our answers is not read from either, so no head can be late. */
     bool begun = stream_pending(&conn->client).n > 0 && stream_queued(&conn->client) < RELAY_HIGH;
     if (!entered && conn->head_begun)
@@ -130,13 +139,13 @@ static void head_clock(struct conn *conn, bool entered)
         conn->head_begun = true;
         seconds = TOLD_S;
     }
-    timer_set(&conn->context->loop, &conn->timer, 1000 * (uint64_t)seconds);
+    timer_set(&conn->exchange.context->loop, &conn->timer, 1000 * (uint64_t)seconds);
 }
 
 /* Sets the deadline of the phase as it stands now. */
 static void conn_clock(struct conn *conn, bool entered)
 {
-    const struct config *config = conn->context->config;
+    const struct config *config = conn->exchange.context->config;
     unsigned seconds = 0;
     switch (conn->phase) {
     case PHASE_TLS: /* one deadline for all of it, and never none */
@@ -153,12 +162,15 @@ static void conn_clock(struct conn *conn, bool entered)
     case PHASE_RESPOND:
         seconds = respond_timeout(&conn->exchange, config);
         break;
+    case PHASE_TUNNEL: /* what the client has left behind is given a while */
+        seconds = exchange_client_left(&conn->exchange) ? config->body_timeout : 0;
+        break;
     case PHASE_LINGER: /* from when all is sent: an answer is read as slowly as the client likes */
         if (stream_queued(&conn->client) > 0 && !conn->client.lost_out)
             break;
         if (!entered && conn->timer.deadline_ms)
             return;
-        seconds = conn->context->draining ? LINGER_STOPPING_S : LINGER_S;
+        seconds = conn->exchange.context->draining ? LINGER_STOPPING_S : LINGER_S;
         break;
     case PHASE_WHO:
     case PHASE_LOOKUP: /* one deadline for all rounds */
@@ -181,7 +193,7 @@ static void conn_clock(struct conn *conn, bool entered)
     default:
         break;
     }
-    timer_set(&conn->context->loop, &conn->timer, (uint64_t)seconds * 1000);
+    timer_set(&conn->exchange.context->loop, &conn->timer, (uint64_t)seconds * 1000);
 }
 
 /* ---- phases -------------------------------------------------------------------------------- */
@@ -201,7 +213,7 @@ static void give_memory_back(struct context *context)
 
 static void conn_close(struct conn *conn)
 {
-    struct context *context = conn->context;
+    struct context *context = conn->exchange.context;
     exchange_finish(&conn->exchange);
     throttle_leave(&conn->exchange);
     stream_close(&conn->client);
@@ -230,17 +242,17 @@ static void conn_enter(struct conn *conn, enum phase next)
     assert(next < PHASE_COUNT && (phases[conn->phase].next & BIT(next)));
     bool entered = conn->phase != next || next == PHASE_HEAD;
     if (conn->phase == PHASE_CONNECT) /* else the next request would be met by this one's retry */
-        loop_cancel(&conn->context->loop, &conn->forward);
+        loop_cancel(&conn->exchange.context->loop, &conn->forward);
     conn->phase = next;
     switch (next) {
     case PHASE_HEAD:
         exchange_finish(&conn->exchange);
         break;
     case PHASE_CONNECT:
-        loop_soon(&conn->context->loop, &conn->forward);
+        loop_soon(&conn->exchange.context->loop, &conn->forward);
         break;
     case PHASE_HELD:
-        loop_at_end(&conn->context->loop, &conn->forward);
+        loop_at_end(&conn->exchange.context->loop, &conn->forward);
         break;
     case PHASE_LINGER:
         exchange_finish(&conn->exchange);
@@ -275,7 +287,7 @@ static void conn_step(struct conn *conn)
         if (next == PHASE_WAIT || next == PHASE_YIELD) {
             conn_clock(conn, false);
             if (next == PHASE_YIELD)
-                loop_again(&conn->context->loop, &conn->again);
+                loop_again(&conn->exchange.context->loop, &conn->again);
             return;
         }
         conn_enter(conn, next);
@@ -302,11 +314,11 @@ static void conn_hold(struct conn *conn)
 
 static void conn_release(struct conn *conn)
 {
-    metrics_count_bytes(conn->context->metrics, &conn->counted, conn->client.bytes_in,
+    metrics_count_bytes(conn->exchange.context->metrics, &conn->counted, conn->client.bytes_in,
                         conn->client.bytes_out);
     if (--conn->held > 0 || conn->phase != PHASE_CLOSED)
         return;
-    struct context *context = conn->context;
+    struct context *context = conn->exchange.context;
     free(conn);
     give_memory_back(context);
 }
@@ -360,8 +372,10 @@ bool conn_open(struct context *context, int fd, const struct sockaddr_storage *a
     if (!conn)
         close(fd);
     bool ok = conn && stream_open(&conn->client, &context->loop, fd, true, on_ready, conn);
-    if (ok && tls && !stream_start_tls(&conn->client, tls)) {
+    if (ok && (!identity_read(fd, address, listener, &conn->peer) ||
+               (tls && !stream_start_tls(&conn->client, tls)))) {
         stream_close(&conn->client);
+        identity_free(&conn->peer);
         ok = false;
     }
     if (!ok) {
@@ -369,12 +383,10 @@ bool conn_open(struct context *context, int fd, const struct sockaddr_storage *a
         atomic_fetch_sub(&context->shared->connections, 1);
         return false;
     }
-    conn->context = context;
     conn->upstream.fd = -1;
     conn->again = (struct task){.run = on_ready, .arg = conn};
     conn->forward = (struct task){.run = on_forward, .arg = conn};
     conn->timer = (struct timer){.fire = on_timer, .arg = conn};
-    identity_read(fd, address, listener, &conn->peer);
     conn->exchange = (struct exchange){.context = context,
                                        .client = &conn->client,
                                        .upstream = &conn->upstream,
@@ -392,8 +404,11 @@ bool conn_open(struct context *context, int fd, const struct sockaddr_storage *a
     context->conns = conn;
     context->conn_count++;
     metrics_count_connection(context->metrics, listener);
-    if (context->conn_count > context->conn_peak)
+    if (context->conn_count > context->conn_peak) {
         context->conn_peak = context->conn_count;
+        if (context->conn_peak % CROWD_STEP == 0) /* each has needed more than it keeps */
+            loop_tidy_later(&context->loop);
+    }
     conn_clock(conn, true);
     if (conn->exchange.place == USAGE_TURNED_AWAY)
         turn_away(conn);
@@ -443,8 +458,25 @@ void conn_drain_all(struct context *context)
     context->draining = true;
     for (struct conn *conn = context->conns, *next; conn; conn = next) {
         next = conn->next;
+        if (conn->phase == PHASE_HEAD) /* a request may have come in this very turn */
+            stream_look_again(&conn->client);
         if (conn->phase <= PHASE_HEAD)
             on_ready(conn);
+    }
+}
+
+void conn_cut_all(struct context *context)
+{
+    context->draining = true;
+    for (struct conn *conn = context->conns, *next; conn; conn = next) {
+        next = conn->next;
+        conn_hold(conn);
+        enum phase to = exchange_cut(&conn->exchange, conn->phase);
+        if (to != PHASE_WAIT) {
+            conn_enter(conn, to);
+            conn_step(conn);
+        }
+        conn_release(conn);
     }
 }
 

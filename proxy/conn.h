@@ -14,6 +14,10 @@ bool conn_open(struct context *context, int fd, const struct sockaddr_storage *a
 void conn_renew_all(struct context *context, struct snapshot *snapshot);
 /* Stopping: connections without a request are closed, the others after their response. */
 void conn_drain_all(struct context *context);
+/* Stopping, and --stop-timeout is over: what follows something (events, logs -f, tunnels) is ended
+   well, what waits for an answer gets one of ours, and what is in the middle of one is broken off.
+ */
+void conn_cut_all(struct context *context);
 /* Closes whatever is left. */
 void conn_close_all(struct context *context);
 

@@ -30,6 +30,9 @@ struct shared {
     struct usage_table *usages;        /* what each client uses; NULL: nobody is limited */
     const struct host_root *host_root; /* where bind sources are looked at; NULL: by name only */
     atomic_ullong paused_ms;           /* monotonic: when clients last had to wait; 0: never */
+    atomic_uint refused;               /* requests since the daemon is away; 0: it is there */
+    struct log_limit said_away, said_answer; /* what is said of the daemon */
+    struct log_limit said_lacking;           /* and of ourselves */
 };
 
 /* What is needed of a request until it has been sent on; pooled, since it is large. */

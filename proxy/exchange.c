@@ -64,6 +64,7 @@ void inquiry_release(struct exchange *exchange)
     inquiry->head = NULL;
     if (context->inquiry_count >= INQUIRIES_KEPT) {
         inquiry_free(inquiry);
+        loop_tidy_later(&context->loop);
         return;
     }
     arena_reset(&inquiry->arena);
@@ -255,10 +256,10 @@ static enum phase take_head(struct exchange *exchange, size_t length)
     return distrust ? exchange_refuse(exchange, 403, distrust) : judge_head(exchange);
 }
 
-/* The last answer may still be queued; and an end that was said is answered with ours. */
+/* The last answer may still be queued; and with TLS an end is said. */
 static enum phase no_more_requests(const struct stream *client)
 {
-    bool wants = stream_queued(client) > 0 || (client->tls && client->eof);
+    bool wants = stream_queued(client) > 0 || client->tls;
     return wants && !client->lost_out && !client->lost_in ? PHASE_LINGER : PHASE_CLOSED;
 }
 
@@ -269,7 +270,7 @@ enum phase exchange_read_head(struct exchange *exchange)
     /* Who does not read the answers gets no further ones. */
     if (stream_queued(client) >= RELAY_HIGH)
         return PHASE_WAIT;
-    for (;;) {
+    for (bool again = false;; again = true) {
         struct str pending = stream_pending(client);
         struct http_refusal refusal = {0, NULL};
         size_t length = 0;
@@ -289,10 +290,10 @@ enum phase exchange_read_head(struct exchange *exchange)
                 return exchange_refuse(exchange, refusal.status, refusal.why);
             }
         }
-        if (exchange->context->draining && pending.n == 0)
-            return no_more_requests(client);
+        if (again)
+            stream_look_again(client);
         enum stream_status status = stream_fill(client);
-        if (status == STREAM_AGAIN)
+        if (status == STREAM_AGAIN && !(exchange->context->draining && pending.n == 0))
             return PHASE_WAIT;
         if (status != STREAM_OK)
             return no_more_requests(client);
@@ -315,6 +316,7 @@ static enum phase await_body(struct exchange *exchange)
 {
     if (exchange->inquiry->http.expect_continue && !send_continue(exchange))
         return PHASE_CLOSED;
+    stream_look_again(exchange->client);
     enum stream_status status = stream_fill(exchange->client);
     if (status == STREAM_OK)
         return PHASE_BODY;
@@ -413,12 +415,10 @@ static bool send_request(struct exchange *exchange, const struct body_plan *plan
 static enum phase away(struct exchange *exchange, int error)
 {
     char why[600], message[sizeof(why) + 16];
-    upstream_explain(exchange->context, error, why, sizeof(why));
-    metrics_count_upstream_errno(exchange->context->metrics, error);
-    log_warn("%s", why);
+    int status = upstream_note_away(exchange->context, error, why, sizeof(why));
     exchange->record_end = true; /* the line said allow; it did not get there */
     snprintf(message, sizeof(message), "sockwarden: %s", why);
-    return exchange_answer(exchange, 502, message, false);
+    return exchange_answer(exchange, status, message, false);
 }
 
 static bool build_head(struct exchange *exchange, const struct body_plan *plan, struct str *out)
@@ -474,6 +474,7 @@ static enum phase sent(struct exchange *exchange, const struct body_plan *plan)
             return PHASE_CLOSED;
         exchange->up = relay_new(exchange->client, exchange->upstream, plan->framing, plan->length);
         exchange->upstream->closing_hint = true; /* it may close with some of the body unread */
+        exchange->client->closing_hint = true;   /* and the client with some of the answer */
     } else {
         exchange->up.done = true;
     }

@@ -39,9 +39,9 @@ struct exchange {
     struct identity *peer;
     struct snapshot *snapshot; /* that chose `served`; a reference. NULL: nobody is known yet */
     struct client_role served; /* what the policy says of the peer; of the connection */
-    struct tls_trust trust;    /* in the peer's certificate */
     struct usage *usage;       /* of the peer, of whom the connection is one; NULL: not counted */
     enum usage_place place;    /* of the connection among the peer's */
+    enum metrics_span span;    /* what it counts as while it is open */
     struct inquiry *inquiry;   /* from the head until the request has been sent on, or verified */
     const struct route *route; /* NULL until known */
     const struct role *role;   /* that judged it; with would_deny the one that let it through */
@@ -52,23 +52,22 @@ struct exchange {
     uint64_t started_ns;            /* monotonic: the head's first byte; 0: not yet */
     uint64_t client_in, client_out; /* the client's counters when the request began */
     uint16_t status;                /* of the response; 0: none yet */
-    bool nameless;                  /* the role depends on the peer's container, not known yet */
-    bool known;                     /* it was, when the connection was counted as the peer's */
-    bool streaming;                 /* counts as one of the peer's streams */
-    bool http10;                    /* the client speaks HTTP/1.0 */
-    bool to_head;                   /* a HEAD: the response has no body */
-    bool keep_alive;                /* the client may send another request after this one */
-    bool upgrade;                   /* an Upgrade header was sent on */
-    bool has_head;                  /* the response's head has been relayed */
-    bool reusable;                  /* the daemon may take another request on this connection */
-    bool reused;                    /* it has answered one before */
-    bool allowed;                   /* decided and recorded as such */
-    bool nobody;                    /* would_deny, since no role is the client's */
-    bool end_passed;                /* the client's end has been passed on */
-    bool record_end;                /* an `end` line is due when it is over */
+    bool nameless : 1;              /* the role depends on the peer's container, not known yet */
+    bool known : 1;                 /* it was, when the connection was counted as the peer's */
+    bool streaming : 1;             /* counts as one of the peer's streams */
+    bool http10 : 1;                /* the client speaks HTTP/1.0 */
+    bool to_head : 1;               /* a HEAD: the response has no body */
+    bool keep_alive : 1;            /* the client may send another request after this one */
+    bool upgrade : 1;               /* an Upgrade header was sent on */
+    bool has_head : 1;              /* the response's head has been relayed */
+    bool reusable : 1;              /* the daemon may take another request on this connection */
+    bool reused : 1;                /* it has answered one before */
+    bool allowed : 1;               /* decided and recorded as such */
+    bool nobody : 1;                /* would_deny, since no role is the client's */
+    bool end_passed : 1;            /* the client's end has been passed on */
+    bool record_end : 1;            /* an `end` line is due when it is over */
     struct respond_filter *filter;  /* what the answer is filtered by; NULL: it passes as it is */
     size_t held_head;               /* bytes of a response's head whose body is awaited; 0: none */
-    enum metrics_span span;         /* what it counts as while it is open */
     const char *cut;                /* static: why we ended it; NULL: we did not */
 };
 
@@ -105,6 +104,11 @@ enum phase exchange_answer(struct exchange *exchange, int status, const char *me
 enum phase exchange_refuse(struct exchange *exchange, int status, const char *why);
 /* A timer fired in this phase: answers if that is still possible. */
 enum phase exchange_timeout(struct exchange *exchange, enum phase phase);
+/* --stop-timeout is over. The phase that follows, or PHASE_WAIT. */
+enum phase exchange_cut(struct exchange *exchange, enum phase phase);
+/* Has the client gone for good, while the daemon does not take what it has sent before? Asks the
+   kernel only where something waits for the daemon. */
+bool exchange_client_left(const struct exchange *exchange);
 /* It is over, well or badly: last audit line, memory given back, ready for the next request. */
 void exchange_finish(struct exchange *exchange);
 

@@ -251,10 +251,8 @@ enum phase exchange_decide(struct exchange *exchange)
 static enum phase away(struct exchange *exchange, int error)
 {
     char why[600];
-    metrics_count_upstream_errno(exchange->context->metrics, error);
-    upstream_explain(exchange->context, error, why, sizeof(why));
-    log_warn("%s", why);
-    return deny_as(exchange, 502, why);
+    int status = upstream_note_away(exchange->context, error, why, sizeof(why));
+    return deny_as(exchange, status, why);
 }
 
 enum phase exchange_look_up(struct exchange *exchange)

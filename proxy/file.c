@@ -149,9 +149,16 @@ void role_missing(const struct policy *policy, const char *name, char *dst, size
     struct nearest nearest = nearest_to(str_of(name));
     for (size_t i = 0; i < policy_role_count(policy); i++)
         nearest_offer(&nearest, str_of(role_name(policy_role_at(policy, i))));
+    const char *builtin = NULL; /* that would be meant without a policy */
     for (size_t i = 0; builtin_role_name(i); i++)
-        nearest_offer(&nearest, str_of(builtin_role_name(i)));
-    if (nearest.best.p)
+        if (!policy_is_file(policy))
+            nearest_offer(&nearest, str_of(builtin_role_name(i)));
+        else if (str_is(str_of(name), builtin_role_name(i)))
+            builtin = builtin_role_name(i);
+    if (builtin && !nearest.best.p)
+        snprintf(dst, cap, "there is no role %.64s in the policy; did you mean builtin:%s?", name,
+                 builtin);
+    else if (nearest.best.p)
         snprintf(dst, cap, "there is no role %.64s; did you mean %.*s?", name,
                  STR_ARG(nearest.best));
     else

@@ -54,7 +54,7 @@ static bool identify(struct exchange *exchange)
     if (!cert)
         return true; /* the context demands one, or --tlsverify=false */
     exchange->peer->certificate = certificate_read(cert, &why);
-    exchange->trust = tls_trust_now(stream_ssl(exchange->client));
+    *stream_tls_trust(exchange->client) = tls_trust_now(stream_ssl(exchange->client));
     if (exchange->peer->certificate) /* the files may have been loaded anew meanwhile */
         why = exchange_distrust(exchange);
     if (!why)

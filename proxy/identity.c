@@ -4,8 +4,29 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 
-void identity_read(int fd, const struct sockaddr_storage *address, const char *listener,
+/* Empty when it is of no kind that we know. */
+static char *write_address(const struct sockaddr_storage *address)
+{
+    const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)address;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)address;
+    char text[INET6_ADDRSTRLEN] = "";
+    if (address->ss_family == AF_INET)
+        inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text));
+    else if (address->ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
+        inet_ntop(AF_INET, &in6->sin6_addr.s6_addr[12], text, sizeof(text));
+    else if (address->ss_family == AF_INET6)
+        inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text));
+    return strdup(text);
+}
+
+const char *identity_address(const struct identity *identity)
+{
+    return identity->address ? identity->address : "";
+}
+
+bool identity_read(int fd, const struct sockaddr_storage *address, const char *listener,
                    struct identity *out)
 {
     *out = (struct identity){.listener = listener, .fresh = true};
@@ -16,20 +37,16 @@ void identity_read(int fd, const struct sockaddr_storage *address, const char *l
         out->uid = cred.uid;
         out->gid = cred.gid;
         out->pid = cred.pid;
-    } else if (address->ss_family == AF_INET) {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)address;
-        inet_ntop(AF_INET, &in->sin_addr, out->address, sizeof(out->address));
-    } else if (address->ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)address;
-        if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
-            inet_ntop(AF_INET, &in6->sin6_addr.s6_addr[12], out->address, sizeof(out->address));
-        else
-            inet_ntop(AF_INET6, &in6->sin6_addr, out->address, sizeof(out->address));
+        return true;
     }
+    out->address = write_address(address);
+    return out->address != NULL;
 }
 
 void identity_free(struct identity *identity)
 {
+    free(identity->address);
+    identity->address = NULL;
     free(identity->certificate);
     identity->certificate = NULL;
     peer_container_free(identity->container);
@@ -42,7 +59,7 @@ struct client_identity identity_client(const struct identity *identity)
                                      .uid = identity->uid,
                                      .gid = identity->gid,
                                      .listener = str_of(identity->listener)};
-    if (identity->address[0])
+    if (identity_address(identity)[0])
         client.address = str_of(identity->address);
     const struct certificate *certificate = identity->certificate;
     if (certificate) {
@@ -96,7 +113,7 @@ void identity_write(const struct identity *identity, struct json_out *out)
         json_out_int(out, identity->pid);
         write_container(identity->container, out);
     } else {
-        json_out_member(out, "address", str_of(identity->address));
+        json_out_member(out, "address", str_of(identity_address(identity)));
     }
     if (identity->certificate) {
         json_out_member(out, "cert_subject", identity->certificate->subject);

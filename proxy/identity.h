@@ -39,16 +39,18 @@ struct identity {
     bool fresh;                       /* accepted this moment */
     uint32_t uid, gid;                /* of a Unix peer, as of its connect() */
     int32_t pid;                      /* 0: not visible from here (another pid namespace) */
-    char address[48];                 /* of a TCP peer, "10.0.0.1" or "fd00::1"; else empty */
+    char *address;                    /* of a TCP peer, "10.0.0.1" or "fd00::1"; else NULL. Owned */
     const char *listener;             /* as given to --host; owned by the configuration */
     struct certificate *certificate;  /* verified; NULL: none. Owned */
     struct peer_container *container; /* NULL: nobody has asked. Owned */
 };
 
-/* fd is connected; address as accept() gave it. */
-void identity_read(int fd, const struct sockaddr_storage *address, const char *listener,
+/* fd is connected; address as accept() gave it. False when out of memory: nobody can be told. */
+bool identity_read(int fd, const struct sockaddr_storage *address, const char *listener,
                    struct identity *out);
 void identity_free(struct identity *identity);
+/* Of a TCP peer; else "". Borrowed. */
+const char *identity_address(const struct identity *identity);
 /* See who.c. container may be NULL. */
 void peer_container_free(struct peer_container *container);
 /* The same as the policy asks for it; texts are borrowed from identity. */

@@ -273,7 +273,7 @@ static void pause_accepting(struct server *server, const char *why)
     server->paused = true;
     /* Said once, not each time that accepting is tried again. */
     uint64_t now = clock_now_ms();
-    if (now - server->paused_ms > PAUSE_SAID_AGAIN_MS)
+    if (server->paused_ms == 0 || now - server->paused_ms > PAUSE_SAID_AGAIN_MS)
         log_warn("new connections wait: %s", why);
     server->paused_ms = now;
     atomic_store(&server->shared->paused_ms, now);
@@ -281,6 +281,14 @@ static void pause_accepting(struct server *server, const char *why)
         if (server->listeners[i].event)
             event_del(server->listeners[i].event);
     event_add(server->resume, &delay);
+}
+
+static const char *short_of(int error)
+{
+    if (error != EMFILE && error != ENFILE)
+        return "the kernel has no memory for them";
+    return "too many open files; raise the limit (LimitNOFILE=, ulimit -n), or lower "
+           "--max-connections";
 }
 
 static void on_resume(evutil_socket_t fd, short what, void *arg)
@@ -316,7 +324,9 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
     struct server *server = listener->server;
     for (int i = 0; i < ACCEPTED_PER_TURN && !server->paused; i++) {
         if (atomic_load(&server->shared->connections) >= server->config->max_connections) {
-            pause_accepting(server, "--max-connections is reached");
+            pause_accepting(server,
+                            "--max-connections is reached; raise it, or see by the audit log "
+                            "who holds so many");
             return;
         }
         struct handoff handoff = {.listener = listener->name};
@@ -325,7 +335,7 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
             accept4(fd, (struct sockaddr *)&handoff.address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (handoff.fd < 0) {
             if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-                pause_accepting(server, strerror(errno));
+                pause_accepting(server, short_of(errno));
             return;
         }
         if (length < sizeof(sa_family_t))
@@ -344,6 +354,7 @@ static bool open_address(struct server *server, struct listener *listener, const
     bool tcp = str_starts(str_of(address), STR("tcp://"));
     bool ok = tcp ? open_tcp(listener, address + 6, server->config, err)
                   : open_unix(listener, address_unix_path(address), server->config, err);
+    listener->bound = ok;
     if (ok && listen(listener->fd, BACKLOG) != 0)
         ok = err_set(err, 0, 0, "cannot listen on %s: %s", address, strerror(errno));
     return ok;
@@ -379,6 +390,16 @@ bool listeners_start(struct server *server, struct err *err)
             return err_set(err, 0, 0, "cannot accept on %s", listener->name);
     }
     return true;
+}
+
+void listeners_take_rest(struct server *server)
+{
+    enum { TURNS = BACKLOG / ACCEPTED_PER_TURN + 1 };
+    for (size_t i = 0; i < server->count; i++) {
+        struct listener *listener = &server->listeners[i];
+        for (int turn = 0; turn < TURNS && listener->bound && listener->event; turn++)
+            on_accept(listener->fd, EV_READ, listener);
+    }
 }
 
 static void remove_own_socket(const struct listener *listener)

@@ -12,6 +12,7 @@ struct listener {
     const char *option; /* that names it, for messages: "--host" or "--admin" */
     int fd;             /* -1: closed */
     bool tls;
+    bool bound; /* by us, not inherited */
     struct event *event;
     char path[112];   /* of a Unix socket; "" else */
     uint64_t inode;   /* of that socket when we made it, so that only our own is removed; else 0 */
@@ -41,6 +42,9 @@ struct server {
 bool listeners_open(struct server *server, struct err *err);
 /* Starts accepting. */
 bool listeners_start(struct server *server, struct err *err);
+/* Before a stop: takes what the kernel has accepted already, so that no request that has come is
+   lost. What systemd listens on is left to who serves it next. */
+void listeners_take_rest(struct server *server);
 /* Stops accepting and removes the socket files that were made, all but that of --admin. */
 void listeners_close(struct server *server);
 /* The same for one; a listener that was never opened is fine. */

@@ -73,16 +73,15 @@ static size_t format_json(char *line, size_t cap, enum log_level level, struct s
     return length + 1;
 }
 
-void log_at(enum log_level level, const char *format, ...)
+enum { TEXT_MAX = 1500 };
+
+static size_t cut_to(int n, size_t cap)
 {
-    if (level > max_level)
-        return;
-    char text[1500];
-    va_list args;
-    va_start(args, format);
-    int n = vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    size_t length = n < 0 ? 0 : (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1;
+    return n < 0 ? 0 : (size_t)n < cap ? (size_t)n : cap - 1;
+}
+
+static void write_line(enum log_level level, const char *text, size_t length)
+{
     char line[4096];
     if (log_format == LOG_FORMAT_JSON) {
         length = format_json(line, sizeof(line), level, (struct str){text, length});
@@ -90,10 +89,53 @@ void log_at(enum log_level level, const char *format, ...)
         const char *mark = level == LOG_LEVEL_ERROR  ? "error: "
                            : level == LOG_LEVEL_WARN ? "warning: "
                                                      : "";
-        n = snprintf(line, sizeof(line), "sockwarden: %s%s\n", mark, text);
-        length = (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1;
+        length =
+            cut_to(snprintf(line, sizeof(line), "sockwarden: %s%s\n", mark, text), sizeof(line));
     }
     /* Nobody to tell when standard error is gone. */
     ssize_t ignored = write(STDERR_FILENO, line, length);
     (void)ignored;
+}
+
+void log_at(enum log_level level, const char *format, ...)
+{
+    if (level > max_level)
+        return;
+    char text[TEXT_MAX];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    write_line(level, text, cut_to(n, sizeof(text)));
+}
+
+/* Is it this call's turn to say something? One of several threads wins. */
+static bool may_say(struct log_limit *limit)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+    uint64_t now = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+    uint64_t until = atomic_load(&limit->until_ms);
+    return (until == 0 || now >= until) &&
+           atomic_compare_exchange_strong(&limit->until_ms, &until, now + LOG_SELDOM_MS);
+}
+
+void log_seldom(struct log_limit *limit, enum log_level level, const char *format, ...)
+{
+    if (level > max_level)
+        return;
+    if (!may_say(limit)) {
+        atomic_fetch_add(&limit->untold, 1);
+        return;
+    }
+    unsigned untold = atomic_exchange(&limit->untold, 0);
+    char text[TEXT_MAX];
+    va_list args;
+    va_start(args, format);
+    size_t n = cut_to(vsnprintf(text, sizeof(text), format, args), sizeof(text));
+    va_end(args);
+    if (untold > 0)
+        n += cut_to(snprintf(text + n, sizeof(text) - n, " (and %u times more before)", untold),
+                    sizeof(text) - n);
+    write_line(level, text, n);
 }

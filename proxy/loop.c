@@ -1,6 +1,7 @@
 /* One event loop: turns, buffers, timers. It knows nothing of connections. */
 #include "loop.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -45,6 +46,7 @@ void loop_buffer_give(struct loop *loop, struct buffer *buffer)
         return;
     if (loop->buffer_count >= BUFFERS_KEPT) {
         free(buffer);
+        loop_tidy_later(loop);
         return;
     }
     buffer->next = loop->buffers;
@@ -224,6 +226,28 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     struct loop *loop = arg;
     if (loop->timers == 0 && event_del(loop->tick_event) == 0)
         loop->tick_armed = false;
+}
+
+/* What a burst has needed lies between what stays, so malloc gives none of it back by itself. */
+static void on_tidy(void *arg)
+{
+    struct loop *loop = arg;
+    while (loop->buffer_count > BUFFERS_KEPT / 8) {
+        struct buffer *buffer = loop->buffers;
+        loop->buffers = buffer->next;
+        loop->buffer_count--;
+        free(buffer);
+    }
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+}
+
+void loop_tidy_later(struct loop *loop)
+{
+    loop->tidy.fire = on_tidy;
+    loop->tidy.arg = loop;
+    timer_set(loop, &loop->tidy, LOOP_TIDY_MS);
 }
 
 /* ---- the loop ------------------------------------------------------------------------------ */

@@ -39,7 +39,8 @@ struct timer {
 
 enum {
     LOOP_WHEEL_SLOTS = 256, /* seconds until a slot comes round again */
-    LOOP_SOON_MS = 20       /* pause before something is tried again */
+    LOOP_SOON_MS = 20,      /* pause before something is tried again */
+    LOOP_TIDY_MS = 1000     /* after a burst: when its memory goes back to the kernel */
 };
 
 struct loop {
@@ -59,6 +60,7 @@ struct loop {
     size_t timers;                        /* armed ones */
     struct event *tick_event;
     bool tick_armed;
+    struct timer tidy; /* armed since a burst */
     bool stop;
 };
 
@@ -84,6 +86,10 @@ void loop_cancel(struct loop *loop, struct task *task);
 void timer_set(struct loop *loop, struct timer *timer, uint64_t ms);
 /* Takes the timer off the wheel; call it before its memory goes. */
 void timer_drop(struct loop *loop, struct timer *timer);
+
+/* More was needed at a time than is kept for later: a second after the last of these calls the
+   holes in the heap, which malloc keeps, are given back. */
+void loop_tidy_later(struct loop *loop);
 
 /* The monotonic clock: milliseconds, coarse and cheap; nanoseconds, exact. */
 uint64_t clock_now_ms(void);

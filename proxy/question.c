@@ -185,14 +185,14 @@ const char *asker_set(struct asker *asker, struct str name, struct str value)
                                  : "is nothing that is known of a client";
 }
 
-bool asker_role(const struct asker *asker, const struct policy *policy, struct str role,
+bool asker_role(const struct asker *asker, struct policy *policy, struct str role,
                 struct client_role *out)
 {
     if (role.p)
-        *out = (struct client_role){.role = policy_role(policy, role)};
+        *out = (struct client_role){.role = policy_want_role(policy, role)};
     else
         *out = policy_client(policy, &asker->identity);
-    out->who = &asker->identity;
+    out->who = asker ? &asker->identity : NULL;
     return out->role || !role.p;
 }
 

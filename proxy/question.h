@@ -29,7 +29,7 @@ bool asker_is_trait(struct str name);
 
 /* The role that decides: the named one, or with role.p NULL that of who asks. False: there is no
    role of that name. A policy that serves nobody gives the role NULL, which refuses. */
-bool asker_role(const struct asker *asker, const struct policy *policy, struct str role,
+bool asker_role(const struct asker *asker, struct policy *policy, struct str role,
                 struct client_role *out);
 
 struct answer {

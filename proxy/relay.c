@@ -22,7 +22,7 @@ static bool pass(struct relay *relay, struct str bytes)
     if (!relay->to || bytes.n == 0)
         return true;
     if (relay->sink)
-        return relay->sink(relay->sink_arg, bytes);
+        return relay->sink->take(relay->sink->arg, bytes);
     struct iovec piece = {.iov_base = (void *)(uintptr_t)bytes.p, .iov_len = bytes.n};
     return stream_send(relay->to, &piece, 1) != STREAM_BROKEN;
 }

@@ -7,6 +7,12 @@
 #include "http_request.h"
 #include "stream.h"
 
+/* Who takes bytes that are not passed on as they are. False: nobody takes them any more. */
+struct relay_sink {
+    bool (*take)(void *arg, struct str bytes);
+    void *arg;
+};
+
 struct relay {
     struct stream *from;
     struct stream *to; /* NULL: what comes is dropped */
@@ -16,10 +22,9 @@ struct relay {
     uint64_t left; /* FRAMING_LENGTH: bytes to come */
     struct chunked chunked;
     uint64_t total; /* bytes of the body that have passed, without framing */
-    /* Gets the bytes in place of `to`, which it fills itself; NULL: there is none. False: nobody
-       takes them any more (RELAY_TO_LOST). */
-    bool (*sink)(void *arg, struct str bytes);
-    void *sink_arg;
+    /* Gets the bytes in place of `to`, which it fills itself; NULL: there is none. Borrowed. Where
+       it takes no more: RELAY_TO_LOST. */
+    const struct relay_sink *sink;
 };
 
 enum relay_status {

@@ -27,9 +27,9 @@ void exchange_choose_role(struct exchange *exchange)
 
 const char *exchange_distrust(struct exchange *exchange)
 {
-    struct tls_trust *trust = &exchange->trust;
     if (!exchange->peer->certificate)
         return NULL;
+    struct tls_trust *trust = stream_tls_trust(exchange->client);
     const SSL *ssl = stream_ssl(exchange->client);
     const struct tls_context *tls = exchange->context->snapshot->tls;
     uint64_t serial = tls_context_serial(tls);

@@ -19,14 +19,22 @@ static enum phase broken_body(struct exchange *exchange)
                            "sockwarden: the chunked body is not framed as HTTP wants it", true);
 }
 
+bool exchange_client_left(const struct exchange *exchange)
+{
+    const struct stream *client = exchange->client;
+    return stream_queued(exchange->upstream) > 0 && (client->closing_hint || client->eof) &&
+           stream_peer_gone(client);
+}
+
 /* Sends on what the client sends of its body. PHASE_WAIT, PHASE_YIELD, or how it ends. */
 static enum phase send_body(struct exchange *exchange)
 {
     for (;;) {
         switch (relay_pump(&exchange->up)) {
         case RELAY_DONE:
-        case RELAY_WAIT:
             return PHASE_WAIT;
+        case RELAY_WAIT: /* a daemon that takes nothing must not hold who has left */
+            return exchange_client_left(exchange) ? PHASE_CLOSED : PHASE_WAIT;
         case RELAY_YIELD:
             return PHASE_YIELD;
         case RELAY_FROM_LOST:
@@ -81,7 +89,9 @@ static enum phase bad_gateway(struct exchange *exchange, enum metrics_upstream k
     char message[400];
     snprintf(message, sizeof(message), "sockwarden: the Docker daemon at %s %s",
              exchange->context->upstream_name, why);
-    log_warn("%s: %s", operation_name(exchange->route->op), message + strlen("sockwarden: "));
+    log_seldom(&exchange->context->shared->said_answer, LOG_LEVEL_WARN,
+               "%s: %s; its own log says more", operation_name(exchange->route->op),
+               message + strlen("sockwarden: "));
     stream_close(exchange->upstream);
     metrics_count_upstream_error(exchange->context->metrics, kind);
     exchange->record_end = true;
@@ -294,8 +304,10 @@ static enum phase relay_body(struct exchange *exchange)
         return PHASE_YIELD;
     case RELAY_FROM_LOST:
     case RELAY_BAD:
-        log_warn("%s: the Docker daemon at %s broke off in the middle of its answer",
-                 operation_name(exchange->route->op), exchange->context->upstream_name);
+        log_seldom(&exchange->context->shared->said_answer, LOG_LEVEL_WARN,
+                   "%s: the Docker daemon at %s broke off in the middle of its answer; its own log "
+                   "says more",
+                   operation_name(exchange->route->op), exchange->context->upstream_name);
         metrics_count_upstream_error(exchange->context->metrics, METRICS_UPSTREAM_BROKEN);
         return PHASE_CLOSED; /* not ended cleanly, so that the client sees it too */
     case RELAY_TO_LOST:

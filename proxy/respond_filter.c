@@ -22,10 +22,11 @@ struct respond_filter {
     unsigned redacts; /* kinds that are emptied */
     struct filter_redact how;
     struct filter filter;
-    bool runs;          /* the answer's head has come */
-    bool unsent;        /* the client has gone */
-    struct arena arena; /* holds the head */
-    struct str head;    /* of an answer that is collected */
+    struct relay_sink sink; /* of what comes */
+    bool runs;              /* the answer's head has come */
+    bool unsent;            /* the client has gone */
+    struct arena arena;     /* holds the head */
+    struct str head;        /* of an answer that is collected */
     struct body body;
     char owner[]; /* what hide.value is a slice of */
 };
@@ -111,8 +112,8 @@ static enum phase begin_stream(struct exchange *exchange, struct http_response *
     struct relay *down = &exchange->down;
     exchange_plan_answer(exchange, http);
     down->decode = true;
-    down->sink = take_piece;
-    down->sink_arg = exchange;
+    exchange->filter->sink = (struct relay_sink){.take = take_piece, .arg = exchange};
+    down->sink = &exchange->filter->sink;
     http->framing = FRAMING_CHUNKED; /* towards the client */
     if (!exchange_send_head(exchange, http, (struct str){NULL, 0}))
         return PHASE_CLOSED;
@@ -124,8 +125,9 @@ static enum phase begin_stream(struct exchange *exchange, struct http_response *
 /* It ends in its middle, so that the client sees that it is not whole. */
 static enum phase break_off(struct exchange *exchange, const char *why)
 {
-    log_warn("%s: an answer of the Docker daemon at %s is broken off: %s",
-             operation_name(exchange->route->op), exchange->context->upstream_name, why);
+    log_seldom(&exchange->context->shared->said_answer, LOG_LEVEL_WARN,
+               "%s: an answer of the Docker daemon at %s is broken off: %s",
+               operation_name(exchange->route->op), exchange->context->upstream_name, why);
     exchange->record_end = true;
     return PHASE_CLOSED;
 }

@@ -66,7 +66,7 @@ static bool choose_role(struct snapshot *snapshot, const struct config *config)
                      config->policy);
         return true;
     }
-    snapshot->role = policy_role(snapshot->policy, str_of(config->role));
+    snapshot->role = policy_want_role(snapshot->policy, str_of(config->role));
     if (snapshot->role)
         return true;
     char why[256];

@@ -137,6 +137,12 @@ enum stream_status stream_fill(struct stream *stream)
     return stream_lose_in(stream, error);
 }
 
+void stream_look_again(struct stream *stream)
+{
+    stream->can_read = !stream->eof && !stream->lost_in;
+    stream->dry = false;
+}
+
 struct str stream_pending(const struct stream *stream)
 {
     const struct buffer *in = stream->in;

@@ -32,17 +32,18 @@ struct stream {
     uint64_t bytes_out;          /* accepted for sending, without what TLS adds */
     void (*on_ready)(void *arg); /* something may go on: read, write, or both */
     void *arg;
-    bool can_read; /* a read may find something: an edge came and was not used up */
-    bool dry;      /* TLS: the socket has been read empty since the last edge */
-    bool can_write;
-    bool closing_hint;  /* the kernel has said that the peer ended: a short read is not the end */
-    bool watches_write; /* the registration includes writing */
-    bool eof;           /* the peer's end has been read */
-    bool more_soon;     /* what is sent now may wait for what follows: 200 ms, says tcp(7) */
-    bool end_wanted;    /* our end is to follow what is queued */
-    bool end_sent;
-    bool lost_in;  /* reading has failed */
-    bool lost_out; /* writing has failed; what the peer sent before can still be read */
+    bool can_read : 1; /* a read may find something: an edge came and was not used up */
+    bool dry : 1;      /* TLS: the socket has been read empty since the last edge */
+    bool can_write : 1;
+    bool
+        closing_hint : 1; /* the kernel has said that the peer ended: a short read is not the end */
+    bool watches_write : 1; /* the registration includes writing */
+    bool eof : 1;           /* the peer's end has been read */
+    bool more_soon : 1;     /* what is sent now may wait for what follows: 200 ms, says tcp(7) */
+    bool end_wanted : 1;    /* our end is to follow what is queued */
+    bool end_sent : 1;
+    bool lost_in : 1;  /* reading has failed */
+    bool lost_out : 1; /* writing has failed; what the peer sent before can still be read */
 };
 
 /* Takes over a connected, non-blocking socket and registers it. read_now: bytes may already be
@@ -58,6 +59,9 @@ static inline bool stream_is_open(const struct stream *stream)
 
 /* Reads once into the buffer, behind what is pending. */
 enum stream_status stream_fill(struct stream *stream);
+/* More is needed than has come: the next fill asks the kernel. A reset that came together with the
+   last bytes brings no event of its own, and is seen by nothing else. */
+void stream_look_again(struct stream *stream);
 /* What was read and not consumed. Valid until the next fill, consume or close. */
 struct str stream_pending(const struct stream *stream);
 /* Drops the first n pending bytes; gives the buffer back when nothing is left. */

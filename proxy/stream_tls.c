@@ -24,6 +24,7 @@ struct stream_tls {
     bool heard;            /* the peer has sent something */
     bool fin;              /* the peer's end has come, of the connection below */
     bool failed;           /* OpenSSL must not be asked again */
+    struct tls_trust trust;
 };
 
 /* ---- the BIO ------------------------------------------------------------------------------- */
@@ -45,8 +46,9 @@ static int bio_read(BIO *bio, char *dst, int want)
     if (n > 0) {
         stream->tls->heard = true;
         stream->tls->read += (size_t)n;
-        /* As in stream_fill(): a short read has emptied the socket. */
-        stream->dry = n < want && !stream->closing_hint;
+        /* As in stream_fill(): a short read has emptied the socket. In the handshake a reset may
+           have come with it, of which nobody else would hear. */
+        stream->dry = n < want && !stream->closing_hint && SSL_is_init_finished(stream->tls->ssl);
         return (int)n;
     }
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
@@ -159,6 +161,11 @@ void stream_drop_tls(struct stream *stream)
 {
     stream_tls_free(stream);
     stream->can_read = !stream->lost_in && !stream->eof;
+}
+
+struct tls_trust *stream_tls_trust(struct stream *stream)
+{
+    return &stream->tls->trust;
 }
 
 SSL *stream_ssl(const struct stream *stream)

@@ -19,6 +19,8 @@ bool stream_tls_silent(const struct stream *stream);
 void stream_drop_tls(struct stream *stream);
 /* NULL when plain. Borrowed. */
 SSL *stream_ssl(const struct stream *stream);
+/* What is kept of the trust in the peer's certificate; of a TLS stream only. Borrowed. */
+struct tls_trust *stream_tls_trust(struct stream *stream);
 
 /* ---- for stream.c -------------------------------------------------------------------------- */
 

@@ -69,7 +69,7 @@ static struct str identity_part(const struct identity *peer, char dst[16], char 
         return (struct str){dst, sizeof(peer->uid)};
     }
     *kind = 'a';
-    return address_part(peer->address, dst);
+    return address_part(identity_address(peer), dst);
 }
 
 /* All that is added is shorter than there is room: a role's name, and a digest. */

@@ -19,5 +19,8 @@ enum upstream_status upstream_open(struct context *context, struct stream *strea
 /* A sentence for client and log, without our name before it: which socket, what is wrong, the
    remedy. error is an errno. */
 void upstream_explain(const struct context *context, int error, char *dst, size_t cap);
+/* A request does not get through: why, as above, counted, and now and then told to the operator.
+   Returns the status of its answer: 503 when it is we who lack something, else 502. */
+int upstream_note_away(struct context *context, int error, char *why, size_t cap);
 
 #endif

@@ -218,6 +218,8 @@ enum phase exchange_who(struct exchange *exchange)
     struct peer_container *container = exchange->peer->container;
     struct peer_question *question = container->question;
     char why[256];
+    if (exchange_client_gone(exchange))
+        return PHASE_CLOSED;
     if (!question->lookup && !begin(exchange, question)) {
         settle_unclear(container, 503, "out of memory");
         return done(exchange);
@@ -233,8 +235,8 @@ enum phase exchange_who(struct exchange *exchange)
     case LOOKUP_AWAY:
         break;
     }
-    upstream_explain(exchange->context, errno, why, sizeof(why));
-    settle_unclear(container, 502, why);
+    int status = upstream_note_away(exchange->context, errno, why, sizeof(why));
+    settle_unclear(container, status, why);
     return done(exchange);
 }
 
@@ -267,7 +269,7 @@ static void name_asker(const struct exchange *exchange, char *dst, size_t cap)
     else if (peer->unix_peer)
         snprintf(dst, cap, "uid %u, who is none of \"clients\": ", (unsigned)peer->uid);
     else
-        snprintf(dst, cap, "%s, who is none of \"clients\": ", peer->address);
+        snprintf(dst, cap, "%s, who is none of \"clients\": ", identity_address(peer));
 }
 
 void who_tell(const struct exchange *exchange, const struct decision *decision, char *dst,

@@ -48,7 +48,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     pthread_mutex_lock(&worker->lock);
     struct handoff *queue = worker->queue;
     size_t queued = worker->queued;
-    bool drain = worker->drain, stop = worker->stop;
+    enum worker_end end = worker->end;
     struct snapshot *fresh = worker->fresh;
     worker->fresh = NULL;
     worker->queue = NULL;
@@ -61,9 +61,11 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     for (size_t i = 0; i < queued; i++)
         open_handed(worker, &queue[i]);
     free(queue);
-    if (drain && !worker->context.draining)
+    if (end >= WORKER_DRAINS && !worker->context.draining)
         conn_drain_all(&worker->context);
-    if (stop)
+    if (end >= WORKER_CUTS)
+        conn_cut_all(&worker->context);
+    if (end == WORKER_STOPS)
         worker->context.loop.stop = true;
 }
 
@@ -148,11 +150,11 @@ bool worker_give(struct worker *worker, const struct handoff *handoff)
     return true;
 }
 
-void worker_tell(struct worker *worker, bool drain, bool stop)
+void worker_tell(struct worker *worker, enum worker_end end)
 {
     pthread_mutex_lock(&worker->lock);
-    worker->drain |= drain;
-    worker->stop |= stop;
+    if (worker->end < end)
+        worker->end = end;
     pthread_mutex_unlock(&worker->lock);
     wake(worker);
 }

@@ -15,6 +15,14 @@ struct handoff {
     struct tls_context *tls; /* NULL: plain; a reference goes with it */
 };
 
+/* How far a stop has come. */
+enum worker_end {
+    WORKER_SERVES,
+    WORKER_DRAINS, /* what runs is finished, nothing new is taken */
+    WORKER_CUTS,   /* what still runs is ended, as well as can be */
+    WORKER_STOPS,  /* and then the loop */
+};
+
 struct worker {
     struct context context;
     pthread_t thread;
@@ -22,7 +30,7 @@ struct worker {
     pthread_mutex_t lock; /* guards the queue and the flags below */
     struct handoff *queue;
     size_t queued, queue_cap;
-    bool drain, stop;
+    enum worker_end end;
     struct snapshot *fresh; /* of a reload, not yet taken over; a reference */
     int wake_fd;            /* eventfd: something of the above has changed */
     struct event *wake_event;
@@ -40,8 +48,8 @@ bool worker_start_thread(struct worker *worker);
 /* From the listener's thread: the worker takes socket and reference over, and it counts as a
    connection from now on. False: it has been closed. */
 bool worker_give(struct worker *worker, const struct handoff *handoff);
-/* From any thread: finish what runs, then (stop) end the loop. */
-void worker_tell(struct worker *worker, bool drain, bool stop);
+/* From any thread: goes on to that end. */
+void worker_tell(struct worker *worker, enum worker_end end);
 /* From the main thread, once all have taken over the one before: serves by this snapshot as soon as
    its loop wakes up. */
 void worker_renew(struct worker *worker, struct snapshot *snapshot);

@@ -67,6 +67,9 @@ def diff_inspect_ps(t):
 def system(t):
     holds("images", t.ok("images", "--format", "{{.Repository}}:{{.Tag}}"), IMAGE)
     holds("image inspect", t.ok("image", "inspect", "busybox:test"), "sha256:")
+    # It asks for a container of that name first, and goes on when there is none.
+    holds("inspect", t.ok("inspect", "registry.example.com/ci/app:1"), "sha256:")
+    holds("of none", t.docker("inspect", "no/such/thing").errors, "No such object")
     holds("history", t.ok("history", "busybox:test"), "IMAGE")
     holds("info", t.ok("info"), "Server Version:")
     holds("version", t.ok("version"), "Server")

@@ -1,6 +1,7 @@
 """The daemon goes away and comes back behind the proxy; on a daemon of their own."""
 import signal
 import subprocess
+import threading
 import time
 
 import dockerd
@@ -73,6 +74,50 @@ def daemon_restart(t):
         idle.request("GET", "/v1.41/containers/json?all=1")
         same("a kept connection after the restart", idle.head().status, 200)
         check(own.proxy.popen.poll() is None, "the proxy ended")
+
+
+@scenario(cli=False, timeout=120, proxy=True)
+def killed_under_load(t):
+    """SIGKILL while clients list containers without end: 502 and a line of the log, then 200 again."""
+    with Own(t) as own:
+        seen, odd, over = {}, [], threading.Event()
+
+        def ask():
+            while not over.is_set():
+                try:
+                    status = engine.call(own.proxy.socket, "GET", "/v1.41/containers/json")[0]
+                except OSError as error:
+                    if "IncompleteRead" not in repr(error):     # that one was under way
+                        odd.append(repr(error))
+                    continue
+                seen[status] = seen.get(status, 0) + 1
+                if status != 200:
+                    time.sleep(0.01)
+
+        def more(status, count):
+            before = seen.get(status, 0)
+            t.until("%d more answers with %d: %r %r" % (count, status, seen, odd[:2]),
+                    lambda: seen.get(status, 0) >= before + count)
+
+        threads = [threading.Thread(target=ask) for _ in range(4)]
+        try:
+            for thread in threads:
+                thread.start()
+            more(200, 50)
+            own.daemon.stop(signal.SIGKILL)
+            more(502, 100)
+            own.daemon.start()
+            more(200, 50)
+        finally:
+            over.set()
+            for thread in threads:
+                thread.join(20)
+        same("what else clients saw", odd, [])
+        same("statuses", sorted(seen), [200, 502])
+        check(own.proxy.popen.poll() is None, "the proxy ended")
+        said = own.proxy.tail(1000).count("cannot reach the Docker daemon")
+        check(1 <= said <= 3, "%d lines for %d refusals", said, seen[502])
+        holds("the log", own.proxy.tail(1000), "is there again")
 
 
 @scenario(cli=False, timeout=90, proxy=True)

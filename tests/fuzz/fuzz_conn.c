@@ -211,7 +211,11 @@ static size_t step(unsigned what, unsigned n, struct str bytes)
             drop_daemon();
         return 0;
     case 6:
-        if (world.worker.context.conn_count < CLIENTS_MAX)
+        if (n == 31) { /* --stop-timeout is over, and then it goes on */
+            conn_cut_all(&world.worker.context);
+            settle();
+            world.worker.context.draining = false;
+        } else if (world.worker.context.conn_count < CLIENTS_MAX)
             world_connect(&world);
         return 0;
     default:

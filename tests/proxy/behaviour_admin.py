@@ -182,6 +182,8 @@ def duration_from_first_byte():
             equal(client.read_response().status, 200, "status")
             for _ in range(5):
                 equal(client.ask("GET", "/_ping").status, 200, "status")
+        # An answer is counted behind its sending.
+        env.wait_metric(6, "sockwarden_request_duration_seconds_count")
         metrics = env.metrics()
         took = metrics.get("sockwarden_request_duration_seconds_sum")
         check(0.25 <= took < 2, f"it took {took} s")

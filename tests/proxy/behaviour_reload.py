@@ -189,6 +189,9 @@ def role_missing():
         write_policy(env, {"version": 1, "roles": {"cy": {}}})
         log = hup(env, ok=False)
         check("there is no role ci; did you mean cy?" in log, log)
+        write_policy(env, {"version": 1, "roles": {"other": {}}})
+        log = hup(env, ok=False)
+        check("there is no role ci in the policy; did you mean builtin:ci?" in log, log)
         equal(env.ask("GET", "/containers/json").status, 200, "by the old role")
 
 

@@ -344,6 +344,28 @@ def silent_daemon():
 
 
 @in_cgroups
+def leaves_meanwhile():
+    """who leaves while the daemon is asked for its container holds nothing, however long that takes"""
+    with World(WEB) as world:
+        cgroup = world.container(1, **service("web"))
+        answered = threading.Event()
+        world.env.fake.handle(f"/containers/{os.path.basename(cgroup)}/json",
+                              lambda conn, _: answered.wait(20) and False)
+        leaver = world.process(cgroup)
+        idle = descriptors(world)
+        leaver.popen.stdin.write("/info\n")
+        leaver.popen.stdin.flush()
+        wait_for(lambda: len(world.lookups()) > 0, "a look-up")
+        leaver.popen.kill()
+        wait_for(lambda: descriptors(world) < idle, "it is forgotten, before the daemon is given up")
+        answered.set()
+
+
+def descriptors(world):
+    return len(os.listdir(f"/proc/{world.env.process.pid}/fd"))
+
+
+@in_cgroups
 def ended_process():
     """who connects, hands the connection on and ends is not told by a number that may be another's"""
     roles = dict(ROLES, default={"allow": ["@ping"]})

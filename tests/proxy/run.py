@@ -11,6 +11,7 @@ import behaviour_audit
 import behaviour_audit_chain
 import behaviour_build
 import behaviour_clients
+import behaviour_ends
 import behaviour_facts
 import behaviour_health
 import behaviour_hostpath
@@ -23,11 +24,13 @@ import behaviour_redact
 import behaviour_reload
 import behaviour_reload_load
 import behaviour_sandbox
+import behaviour_scale
 import behaviour_stream
 import behaviour_systemd
 import behaviour_test_command
 import behaviour_tls
 import behaviour_tls_files
+import behaviour_trouble
 import behaviour_tunnel
 import behaviour_upstream
 import behaviour_verify
@@ -37,10 +40,11 @@ from harness import settings
 
 SUITES = [behaviour_http, behaviour_stream, behaviour_upstream, behaviour_tunnel, behaviour_limits,
           behaviour_limits_client, behaviour_admin, behaviour_audit, behaviour_audit_chain,
-          behaviour_build, behaviour_clients, behaviour_facts,
+          behaviour_build, behaviour_clients, behaviour_ends, behaviour_facts,
           behaviour_health, behaviour_hostpath, behaviour_learn, behaviour_process, behaviour_redact,
-          behaviour_reload, behaviour_reload_load, behaviour_sandbox, behaviour_systemd, behaviour_test_command, behaviour_tls,
-          behaviour_tls_files, behaviour_verify, behaviour_who]
+          behaviour_reload, behaviour_reload_load, behaviour_sandbox, behaviour_scale, behaviour_systemd,
+          behaviour_test_command, behaviour_tls, behaviour_tls_files, behaviour_trouble,
+          behaviour_verify, behaviour_who]
 
 
 class Report:

@@ -86,6 +86,12 @@ static const struct {
     {"role built in misspelt",
      CLIENTS("{\"name\":\"a\",\"match\":{\"uid\":1},\"role\":\"builtin:readonly\"}"),
      "1:62: clients: unknown role \"builtin:readonly\"; did you mean \"builtin:read-only\"?\n"},
+    {"role built in without its prefix, of those that are read when named",
+     CLIENTS("{\"name\":\"a\",\"match\":{\"uid\":1},\"role\":\"traefik\"}"),
+     "1:62: clients: unknown role \"traefik\"; did you mean \"builtin:traefik\"?\n"},
+    {"such a one misspelt",
+     CLIENTS("{\"name\":\"a\",\"match\":{\"uid\":1},\"role\":\"builtin:watchtowr\"}"),
+     "1:62: clients: unknown role \"builtin:watchtowr\"; did you mean \"builtin:watchtower\"?\n"},
     {"role a list", CLIENTS("{\"name\":\"a\",\"match\":{\"uid\":1},\"role\":[\"ci\"]}"),
      "1:62: the role of a client expects the name of a role, got a list\n"},
 

@@ -286,14 +286,23 @@ static void test_builtin(void **state)
     (void)state;
     struct policy *policy = policy_builtin();
     assert_non_null(policy);
-    assert_int_equal(policy_role_count(policy), 3);
+    assert_int_equal(policy_role_count(policy), 3); /* the others cost nothing */
     assert_string_equal(role_name(policy_default_role(policy)), "builtin:default");
-    for (size_t i = 0; builtin_role_name(i); i++) {
-        assert_true(builtin_role_json(i).n > 0);
-        assert_non_null(builtin_role_gist(i));
-        assert_non_null(policy_role(policy, str_of(builtin_role_name(i))));
+    size_t count = 0;
+    for (; builtin_role_name(count); count++) {
+        const char *name = builtin_role_name(count);
+        struct str gist = builtin_role_gist(count);
+        if (gist.n < 10 || gist.n > 120 || memchr(gist.p, '\\', gist.n))
+            fail_msg("%s has no plain sentence of at most 120 bytes to begin with", name);
+        const struct role *role = policy_want_role(policy, str_of(name));
+        assert_non_null(role);
+        assert_ptr_equal(policy_want_role(policy, str_of(role_name(role))), role);
+        assert_ptr_equal(policy_role(policy, str_of(name)), role);
     }
-    assert_null(policy_role_at(policy, 3));
+    assert_int_equal(policy_role_count(policy), count);
+    assert_null(policy_role_at(policy, count));
+    assert_null(policy_want_role(policy, STR("builtin:")));
+    assert_null(policy_want_role(policy, STR("")));
     policy_free(policy);
 
     struct err_list errors = {0};
@@ -301,6 +310,40 @@ static void test_builtin(void **state)
     assert_non_null(policy);
     assert_null(policy_default_role(policy));
     assert_string_equal(role_name(policy_role_at(policy, 0)), "a");
+    policy_free(policy);
+    err_list_free(&errors);
+}
+
+/* A policy has the built-in roles that something names, and their parents, each once. */
+static void test_builtin_named(void **state)
+{
+    (void)state;
+    struct err_list errors = {0};
+    struct policy *policy = policy_load(
+        STR("{\"version\":1,\"clients\":["
+            "{\"name\":\"a\",\"match\":{\"uid\":1},\"role\":\"builtin:dozzle-actions\"},"
+            "{\"name\":\"b\",\"match\":{\"uid\":2},\"role\":\"builtin:dozzle\"}],"
+            "\"roles\":{\"default\":{\"extends\":[\"builtin:cis\",\"builtin:traefik\"]}}}"),
+        &errors);
+    assert_non_null(policy);
+    assert_int_equal(errors.count, 0);
+    static const char *const expected[] = {
+        "default",     "builtin:default", "builtin:read-only",      "builtin:all",
+        "builtin:cis", "builtin:traefik", "builtin:dozzle-actions", "builtin:dozzle"};
+    assert_int_equal(policy_role_count(policy), ARRAY_LEN(expected));
+    for (size_t i = 0; i < ARRAY_LEN(expected); i++)
+        assert_string_equal(role_name(policy_role_at(policy, i)), expected[i]);
+    const struct role *dozzle = policy_role(policy, STR("builtin:dozzle-actions"));
+    assert_int_equal(dozzle->ops[OP_ContainerLogs], OP_ALLOWED);
+    assert_int_equal(dozzle->ops[OP_ContainerRestart], OP_ALLOWED);
+    assert_int_equal(dozzle->ops[OP_ContainerExec], OP_NOT_ALLOWED);
+    assert_null(policy_role(policy, STR("watchtower")));
+    assert_null(policy_want_role(policy, STR("watchtower"))); /* a role that the file lacks */
+    const struct role *watchtower = policy_want_role(policy, STR("builtin:watchtower"));
+    assert_non_null(watchtower);
+    assert_true(policy_is_file(policy));
+    assert_ptr_equal(watchtower->own, dozzle->own);
+    assert_string_equal(role_name(policy_want_role(policy, STR("default"))), "default");
     policy_free(policy);
     err_list_free(&errors);
 }
@@ -334,6 +377,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_probes),
         cmocka_unit_test(test_builtin),
+        cmocka_unit_test(test_builtin_named),
         cmocka_unit_test(test_builtin_all_is_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -277,6 +277,28 @@ static void test_decide(void **state)
     err_list_free(&errors);
 }
 
+/* A built-in role that is wanted later is there whole, or not at all. */
+static void test_want_role(void **state)
+{
+    (void)state;
+    enum { ENOUGH = 1000 /* more allocations than it takes */ };
+    size_t failed = 0;
+    for (size_t fail_at = 0; fail_at <= ENOUGH; fail_at++) {
+        struct policy *policy = policy_builtin();
+        plan_set(fail_at, false);
+        const struct role *wanted = policy_want_role(policy, STR("compose"));
+        bool reached = fail_at > 0 && plan.seen >= fail_at;
+        plan_set(0, false);
+        assert_true((wanted != NULL) == !reached);
+        assert_int_equal(policy_role_count(policy), reached ? 3 : 4);
+        failed += reached;
+        policy_free(policy);
+        if (fail_at > 0 && !reached)
+            break;
+    }
+    assert_true(failed > 10 && failed < ENOUGH);
+}
+
 /* ---- what requests need ---------------------------------------------------------------------- */
 
 static struct policy *any;
@@ -545,8 +567,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_load),      cmocka_unit_test(test_load_broken),
         cmocka_unit_test(test_builtin),   cmocka_unit_test(test_decide),
-        cmocka_unit_test(test_uses),      cmocka_unit_test(test_own),
-        cmocka_unit_test(test_rewriting), cmocka_unit_test(test_owned),
+        cmocka_unit_test(test_want_role), cmocka_unit_test(test_uses),
+        cmocka_unit_test(test_own),       cmocka_unit_test(test_rewriting),
+        cmocka_unit_test(test_owned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -161,6 +161,23 @@ static void test_nul(void **state)
     assert_int_equal(walk.status, CHUNKED_BAD);
 }
 
+/* Where a last chunk may follow: behind each whole one, and nowhere else. */
+static void test_between(void **state)
+{
+    (void)state;
+    static const char bytes[] = "2\r\nab\r\nb\r\n01234567890\r\n0\r\n\r\n";
+    static const char marks[] = "|------|---------------|----";
+    struct chunked chunked = {0};
+    for (size_t i = 0; i + 1 < sizeof(bytes); i++) {
+        size_t taken = 0;
+        struct str data;
+        if (chunked_is_between(&chunked) != (marks[i] == '|'))
+            fail_msg("behind %zu bytes", i);
+        chunked_walk(&chunked, (struct str){bytes + i, 1}, &taken, &data);
+    }
+    assert_false(chunked_is_between(&chunked));
+}
+
 /* Trailers have an end. */
 static void test_trailers_bounded(void **state)
 {
@@ -180,6 +197,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_nul),
+        cmocka_unit_test(test_between),
         cmocka_unit_test(test_trailers_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

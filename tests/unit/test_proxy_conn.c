@@ -10,6 +10,7 @@
 #define PING     "GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n"
 #define PING_OUT "GET /_ping HTTP/1.1\r\nHost: docker\r\n\r\n"
 #define LIST     "GET /v1.41/containers/json?x=1&all=1 HTTP/1.1\r\nHost: d\r\nCookie: c\r\n\r\n"
+#define EVENTS   "GET /events HTTP/1.1\r\nHost: d\r\n\r\n"
 #define LIST_OUT "GET /v1.41/containers/json?all=1 HTTP/1.1\r\nHost: docker\r\n\r\n"
 #define OK2      "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"
 #define PRIVILEGED                                                                      \
@@ -561,6 +562,54 @@ static void test_close_in_every_phase(void **state)
     daemon_sends(SWITCH);
 }
 
+/* --stop-timeout is over: what each gets, and all are gone. */
+static void test_cut_in_every_phase(void **state)
+{
+    (void)state;
+    static const char *const last = "\r\n0\r\n\r\n";
+    static const struct {
+        const char *name, *client, *daemon, *status;
+        bool ended_well;
+    } rows[] = {
+        {"idle", "", NULL, NULL, false},
+        {"head", "GET /", NULL, "503 ", false},
+        {"body",
+         "POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\n"
+         "Content-Length: 9\r\n\r\n{",
+         NULL, "503 ", false},
+        {"no answer", LIST, NULL, "504 ", false},
+        {"half a head", LIST, "HTTP/1.1 200 OK\r\nA", "504 ", false},
+        {"half a list", LIST, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[", "200 ", false},
+        {"a list in chunks", LIST,
+         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n[\r\n", "200 ", false},
+        {"events", EVENTS, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
+         "200 ", true},
+        {"half an event", EVENTS, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}",
+         "200 ", false},
+        {"half a size", EVENTS, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n2",
+         "200 ", false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        world_connect(&world);
+        assert_true(!*rows[i].client || actor_write(&world.client, str_of(rows[i].client)));
+        world_settle(&world);
+        if (rows[i].daemon)
+            daemon_sends(rows[i].daemon);
+        conn_cut_all(&world.worker.context);
+        world_settle(&world);
+        const char *got = world.client.in, *end = strstr(got, last);
+        bool well = end && end[strlen(last)] == '\0';
+        if (!world.client.ended || well != rows[i].ended_well ||
+            (rows[i].status ? !strstr(got, rows[i].status) : *got != '\0'))
+            fail_msg("%s: ended %d, got \"%s\"", rows[i].name, world.client.ended, got);
+        actor_close(&world.client);
+        world_settle(&world);
+        assert_int_equal(world.worker.context.conn_count, 0);
+        world.worker.context.draining = false;
+    }
+    world_connect(&world);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
@@ -588,6 +637,7 @@ int main(void)
         TEST(test_audit_failure),
         TEST(test_drain),
         TEST(test_close_in_every_phase),
+        TEST(test_cut_in_every_phase),
     };
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
     return cmocka_run_group_tests(tests, NULL, NULL);

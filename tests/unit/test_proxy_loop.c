@@ -319,6 +319,26 @@ static void test_buffers(void **state)
     assert_true(loop->buffer_count > 0 && loop->buffer_count < ARRAY_LEN(many));
 }
 
+/* What a burst has needed goes a second after it, and the timer with it. */
+static void test_tidy(void **state)
+{
+    (void)state;
+    struct loop *loop = &happened.loop;
+    struct buffer *many[100];
+    for (size_t i = 0; i < ARRAY_LEN(many); i++)
+        many[i] = loop_buffer_take(loop);
+    for (size_t i = 0; i < ARRAY_LEN(many); i++)
+        loop_buffer_give(loop, many[i]);
+    size_t kept = loop->buffer_count;
+    assert_int_equal(loop->timers, 1);
+    LETTERS(l, "z");
+    l[0].stop = true;
+    timer_set(loop, &l[0].timer, LOOP_TIDY_MS + 1000);
+    loop_run(loop);
+    assert_true(loop->buffer_count > 0 && loop->buffer_count < kept / 2);
+    assert_int_equal(loop->timers, 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_loop, close_loop)
@@ -328,7 +348,7 @@ int main(void)
         TEST(test_end_queues_end), TEST(test_soon),
         TEST(test_timer_fires),    TEST(test_timer_moves),
         TEST(test_wheel_far),      TEST(test_timer_drops_other),
-        TEST(test_buffers),
+        TEST(test_buffers),        TEST(test_tidy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
