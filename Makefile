@@ -15,7 +15,7 @@ SHELL := /bin/bash
 .SUFFIXES:
 
 # ---- what is needed --------------------------------------------------------------------------
-DEPS_BUILD := gcc libc6-dev make pkg-config libevent-dev libcjson-dev libssl-dev libseccomp-dev node-llhttp
+DEPS_BUILD := gcc libc6-dev make pkg-config libevent-dev libcjson-dev libssl-dev libseccomp-dev libyaml-dev node-llhttp
 DEPS_TEST  := $(DEPS_BUILD) clang libclang-rt-14-dev clang-tidy clang-format cppcheck libcmocka-dev \
               python3 docker.io docker-compose docker-registry busybox-static iptables iproute2 util-linux \
               ca-certificates procps openssl curl strace valgrind debhelper zsh fish
@@ -35,6 +35,13 @@ ifneq ($(NEED_LIBS),)
   ifneq ($(MISSING),)
     $(error libraries not found by pkg-config: $(MISSING). Run `make deps` as root, or install: $(DEPS_BUILD))
   endif
+  # YAML is read by `import` alone; without the library that says so. YAML=0 leaves it out.
+  ifneq ($(YAML),0)
+    ifeq ($(shell pkg-config --exists yaml-0.1 && echo y),y)
+      YAML_CFLAGS := -DSOCKWARDEN_YAML $(shell pkg-config --cflags yaml-0.1)
+      YAML_LIBS   := $(shell pkg-config --libs yaml-0.1)
+    endif
+  endif
   ifeq ($(shell pkg-config --exists libllhttp && echo y),y)
     LLHTTP_CFLAGS := $(shell pkg-config --cflags libllhttp)
     LLHTTP_LIBS   := $(shell pkg-config --libs libllhttp)
@@ -47,22 +54,23 @@ ifneq ($(NEED_LIBS),)
     $(error llhttp not found: neither `pkg-config libllhttp` nor $(LLHTTP_SHARE)/llhttp/llhttp.c (Debian: apt-get install node-llhttp, or run `make deps` as root))
   endif
 endif
-PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(LLHTTP_CFLAGS)
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(LLHTTP_CFLAGS) $(YAML_CFLAGS)
 EVENT_LIBS := $(shell pkg-config --libs libevent_core 2>/dev/null)
 CJSON_LIBS := $(shell pkg-config --libs libcjson 2>/dev/null)
 SSL_LIBS   := $(shell pkg-config --libs openssl 2>/dev/null)
 SECCOMP_LIBS := $(shell pkg-config --libs libseccomp 2>/dev/null)
-# STATIC=1: OpenSSL, libevent and libseccomp become part of the program, for the container image. The C
+# STATIC=1: OpenSSL, libevent, libseccomp and libyaml become part of the program, for the container image. The C
 # library stays shared, as it is made for; cJSON too, of which Debian has no archive.
 STATIC ?= 0
+comma := ,
 ifeq ($(STATIC),1)
   EVENT_LIBS   := -Wl,-Bstatic $(EVENT_LIBS) -Wl,-Bdynamic
   SSL_LIBS     := -Wl,-Bstatic $(SSL_LIBS) -Wl,-Bdynamic
   SECCOMP_LIBS := -Wl,-Bstatic $(SECCOMP_LIBS) -Wl,-Bdynamic
+  YAML_LIBS    := $(if $(YAML_LIBS),-Wl$(comma)-Bstatic $(YAML_LIBS) -Wl$(comma)-Bdynamic)
 endif
 
 # ---- flags -----------------------------------------------------------------------------------
-comma := ,
 # A flag is used when the compiler takes it without a word.
 probe = $(shell echo 'int main(void){return 0;}' | $(CC) -Werror $(1) -x c - -o /dev/null >/dev/null 2>&1 && echo '$(1)')
 ifneq ($(NEED_LIBS),)
@@ -105,7 +113,7 @@ all: $(BIN) ## build the program at build/sockwarden
 
 $(BIN): $(BUILD)/proxy/main.o $(LIBPROXY) $(LIBPOLICY) $(LLHTTP_OBJS)
 	@echo "  LD      $@"
-	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) $(EVENT_LIBS) $(CJSON_LIBS) $(SSL_LIBS) $(SECCOMP_LIBS) $(LLHTTP_LIBS)
+	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) $(EVENT_LIBS) $(CJSON_LIBS) $(SSL_LIBS) $(SECCOMP_LIBS) $(LLHTTP_LIBS) $(YAML_LIBS)
 
 $(LIBPOLICY): $(POLICY_OBJS)
 	@echo "  AR      $@"
@@ -150,7 +158,7 @@ WRAP_test_proxy_audit_faults := -Wl$(comma)--wrap=write -Wl$(comma)--wrap=ftrunc
 $(BUILD)/unit/%: tests/unit/%.c $(LIBPROXY) $(LIBPOLICY) $(LLHTTP_OBJS) $(FLAGS_STAMP)
 	@echo "  LD      $@"
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) $(PKG_CFLAGS) -iquote policy -iquote proxy -MMD -MP -o $@ $< $(LIBPROXY) $(LIBPOLICY) $(LLHTTP_OBJS) \
-	  $(LDFLAGS_ALL) $(WRAP_$*) -lcmocka $(if $(filter test_proxy_%,$*),$(EVENT_LIBS) $(SSL_LIBS) $(SECCOMP_LIBS)) $(CJSON_LIBS) $(LLHTTP_LIBS)
+	  $(LDFLAGS_ALL) $(WRAP_$*) -lcmocka $(if $(filter test_proxy_%,$*),$(EVENT_LIBS) $(SSL_LIBS) $(SECCOMP_LIBS) $(YAML_LIBS)) $(CJSON_LIBS) $(LLHTTP_LIBS)
 
 $(BUILD)/bench/%: tests/bench/%.c $(LIBPOLICY) $(FLAGS_STAMP)
 	@echo "  LD      $@"
@@ -187,7 +195,7 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h) $(FUZZ_LIBS)
 	@echo "  FUZZ    $@"
 	$(Q)mkdir -p $(@D) && clang -std=c17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer $(FUZZ_SAN) -iquote include -iquote policy -iquote proxy \
 	  $(PKG_CFLAGS) -o $@ $< $(BUILD)/fuzzlib/libproxy.a $(BUILD)/fuzzlib/libpolicy.a \
-	  $(wildcard $(BUILD)/fuzzlib/llhttp/*.o) -pthread $(EVENT_LIBS) $(SSL_LIBS) $(SECCOMP_LIBS) $(CJSON_LIBS) $(LLHTTP_LIBS)
+	  $(wildcard $(BUILD)/fuzzlib/llhttp/*.o) -pthread $(EVENT_LIBS) $(SSL_LIBS) $(SECCOMP_LIBS) $(CJSON_LIBS) $(LLHTTP_LIBS) $(YAML_LIBS)
 .PHONY: libs
 libs: $(LIBPOLICY) $(LIBPROXY) $(LLHTTP_OBJS)
 
@@ -238,7 +246,7 @@ analyze: ## gcc -fanalyzer
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/analyze OPT='-O2' CFLAGS='-fanalyzer' libs $(BUILD)/analyze/proxy/main.o
 cppcheck: ## cppcheck
 	$(Q)cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
-	  --suppress=missingInclude --suppress=missingIncludeSystem -Iinclude -Ipolicy -Iproxy -DSOCKWARDEN_VERSION='"x"' \
+	  --suppress=missingInclude --suppress=missingIncludeSystem -Iinclude -Ipolicy -Iproxy -DSOCKWARDEN_YAML -DSOCKWARDEN_VERSION='"x"' \
 	  -j2 $(POLICY_SRCS) $(PROXY_SRCS)
 tidy: ## clang-tidy
 	$(Q)mkdir -p $(BUILD); printf '%s\n' $(POLICY_SRCS) $(PROXY_SRCS) | xargs -P2 -I{} clang-tidy --quiet --warnings-as-errors='*' {} -- \
@@ -247,10 +255,13 @@ format: ## reformat the sources
 	$(Q)clang-format -i $(C_FILES)
 format-check: ## are the sources formatted?
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
-.PHONY: bench bench-wire bench-decide bench-handshake bench-requests check-bench
-bench: $(BIN) bench-wire ## beside HAProxy, nginx and a byte pump (root; ARGS=--quick, --rows KEYS, --scale, --help)
+.PHONY: bench bench-wire bench-scale bench-decide bench-handshake bench-requests check-bench
+bench: $(BIN) bench-wire ## beside HAProxy, nginx and a byte pump (root; ARGS=--quick, --rows KEYS, --help)
 	$(Q)python3 -B tests/bench/bench.py $(BIN) --build $(BUILD) $(ARGS)
 bench-wire: $(BENCH_WIRE)
+bench-scale: $(BIN) bench-wire $(BUILD)/bench/scale ## as connections, streams and policies grow (root)
+	$(Q)$(BUILD)/bench/scale
+	$(Q)python3 -B tests/bench/bench.py $(BIN) --build $(BUILD) --scale $(ARGS)
 bench-decide: $(BUILD)/bench/decide ## what a decision costs, against its targets
 	$(Q)$(BUILD)/bench/decide
 bench-handshake: $(BIN) $(BUILD)/bench/handshake ## what a TLS connection costs, beside OpenSSL alone
@@ -307,10 +318,9 @@ ensure-deps-test:
 .PHONY: deb image print-deps
 deb: ## build the Debian package into build/ (apt-get install debhelper)
 	$(Q)command -v dh >/dev/null || { echo 'no debhelper: apt-get install debhelper' >&2; exit 1; }
-	$(Q)debian/rules clean >/dev/null
-	$(Q)debian/rules binary
-	$(Q)debian/rules clean >/dev/null
-	$(Q)ls build/sockwarden_$(VERSION)-*.deb
+	$(Q)rm -rf build/deb && mkdir -p build/deb && ln -s $(CURDIR)/* build/deb/ && cp -r docker/debian build/deb/
+	$(Q)cd build/deb && debian/rules binary
+	$(Q)rm -rf build/deb; ls build/sockwarden_$(VERSION)-*.deb
 image: ## build the container image sockwarden (IMAGE, BASE, DOCKER: docker/image.sh)
 	$(Q)docker/image.sh
 print-deps:
@@ -326,9 +336,9 @@ install: all ## install program, manual pages, completions and schema (DESTDIR, 
 	install -d $(DESTDIR)$(PREFIX)/share/sockwarden/policies/cases
 	install -m 0644 docker/policies/*.json $(DESTDIR)$(PREFIX)/share/sockwarden/policies/
 	install -m 0644 docker/policies/cases/*.json $(DESTDIR)$(PREFIX)/share/sockwarden/policies/cases/
-	install -D -m 0644 completions/sockwarden.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/sockwarden
-	install -D -m 0644 completions/_sockwarden $(DESTDIR)$(ZSH_COMPLETIONS)/_sockwarden
-	install -D -m 0644 completions/sockwarden.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/sockwarden.fish
+	install -D -m 0644 docker/completions/sockwarden.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/sockwarden
+	install -D -m 0644 docker/completions/_sockwarden $(DESTDIR)$(ZSH_COMPLETIONS)/_sockwarden
+	install -D -m 0644 docker/completions/sockwarden.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/sockwarden.fish
 uninstall: ## remove what install has put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/sockwarden $(DESTDIR)$(PREFIX)/share/man/man8/sockwarden.8 \
 	  $(DESTDIR)$(PREFIX)/share/man/man5/sockwarden-policy.5 $(DESTDIR)$(ZSH_COMPLETIONS)/_sockwarden \

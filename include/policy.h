@@ -279,7 +279,8 @@ const char *role_name(const struct role *role); /* for messages and audit */
 size_t policy_role_count(const struct policy *policy);
 const struct role *policy_role_at(const struct policy *policy, size_t index);
 
-/* An entry of containers.binds in a role of the file. All texts are borrowed. */
+/* An entry of containers.binds in a role of the file, or a built-in one that clients get by its
+   name. All texts are borrowed. */
 struct bind_tree {
     struct str entry;  /* as written */
     struct str folder; /* the path itself, of a glob the folder before its first wildcard */

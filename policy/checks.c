@@ -54,11 +54,11 @@ static bool prefix_written_out(const struct check *check, enum key key, struct s
     struct str prefix = str_head(value, str_find(value, ':') + 1);
     if (check->role->unrestricted && constraint->any)
         return true;
-    for (size_t i = 0; i < constraint->allow.count; i++) {
-        const struct entry *entry = &constraint->allow.items[i];
+    const struct entry *entry;
+    struct candidates candidates = candidates_of(&constraint->allow, value, check->work);
+    while ((entry = candidates_next(&candidates)))
         if (str_starts(entry->text, prefix) && entry_matches(entry, value, false, check->work))
             return true;
-    }
     return false;
 }
 

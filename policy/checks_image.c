@@ -11,12 +11,7 @@ enum { ENTRY_COST = 16 /* units of work to look at one entry */ };
 
 static bool is_everything(const struct constraint *constraint)
 {
-    if (constraint->any)
-        return true;
-    for (size_t i = 0; i < constraint->allow.count; i++)
-        if (str_is(constraint->allow.items[i].text, "**"))
-            return true;
-    return false;
+    return constraint->any || entries_hold(&constraint->allow, STR("**"));
 }
 
 static bool switched_on(const struct constraint *constraint)

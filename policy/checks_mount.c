@@ -20,8 +20,9 @@ bool bind_listed(const struct check *check, const struct bind *bind, struct str 
     const struct entries *allow = &check_key(check, KEY_BINDS)->allow;
     bool safe = bind->read_only && !bind->relabel && !bind->shallow;
     *only_read_only = false;
-    for (size_t i = 0; i < allow->count; i++) {
-        const struct entry *entry = &allow->items[i];
+    const struct entry *entry;
+    struct candidates candidates = candidates_of(allow, source, check->work);
+    while ((entry = candidates_next(&candidates))) {
         if ((written && !entry->literal) || !entry_matches(entry, source, false, check->work))
             continue;
         if (!entry->read_only || safe)
@@ -35,8 +36,10 @@ bool bind_listed(const struct check *check, const struct bind *bind, struct str 
 static bool writable(const struct check *check, struct str path)
 {
     const struct entries *allow = &check_key(check, KEY_BINDS)->allow;
-    for (size_t i = 0; i < allow->count; i++)
-        if (!allow->items[i].read_only && entry_matches(&allow->items[i], path, false, check->work))
+    const struct entry *entry;
+    struct candidates candidates = candidates_of(allow, path, check->work);
+    while ((entry = candidates_next(&candidates)))
+        if (!entry->read_only && entry_matches(entry, path, false, check->work))
             return true;
     return false;
 }
@@ -45,13 +48,13 @@ static bool writable(const struct check *check, struct str path)
 static bool entry_nests(const struct check *check, const struct entry *inner)
 {
     const struct entries *allow = &check_key(check, KEY_BINDS)->allow;
-    if (!check_spend(check, allow->count * PAIR_COST))
-        return true;
-    for (size_t i = 0; i < allow->count; i++)
-        if (!allow->items[i].read_only && inner->text.n > allow->items[i].text.n &&
-            path_is_within(inner->text, allow->items[i].text))
+    const struct entry *outer;
+    struct candidates candidates = candidates_of(allow, inner->text, check->work);
+    while ((outer = candidates_next(&candidates)))
+        if (!outer->read_only && inner->text.n > outer->text.n &&
+            path_is_within(inner->text, outer->text))
             return true;
-    return false;
+    return !check_spend(check, (uint64_t)PAIR_COST * PREFIX_FROM);
 }
 
 bool binds_may_nest(const struct check *check, bool read_only)

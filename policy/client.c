@@ -2,9 +2,6 @@
    knows of him. What is not known matches nothing. It looks nothing up and allocates nothing. */
 #include "client.h"
 
-/* Bytes of a name that is compared without regard to case; DNS names have 253, addresses 320. */
-enum { FOLDED_MAX = 1024 };
-
 char client_san_kind(struct str san, struct str *rest)
 {
     static const char *const prefixes[] = {"DNS:", "URI:", "IP:", "email:"};
@@ -19,6 +16,7 @@ char client_san_kind(struct str san, struct str *rest)
 /* ---- what is known of the peer, read once ---------------------------------------------------- */
 
 struct peer {
+    const struct policy *policy;
     const struct client_identity *identity;
     bool has_address;
     struct cidr address; /* all bits */
@@ -40,7 +38,7 @@ static bool text_matches(const struct client_value *value, struct str text)
 /* The pattern is in lower case already. */
 static bool folded_matches(const struct client_value *value, struct str text)
 {
-    char lower[FOLDED_MAX];
+    char lower[CLIENT_FOLDED_MAX];
     if (!text.p || text.n > sizeof lower)
         return false;
     for (size_t i = 0; i < text.n; i++)
@@ -141,16 +139,33 @@ static bool client_matches(const struct client *client, const struct peer *peer)
     return client->condition_count > 0;
 }
 
+static bool entry_matches_peer(size_t number, const void *arg)
+{
+    const struct peer *peer = arg;
+    return client_matches(&peer->policy->clients[number], peer);
+}
+
+/* SIZE_MAX: none. */
+static size_t first_match(const struct policy *policy, const struct peer *peer)
+{
+    if (policy->client_index)
+        return client_index_first(policy->client_index, peer->identity, entry_matches_peer, peer);
+    for (size_t i = 0; i < policy->client_count; i++)
+        if (client_matches(&policy->clients[i], peer))
+            return i;
+    return SIZE_MAX;
+}
+
 struct client_role policy_client(const struct policy *policy,
                                  const struct client_identity *identity)
 {
-    struct peer peer = {.identity = identity};
+    struct peer peer = {.policy = policy, .identity = identity};
     peer.has_address = read_address(identity->address, &peer.address);
-    for (size_t i = 0; i < policy->client_count; i++)
-        if (client_matches(&policy->clients[i], &peer))
-            return (struct client_role){.client = policy->clients[i].name,
-                                        .role = policy->clients[i].role};
-    return (struct client_role){.role = policy->default_role};
+    size_t first = first_match(policy, &peer);
+    if (first == SIZE_MAX)
+        return (struct client_role){.role = policy->default_role};
+    return (struct client_role){.client = policy->clients[first].name,
+                                .role = policy->clients[first].role};
 }
 
 /* What holds of an entry without its container. */

@@ -44,6 +44,9 @@ struct client_condition {
     size_t count;
 };
 
+/* Bytes of a name that is compared without regard to case; DNS names have 253, addresses 320. */
+enum { CLIENT_FOLDED_MAX = 1024 };
+
 /* An entry matches when all its conditions hold; there is at least one. */
 struct client {
     const char *name;
@@ -51,5 +54,21 @@ struct client {
     const struct client_condition *conditions;
     size_t condition_count;
 };
+
+/* By key, the beginnings of the values by which entries are found; the items are their numbers. */
+struct client_index {
+    struct prefixes keys[CLIENT_KEY_COUNT];
+    const uint32_t *always; /* numbers of the others, upwards */
+    size_t always_count;
+};
+
+/* The index of that many entries, *out NULL where they are few; false: out of memory. */
+bool client_index_new(const struct client *clients, size_t count, struct arena *arena,
+                      const struct client_index **out);
+
+/* The first entry that passes the test, of those that may match at all; SIZE_MAX: none. */
+typedef bool client_test(size_t number, const void *arg);
+size_t client_index_first(const struct client_index *index, const struct client_identity *identity,
+                          client_test *test, const void *arg);
 
 #endif

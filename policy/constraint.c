@@ -21,13 +21,68 @@ bool entry_matches(const struct entry *entry, struct str value, bool wide, struc
            !plain_differs(entry, value, plain) && glob_find(entry->text, value, wide, work);
 }
 
-bool entries_match(const struct entries *entries, struct str value, bool wide, struct work *work)
+/* ---- lists -----------------------------------------------------------------------------------
+ */
+
+bool entries_index(struct entries *entries, struct arena *arena)
 {
-    for (size_t i = 0; i < entries->count && !(work && work->spent); i++)
-        if (entry_matches(&entries->items[i], value, wide, work))
+    if (entries->count < PREFIX_FROM || entries->count >= PREFIX_NONE)
+        return true;
+    struct prefix *index = arena_alloc(arena, entries->count, sizeof(*index));
+    if (!index)
+        return false;
+    for (uint32_t i = 0; i < entries->count; i++)
+        index[i] = (struct prefix){.key = glob_begins(entries->items[i].text), .item = i};
+    prefix_link(index, entries->count);
+    entries->index = index;
+    return true;
+}
+
+struct candidates candidates_of(const struct entries *entries, struct str value, struct work *work)
+{
+    enum { FIND_COST = 300 };
+    struct candidates candidates = {.entries = entries};
+    if (!entries->index)
+        return candidates;
+    struct prefixes prefixes = {entries->index, entries->count};
+    candidates.next = work_take(work, FIND_COST) ? prefix_find(&prefixes, value) : PREFIX_NONE;
+    return candidates;
+}
+
+const struct entry *candidates_next(struct candidates *candidates)
+{
+    const struct entries *entries = candidates->entries;
+    if (candidates->next >= entries->count)
+        return NULL;
+    if (!entries->index)
+        return &entries->items[candidates->next++];
+    const struct prefix *found = &entries->index[candidates->next];
+    candidates->next = found->up;
+    return &entries->items[found->item];
+}
+
+bool entries_hold(const struct entries *entries, struct str text)
+{
+    const struct entry *entry;
+    struct candidates candidates = candidates_of(entries, text, NULL);
+    while ((entry = candidates_next(&candidates)))
+        if (str_eq(entry->text, text))
             return true;
     return false;
 }
+
+bool entries_match(const struct entries *entries, struct str value, bool wide, struct work *work)
+{
+    const struct entry *entry;
+    struct candidates candidates = candidates_of(entries, value, work);
+    while (!(work && work->spent) && (entry = candidates_next(&candidates)))
+        if (entry_matches(entry, value, wide, work))
+            return true;
+    return false;
+}
+
+/* ---- constraints ------------------------------------------------------------------------------
+ */
 
 bool constraint_passes(const struct constraint *constraint, struct str value, struct work *work)
 {
@@ -40,11 +95,11 @@ bool constraint_names(const struct constraint *constraint, struct str value, str
 {
     if (entries_match(&constraint->deny, value, true, work))
         return false;
-    for (size_t i = 0; i < constraint->allow.count; i++) {
-        const struct entry *entry = &constraint->allow.items[i];
+    const struct entry *entry;
+    struct candidates candidates = candidates_of(&constraint->allow, value, work);
+    while ((entry = candidates_next(&candidates)))
         if (entry->literal && entry_matches(entry, value, false, work))
             return true;
-    }
     return false;
 }
 

@@ -152,6 +152,14 @@ bool glob_find(struct str pattern, struct str text, bool wide, struct work *work
            (below && match_wild(str_head(rest, rest.n - 3), text, wide, work));
 }
 
+struct str glob_begins(struct str pattern)
+{
+    size_t plain = str_find(str_head(pattern, str_find(pattern, '*')), '?');
+    /* "/srv/ci/" and two stars match the folder itself, too. */
+    bool folder = plain > 0 && plain < pattern.n && pattern.p[plain - 1] == '/';
+    return str_head(pattern, plain - folder);
+}
+
 bool glob_match(struct str pattern, struct str text)
 {
     return glob_find(pattern, text, false, NULL);

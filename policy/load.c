@@ -163,6 +163,7 @@ static bool fill_policy(struct loader *loader, struct policy *policy, size_t fil
     }
     policy->role_count = loader->draft_count;
     policy->file_roles = file_roles;
+    policy->wanted_from = policy->role_count;
     for (size_t i = 0; i < file_roles; i++)
         if (str_is(loader->drafts[i].name, "default"))
             policy->default_role = policy->roles[i];

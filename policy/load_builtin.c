@@ -93,7 +93,7 @@ struct draft *load_want_draft(struct loader *loader, struct str name)
 /* One more built-in role for a policy that is not in use yet. NULL: no memory. */
 static const struct role *append_builtin(struct loader *loader, struct policy *policy, size_t index)
 {
-    struct role **roles = arena_alloc(loader->arena, policy->role_count + 1, sizeof *roles);
+    struct role **roles = arena_alloc(loader->arena, policy->role_count + 1, sizeof(struct role *));
     loader->drafts = arena_alloc(&loader->scratch, builtin_role_count, sizeof *loader->drafts);
     if (!roles || !loader->drafts)
         return NULL;

@@ -362,6 +362,8 @@ void load_clients(struct loader *loader, const struct json *doc, const struct js
     policy->clients = items;
     for (const struct json_node *n = json_child(doc, clients); n; n = json_next(doc, n))
         read_client(loader, n, &items[policy->client_count++]);
+    if (!client_index_new(items, policy->client_count, loader->arena, &policy->client_index))
+        load_no_memory(loader);
     policy->asks_container = policy_needs_container(policy, NULL);
     check_names_differ(loader, clients);
 }

@@ -44,7 +44,11 @@ static struct entries load_entries(struct loader *loader, enum key key,
     for (const struct json_node *n = json_child(loader->doc, list); n;
          n = json_next(loader->doc, n))
         count += load_entry(loader, key, n, &items[count]);
-    return (struct entries){items, count};
+    struct entries entries = {items, count, NULL};
+    enum entry_kind kind = key_rows[key].entries;
+    if (kind != ENTRY_PORTS && kind != ENTRY_CIDR && !entries_index(&entries, loader->arena))
+        load_no_memory(loader);
+    return entries;
 }
 
 struct entries load_label_pairs(struct loader *loader, const struct json_node *map,
@@ -73,7 +77,7 @@ struct entries load_label_pairs(struct loader *loader, const struct json_node *m
                            str_find(pattern->text, '?') == pattern->text.n;
         count += 2;
     }
-    return (struct entries){items, count};
+    return (struct entries){items, count, NULL};
 }
 
 static void load_require(struct loader *loader, enum key key, const struct json_node *node,

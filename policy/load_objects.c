@@ -26,7 +26,7 @@ static void unknown_key(struct loader *loader, const struct json_node *member, c
 static struct entries load_names(struct loader *loader, const struct json_node *list,
                                  const char *what)
 {
-    struct entries out = {NULL, 0};
+    struct entries out = {0};
     if (!load_expect(loader, list, JSON_ARRAY, what, "a list of globs"))
         return out;
     struct entry *items = arena_alloc(loader->arena, list->count ? list->count : 1, sizeof *items);
@@ -51,6 +51,8 @@ static struct entries load_names(struct loader *loader, const struct json_node *
         out.count++;
     }
     out.items = items;
+    if (!entries_index(&out, loader->arena))
+        load_no_memory(loader);
     return out;
 }
 

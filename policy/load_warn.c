@@ -329,7 +329,7 @@ static bool client_covers(const struct client *a, const struct client *b)
 static void warn_of_users(const struct warner *warner, const struct client *client,
                           const struct json_node *match)
 {
-    if (!policy_needs_container(warner->policy, NULL))
+    if (!warner->policy->asks_container)
         return;
     for (size_t i = 0; i < client->condition_count; i++)
         if (client->conditions[i].key == CLIENT_LISTENER ||

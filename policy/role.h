@@ -4,6 +4,7 @@
 #define POLICY_ROLE_H
 
 #include "policy.h"
+#include "prefix.h"
 
 /* The keys of the constraint groups, in the order of the documentation. The table in keys.c gives
    each its group, name, accepted shapes, default (as JSON text) and one line for the manual. */
@@ -55,6 +56,7 @@ struct entry {
 struct entries {
     const struct entry *items;
     size_t count;
+    const struct prefix *index; /* so many, by what values begin with; NULL: there are few */
 };
 
 /* One constraint with its meaning resolved:
@@ -197,6 +199,9 @@ const char *key_path(enum key key);
    holds wildcards matches nothing. */
 bool glob_match(struct str pattern, struct str text);
 
+/* What all that the pattern matches begins with. */
+struct str glob_begins(struct str pattern);
+
 /* What one decision may still spend on comparing, in units of about a nanosecond. Once it is spent
    nothing matches any more, and the decision refuses whatever the comparisons said. */
 enum { WORK_MAX = 40000000 };
@@ -219,6 +224,18 @@ static inline bool work_take(struct work *work, uint64_t units)
 
 /* glob_match() within a bound. wide: '*' and '?' also stand for '/'. */
 bool glob_find(struct str pattern, struct str text, bool wide, struct work *work);
+/* The entries of a list that may match a value, in no order: for (c = candidates_of(...); (entry =
+   candidates_next(&c));). When work is spent there are none. */
+struct candidates {
+    const struct entries *entries;
+    uint32_t next; /* position in the index, or in the list */
+};
+struct candidates candidates_of(const struct entries *entries, struct str value, struct work *work);
+const struct entry *candidates_next(struct candidates *candidates);
+/* Makes the index of a list that is long enough for one; false: out of memory. */
+bool entries_index(struct entries *entries, struct arena *arena);
+/* Is one of the entries written just so? */
+bool entries_hold(const struct entries *entries, struct str text);
 bool entry_matches(const struct entry *entry, struct str value, bool wide, struct work *work);
 bool entries_match(const struct entries *entries, struct str value, bool wide, struct work *work);
 
@@ -273,12 +290,14 @@ struct policy {
     struct role **roles; /* of the file, then the built-in ones */
     size_t role_count;
     size_t file_roles;               /* how many of them are the file's */
+    size_t wanted_from;              /* the roles from here on were wanted after loading */
     bool is_file;                    /* else the built-in roles alone */
     const struct role *default_role; /* NULL: nobody is served */
     const struct client *clients;    /* in the order of the file; see client.h */
     size_t client_count;
-    bool asks_container; /* some entry has a key for the peer's container */
-    bool closes_revoked; /* "revoked": "close" */
+    const struct client_index *client_index; /* NULL: there are few */
+    bool asks_container;                     /* some entry has a key for the peer's container */
+    bool closes_revoked;                     /* "revoked": "close" */
 };
 
 #endif

@@ -1,6 +1,7 @@
 /* sockwarden explain: decides one request as the proxy would, without sending it anywhere. */
 #include "cmd.h"
 
+#include "dropin.h"
 #include "question.h"
 
 #include <stdio.h>
@@ -219,6 +220,21 @@ static int explain(const struct options *options, struct policy *policy)
     return status;
 }
 
+/* Without a policy and a role: what serve would take, that is what variables of a
+   docker-socket-proxy let through, or the built-in roles. */
+static struct policy *policy_of_serve(void)
+{
+    static struct config config;
+    char name[] = "serve", *argv[] = {name, NULL}, hash[65];
+    struct err_list errors = {NULL, 0, 0};
+    bool dropin = config_read(1, argv, &config, NULL) && config.dropin;
+    struct policy *policy =
+        dropin ? policy_of_text(config.dropin->policy, hash, &errors) : policy_builtin();
+    err_list_free(&errors);
+    config_free(&config);
+    return policy;
+}
+
 int cmd_explain(int argc, char **argv)
 {
     static struct options options;
@@ -226,8 +242,9 @@ int cmd_explain(int argc, char **argv)
     if (status != EXIT_OK)
         return status;
     char hash[65];
-    struct policy *policy =
-        options.policy_file ? policy_read(options.policy_file, hash) : policy_builtin();
+    struct policy *policy = options.policy_file ? policy_read(options.policy_file, hash)
+                            : options.role      ? policy_builtin()
+                                                : policy_of_serve();
     if (!policy)
         return EXIT_FAILED;
     status = explain(&options, policy);

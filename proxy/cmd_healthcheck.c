@@ -3,6 +3,7 @@
 #include "cmd.h"
 
 #include "address.h"
+#include "config.h"
 #include "http_head.h"
 #include "loop.h"
 
@@ -154,11 +155,25 @@ static int judge(const struct check *check, bool admin)
                                   : "");
 }
 
+/* Where serve would listen in the place of a docker-socket-proxy, by plain HTTP. */
+static bool dropin_host(char *dst, size_t cap)
+{
+    static struct config config;
+    char name[] = "serve", *argv[] = {name, NULL};
+    bool dropin = config_read(1, argv, &config, NULL) && config.dropin && config.insecure_tcp;
+    if (dropin)
+        snprintf(dst, cap, "%s", config.hosts[0]);
+    config_free(&config);
+    return dropin;
+}
+
 /* The first of --host as the proxy's environment has it; NULL with a sentence printed when it
    cannot be pinged. */
 static const char *first_host(char *dst, size_t cap)
 {
     const char *hosts = getenv("SOCKWARDEN_HOST"), *insecure = getenv("SOCKWARDEN_INSECURE_TCP");
+    if (dropin_host(dst, cap))
+        return dst;
     struct str first = str_of(hosts && *hosts ? hosts : default_host);
     first = str_head(first, str_find(first, ','));
     snprintf(dst, cap, "%.*s", STR_ARG(first));

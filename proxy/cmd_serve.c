@@ -4,6 +4,7 @@
 #include "address.h"
 #include "admin.h"
 #include "confine.h"
+#include "dropin.h"
 #include "exec_table.h"
 #include "host_warn.h"
 #include "lookup.h"
@@ -276,7 +277,7 @@ static void announce(const struct daemon *daemon)
     char served[128 + POLICY_NAME_MAX];
     snapshot_describe(daemon->reload.snapshot, served, sizeof(served));
     log_info("sockwarden %s serves %s (%s) in front of %s", SOCKWARDEN_VERSION, served,
-             config->policy ? config->policy : "built in", config->upstream);
+             config_policy_name(config), config->upstream);
     if (config->audit_mode)
         log_warn("--mode audit: NOTHING IS REFUSED BY THE POLICY; what it would refuse goes on to "
                  "the daemon and is recorded with \"would_deny\". Learn a policy from the audit "
@@ -290,6 +291,7 @@ static void announce(const struct daemon *daemon)
     }
     if (config->admin)
         log_info("metrics and health on %s: /metrics, /healthz, /readyz", config->admin);
+    dropin_tell(config, daemon->reload.snapshot->hash);
     char state[240 + POLICY_NAME_MAX];
     snprintf(state, sizeof(state), "READY=1\nSTATUS=%sserves %s", config_mode_phrase(config),
              served);

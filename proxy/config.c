@@ -4,6 +4,7 @@
 
 #include "address.h"
 #include "bounds.h"
+#include "dropin.h"
 #include "nearest.h"
 
 #include <stddef.h>
@@ -471,11 +472,34 @@ static bool check_tls(const struct config *config, struct err *err)
     return true;
 }
 
+const char *config_policy_name(const struct config *config)
+{
+    return config->policy ? config->policy : config->dropin ? "of the environment" : "built in";
+}
+
 void config_free(struct config *config)
 {
     for (size_t i = 0; i < config->kept_count; i++)
         free(config->kept[i]);
     config->kept_count = 0;
+    dropin_free(config->dropin);
+    config->dropin = NULL;
+}
+
+static bool was_given(const char *name, const bool given[])
+{
+    char variable[64];
+    variable_name(name, variable);
+    return given[find_option(str_of(name)) - options] || getenv(variable);
+}
+
+/* Whoever says what is served, or where, does not want the place of another proxy. */
+static bool read_dropin(const bool given[], struct config *out, struct err *err)
+{
+    const struct dropin_given kept = {.upstream = was_given("upstream", given),
+                                      .log_level = was_given("log-level", given)};
+    return was_given("policy", given) || was_given("role", given) || was_given("host", given) ||
+           dropin_read(environ, &kept, out, err);
 }
 
 bool config_read(int argc, char **argv, struct config *out, struct err *err)
@@ -491,7 +515,7 @@ bool config_read(int argc, char **argv, struct config *out, struct err *err)
     for (size_t i = 0; i < ARRAY_LEN(options); i++)
         if (!given[i] && !read_environment(&options[i], out, err))
             return false;
-    if (!check_environment(err))
+    if (!check_environment(err) || !read_dropin(given, out, err))
         return false;
     if (!address_unix_path(out->upstream))
         return err_set(err, 0, 0, "--upstream %s: expected unix:///path", out->upstream);

@@ -8,6 +8,8 @@
 
 enum { CONFIG_HOSTS_MAX = 16 };
 
+struct dropin;
+
 struct config {
     const char *hosts[CONFIG_HOSTS_MAX]; /* as given */
     size_t host_count;
@@ -35,6 +37,7 @@ struct config {
     unsigned head_timeout, body_timeout, upstream_timeout, idle_timeout, stop_timeout; /* s */
     char *kept[4]; /* lists from the environment; owned */
     size_t kept_count;
+    struct dropin *dropin; /* in the place of another proxy, by its variables; owned; NULL: no */
 };
 
 /* Reads flags over environment over defaults. argv[0] is skipped. Returns false with err set when
@@ -42,6 +45,9 @@ struct config {
    and the environment, or kept until config_free(). */
 bool config_read(int argc, char **argv, struct config *out, struct err *err);
 void config_free(struct config *config);
+
+/* Where the policy comes from, for messages: its file, "built in" or "of the environment". */
+const char *config_policy_name(const struct config *config);
 
 /* For the manager's status: "AUDIT MODE, nothing is refused by the policy; " or "". Static. */
 const char *config_mode_phrase(const struct config *config);

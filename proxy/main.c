@@ -23,6 +23,8 @@ static const struct {
      "what of a policy was never used, and what was denied"},
     {"audit", cmd_audit, "audit verify FILE...", "is the hash chain of these audit logs whole?"},
     {"routes", cmd_routes, "routes", "every operation of the Docker Engine API, tab-separated"},
+    {"import", cmd_import, "import [--from PROXY] [FILE]",
+     "a policy from another socket proxy's configuration"},
     {"roles", cmd_roles, "roles [NAME]", "the built-in roles; with NAME its JSON"},
     {"healthcheck", cmd_healthcheck, "healthcheck [ADDRESS]",
      "0 when the proxy serves and the daemon answers"},

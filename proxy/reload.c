@@ -49,7 +49,7 @@ static void describe(struct reload *reload, const struct snapshot *fresh)
                  fresh->hash);
     describe_tls(old, fresh, tls, sizeof(tls));
     snprintf(reload->said, sizeof(reload->said), "reloaded: policy %s %s%s%s",
-             config->policy ? config->policy : "built in", policy, tls,
+             config_policy_name(config), policy, tls,
              audit_has_files(reload->sink) ? "; audit files opened again" : "");
 }
 

@@ -3,6 +3,7 @@
 #include "snapshot_load.h"
 
 #include "cmd.h"
+#include "dropin.h"
 #include "own_places.h"
 
 #include <stdio.h>
@@ -57,6 +58,15 @@ static struct policy *read_policy(struct snapshot_source *source, char hash[65])
     return policy;
 }
 
+static struct policy *dropin_policy(const struct config *config, char hash[65])
+{
+    struct err_list errors = {NULL, 0, 0};
+    struct policy *policy = policy_of_text(config->dropin->policy, hash, &errors);
+    log_errors("the environment", &errors);
+    err_list_free(&errors);
+    return policy;
+}
+
 static bool choose_role(struct snapshot *snapshot, const struct config *config)
 {
     if (!config->role) {
@@ -80,7 +90,9 @@ static bool load_policy(struct snapshot *snapshot, struct snapshot_source *sourc
     const struct config *config = source->config;
     struct err err = {.set = false};
     snprintf(snapshot->hash, sizeof(snapshot->hash), "builtin");
-    snapshot->policy = config->policy ? read_policy(source, snapshot->hash) : policy_builtin();
+    snapshot->policy = config->policy   ? read_policy(source, snapshot->hash)
+                       : config->dropin ? dropin_policy(config, snapshot->hash)
+                                        : policy_builtin();
     if (!snapshot->policy)
         return false;
     if (!own_places_tell(config, snapshot->policy, &err)) {

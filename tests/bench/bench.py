@@ -24,6 +24,7 @@ import rows as table                                                # noqa: E402
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 NEEDED = {"haproxy": "haproxy", "nginx": "nginx-light", "strace": "strace", "openssl": "openssl"}
+NO_SERVICES = "/usr/sbin/policy-rc.d"
 DOWNLOAD_MIB = 64
 DESCRIPTORS = 65536
 ROUNDS = {"calls": 1, "idle": 3, "rss": 3}     # at most, where it hardly moves
@@ -36,10 +37,18 @@ def install():
         return
     if os.geteuid() != 0:
         sys.exit("bench: run as root, or: apt-get install " + " ".join(missing))
-    # Packages start what they install, and the benchmark starts its own.
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    subprocess.run(["apt-get", "install", "-y", "-q", "--no-install-recommends"] + missing,
-                   check=True, env=environment, stdout=subprocess.DEVNULL)
+    # Packages start what they install unless this forbids it; the benchmark starts its own.
+    forbids = not os.path.exists(NO_SERVICES)
+    if forbids:
+        with open(NO_SERVICES, "w", encoding="ascii") as file:
+            file.write("#!/bin/sh\nexit 101\n")
+        os.chmod(NO_SERVICES, 0o755)
+    try:
+        subprocess.run(["apt-get", "install", "-y", "-q", "--no-install-recommends"] + missing, check=True,
+                       env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, stdout=subprocess.DEVNULL)
+    finally:
+        if forbids:
+            os.unlink(NO_SERVICES)
 
 
 def raise_limits():
@@ -198,16 +207,18 @@ class Bench:
         """{peer: [measurement of each round, or None]}"""
         anew = row.metric in ("idle", "start", "rss")
         names = list(row.peers) + (["before"] if self.options.before else [])
-        running = {} if anew else {name: self.start(row, name) for name in names}
-        found = {name: [] for name in names}
+        running, found = {}, {name: [] for name in names}
         try:
+            for name in names if not anew else ():
+                running[name] = self.start(row, name)
             for number in range(min(self.options.rounds, ROUNDS.get(row.metric, self.options.rounds))):
                 # Who comes after whom changes from round to round.
                 for name in names[number % len(names):] + names[:number % len(names)]:
-                    peer = self.start(row, name) if anew else running[name]
-                    found[name].append(self.measure(row, peer))
                     if anew:
-                        self.stop(peer)
+                        running[name] = self.start(row, name)
+                    found[name].append(self.measure(row, running[name]))
+                    if anew:
+                        self.stop(running.pop(name))
         finally:
             for peer in running.values():
                 self.stop(peer)
@@ -275,6 +286,8 @@ def main():
     parser.add_argument("binary")
     parser.add_argument("--build", default=TOP + "/build", help="where bench/load and the others are")
     parser.add_argument("--rows", help="keys, or what they begin with, by commas")
+    parser.add_argument("--scale", action="store_true",
+                        help="one to 1,024 connections, up to 9,500 streams; without audit, too")
     parser.add_argument("--peers", help="only these, by commas, beside sockwarden")
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--seconds", type=float, default=0.25, help="of one measurement")
@@ -288,12 +301,13 @@ def main():
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.seconds = 3, 0.15
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))     # what was started is stopped
     install()
     raise_limits()
     os.nice(options.nice)
     bench, results = Bench(options), []
     try:
-        for row in select(table.ROWS, options.rows):
+        for row in select(table.SCALE if options.scale else table.ROWS, options.rows):
             if options.peers:
                 row.peers = tuple(name for name in row.peers
                                   if name in options.peers.split(",") + ["sockwarden"])

@@ -280,6 +280,7 @@ class Peer:
                 return
             except OSError:
                 if self.popen.poll() is not None or time.monotonic() > end:
+                    self.popen.kill()
                     with open(self.log_path, encoding="utf-8", errors="replace") as log:
                         raise SystemExit("bench: %s does not serve: %s" % (argv, log.read()[-2000:]))
                 time.sleep(0.0002)

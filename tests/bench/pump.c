@@ -29,7 +29,7 @@ struct pair {
     bool gone;
 };
 
-static char block[WIRE_BLOCK];
+static char block[64 * 1024];
 static int epoll;
 static const char *daemon_address;
 static SSL_CTX *tls;
@@ -92,6 +92,7 @@ static void end_put(struct end *end, const char *bytes, size_t n)
         wire_fail("out of memory");
     memcpy(end->pending, bytes + sent, n - sent);
     end->size = n - sent;
+    end_flush(end); /* TLS writes a record at a time: more may go */
 }
 
 /* From this end to the other, until one of them has no more. */
@@ -170,7 +171,8 @@ static SSL_CTX *context(char **files)
     SSL_CTX_set_session_id_context(ctx, id, sizeof(id));
     SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
     SSL_CTX_set_num_tickets(ctx, 1);
-    SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                              SSL_MODE_NO_AUTO_CHAIN);
     return ctx;
 }
 

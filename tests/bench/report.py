@@ -1,7 +1,8 @@
 """What the benchmark has found, as Markdown and as a chart."""
 import sys
 
-COLUMNS = ("direct", "floor", "haproxy plain", "haproxy tuned", "nginx tuned", "before", "sockwarden")
+COLUMNS = ("direct", "floor", "haproxy plain", "haproxy tuned", "nginx tuned", "before",
+           "sockwarden, no audit", "sockwarden")
 COLOURS = {"floor": "#b8c0c8", "haproxy plain": "#d9a679", "haproxy tuned": "#c4703a",
            "nginx tuned": "#5b9a68", "sockwarden": "#2f5d9b"}
 

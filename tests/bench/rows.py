@@ -198,3 +198,11 @@ ROWS = [
         peers=HANDSHAKE),
     Row("calls", "system calls, `_ping` c=64", "calls", absolute(4.5, "calls"), connections=64, peers=PROXIES),
 ]
+
+# How the cost of a request and of an idle stream moves with the number of connections.
+AUDITS = ("floor", "haproxy tuned", "nginx tuned", "sockwarden, no audit", "sockwarden")
+SCALE = [Row("scale-c%d" % count, "`_ping` TCP, c=%d" % count, "cpu", TUNED, connections=count, peers=AUDITS)
+         for count in (1, 16, 64, 256, 1024)]
+SCALE += [Row("scale-idle-%d" % count, "idle events, {:,}".format(count), "idle", absolute(1, "KiB"),
+              ask="events", mode="hold", connections=count, peers=("floor", "haproxy tuned", "sockwarden"))
+          for count in (100, 1000, 5000, 9500)]

@@ -37,6 +37,14 @@ FILE_ROLES = {
         "containers": {"binds": ["@WORK@/**"]},
         "networks": {"drivers": ["", "bridge"]},
     },
+    "role-ci": {"extends": "builtin:ci"},
+    # On cgroup v1 that is the daemon's default, which a copy of an inspect spells out.
+    "role-watchtower": {"extends": "builtin:watchtower", "containers": {"cgroupns_mode": ["host"]}},
+    "role-compose": {
+        "extends": "builtin:compose",
+        "images": {"allow": ["docker.io/library/*", "registry.example.com/**"]},
+        "containers": {"binds": [{"source": "@WORK@/**", "read_only": True}]},
+    },
     "tree": {
         "extends": "builtin:default",
         "existing": "conforming",

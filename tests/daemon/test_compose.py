@@ -82,7 +82,8 @@ def live(t, project, bind):
 
 @scenario(cli=False, timeout=120, heavy=True)
 def compose_policy_file(t):
-    life(t, "compose", bind=True)
+    """builtin:compose, with a folder of its own."""
+    life(t, "role-compose", bind=True)
 
 
 @scenario(cli=False, timeout=120, heavy=True)

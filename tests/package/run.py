@@ -180,8 +180,8 @@ def make_standins(world):
 def make_package(world):
     world.ok("make", "-s", "--no-print-directory", "deb", seconds=400)
     version = re.search(r"^VERSION := (\S+)", open(TOP + "/Makefile").read(), flags=re.M).group(1)
-    first = re.match(r"sockwarden \((\S+)-\d+\)", open(TOP + "/debian/changelog").read()).group(1)
-    check(first == version, "debian/changelog has version %s, the Makefile %s", first, version)
+    first = re.match(r"sockwarden \((\S+)-\d+\)", open(TOP + "/docker/debian/changelog").read()).group(1)
+    check(first == version, "docker/debian/changelog has version %s, the Makefile %s", first, version)
     names = [n for n in os.listdir(TOP + "/build") if re.fullmatch(r"sockwarden_%s-\d+_\w+\.deb" % re.escape(version), n)]
     check(len(names) == 1, "packages in build/: %s", names)
     return TOP + "/build/" + names[0]

@@ -11,6 +11,7 @@ import behaviour_audit
 import behaviour_audit_chain
 import behaviour_build
 import behaviour_clients
+import behaviour_dropin
 import behaviour_ends
 import behaviour_facts
 import behaviour_health
@@ -40,7 +41,7 @@ from harness import settings
 
 SUITES = [behaviour_http, behaviour_stream, behaviour_upstream, behaviour_tunnel, behaviour_limits,
           behaviour_limits_client, behaviour_admin, behaviour_audit, behaviour_audit_chain,
-          behaviour_build, behaviour_clients, behaviour_ends, behaviour_facts,
+          behaviour_build, behaviour_clients, behaviour_dropin, behaviour_ends, behaviour_facts,
           behaviour_health, behaviour_hostpath, behaviour_learn, behaviour_process, behaviour_redact,
           behaviour_reload, behaviour_reload_load, behaviour_sandbox, behaviour_scale, behaviour_systemd,
           behaviour_test_command, behaviour_tls, behaviour_tls_files, behaviour_trouble,

@@ -204,7 +204,13 @@ static void star_item(struct page *page, int i)
     put(page, "c%d=\"", i % 10);
 }
 
+/* All begin alike, so that each must be tried. */
 static void short_glob(struct page *page, int i)
+{
+    put(page, "\"/srv/?%d/**\"", i);
+}
+
+static void folder_glob(struct page *page, int i)
 {
     put(page, "\"/srv/c%d/**\"", i);
 }
@@ -216,7 +222,7 @@ static void short_bind(struct page *page, int i)
 
 static void label_glob(struct page *page, int i)
 {
-    put(page, "\"x%d.*\"", i);
+    put(page, "\"?%d.*\"", i);
 }
 
 static void label(struct page *page, int i)
@@ -253,6 +259,8 @@ static const struct flood floods[] = {
      deep_bind, false, true},
     {"short binds", "binds", 500, short_glob, "\"HostConfig\":{\"Binds\":", ALWAYS "}", 1000,
      short_bind, false, true},
+    {"folders, each of its own name", "binds", 500, folder_glob,
+     "\"HostConfig\":{\"Binds\":", ALWAYS "}", 1000, short_bind, false, false},
     {"many binds", "binds", 500, short_glob, "\"HostConfig\":{\"Binds\":", "}", 30000, short_bind,
      false, true},
     {"labels", "labels", 400, label_glob, "\"Labels\":", "", 60000, label, true, true},

@@ -348,6 +348,41 @@ static void test_builtin_named(void **state)
     err_list_free(&errors);
 }
 
+/* Folders of built-in roles count where somebody gets the role, not where another extends it. */
+static void test_builtin_trees(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *wanted, *folder;
+    } rows[] = {
+        {"{\"version\":1,\"roles\":{\"default\":{\"extends\":\"builtin:agent\"}}}", NULL,
+         "/srv/agent/project"},
+        {"{\"version\":1,\"roles\":{\"default\":{\"extends\":\"builtin:agent\","
+         "\"containers\":{\"binds\":[\"/a\"]}}}}",
+         NULL, "/a"},
+        {"{\"version\":1,\"clients\":[{\"name\":\"a\",\"match\":{\"uid\":1},"
+         "\"role\":\"builtin:agent\"}]}",
+         NULL, "/srv/agent/project"},
+        {"{\"version\":1,\"roles\":{\"default\":{}}}", "builtin:agent", "/srv/agent/project"},
+    };
+    for (size_t r = 0; r < ARRAY_LEN(rows); r++) {
+        struct err_list errors = {0};
+        struct policy *policy = policy_load(str_of(rows[r].text), &errors);
+        struct bind_tree tree, found = {.writable = false};
+        size_t count = 0;
+        assert_non_null(policy);
+        if (rows[r].wanted)
+            assert_non_null(policy_want_role(policy, str_of(rows[r].wanted)));
+        for (size_t role = 0; role < policy_role_count(policy); role++)
+            for (size_t i = 0; policy_bind_tree(policy, role, i, &tree); i++, count++)
+                found = tree;
+        assert_int_equal(count, 1);
+        assert_true(str_is(found.folder, rows[r].folder));
+        policy_free(policy);
+        err_list_free(&errors);
+    }
+}
+
 /* builtin:all leaves nothing restricted: a new key must be added to it. But for
    builds.unconstrained, which says nothing where nothing is constrained, and where an heir writes
    constraints it must not say that builds need not obey them. */
@@ -378,6 +413,7 @@ int main(void)
         cmocka_unit_test(test_probes),
         cmocka_unit_test(test_builtin),
         cmocka_unit_test(test_builtin_named),
+        cmocka_unit_test(test_builtin_trees),
         cmocka_unit_test(test_builtin_all_is_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
