@@ -103,7 +103,7 @@ UNIT_BINS   := $(UNIT_SRCS:tests/unit/%.c=$(BUILD)/unit/%)
 FUZZ_SRCS   := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BINS   := $(FUZZ_SRCS:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 READING     := $(BUILD)/tests/reading
-C_FILES     := $(POLICY_SRCS) $(PROXY_SRCS) $(UNIT_SRCS) $(FUZZ_SRCS) $(wildcard tests/daemon/*.c tests/fuzz/*.h tests/unit/*.h tests/bench/*.c tests/bench/*.h include/*.h policy/*.h proxy/*.h)
+C_FILES     := $(POLICY_SRCS) $(PROXY_SRCS) $(UNIT_SRCS) $(FUZZ_SRCS) $(wildcard tests/daemon/*.c tests/fault/*.c tests/fuzz/*.h tests/unit/*.h tests/bench/*.c tests/bench/*.h include/*.h policy/*.h proxy/*.h)
 LIBPOLICY   := $(BUILD)/libpolicy.a
 LIBPROXY    := $(BUILD)/libproxy.a
 BIN         := $(BUILD)/sockwarden
@@ -154,6 +154,7 @@ $(BUILD)/gen/builtin_roles.c: $(BUILTINS) Makefile
 
 # ---- tests -----------------------------------------------------------------------------------
 WRAP_test_no_memory := $(foreach f,malloc calloc realloc arena_alloc arena_copy arena_join,-Wl$(comma)--wrap=$(f))
+WRAP_test_proxy_conn := -Wl,--wrap=audit_write
 WRAP_test_proxy_audit_faults := -Wl$(comma)--wrap=write -Wl$(comma)--wrap=ftruncate
 $(BUILD)/unit/%: tests/unit/%.c $(LIBPROXY) $(LIBPOLICY) $(LLHTTP_OBJS) $(FLAGS_STAMP)
 	@echo "  LD      $@"
@@ -184,7 +185,15 @@ $(READING): tests/daemon/reading.c $(LIBPOLICY) $(FLAGS_STAMP)
 	@echo "  LD      $@"
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) -iquote policy -MMD -MP -o $@ $< $(LIBPOLICY) $(LDFLAGS_ALL) $(CJSON_LIBS)
 
+# Preloaded into the program, instrumented or not: it is neither. glibc declares socket addresses as
+# unions, which a definition cannot repeat in ISO C.
+FAULT_LIBRARY := $(BUILD)/tests/fault.so
+$(FAULT_LIBRARY): tests/fault/fault.c $(FLAGS_STAMP)
+	@echo "  LD      $@"
+	$(Q)mkdir -p $(@D) && $(CC) -std=c17 -D_GNU_SOURCE -O2 -g $(WARN) -Wno-pedantic $(WERROR) -MMD -MP -fPIC -shared -o $@ $< -ldl
+
 FUZZ_SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+WRAP_fuzz_conn := $(foreach f,malloc calloc realloc audit_write,-Wl$(comma)--wrap=$(f))
 FUZZ_LIBS := $(BUILD)/fuzzlib/.built
 # The libraries once more, by clang and instrumented.
 $(FUZZ_LIBS): FORCE
@@ -195,17 +204,17 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h) $(FUZZ_LIBS)
 	@echo "  FUZZ    $@"
 	$(Q)mkdir -p $(@D) && clang -std=c17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer $(FUZZ_SAN) -iquote include -iquote policy -iquote proxy \
 	  $(PKG_CFLAGS) -o $@ $< $(BUILD)/fuzzlib/libproxy.a $(BUILD)/fuzzlib/libpolicy.a \
-	  $(wildcard $(BUILD)/fuzzlib/llhttp/*.o) -pthread $(EVENT_LIBS) $(SSL_LIBS) $(SECCOMP_LIBS) $(CJSON_LIBS) $(LLHTTP_LIBS) $(YAML_LIBS)
+	  $(wildcard $(BUILD)/fuzzlib/llhttp/*.o) -pthread $(WRAP_$*) $(EVENT_LIBS) $(SSL_LIBS) $(SECCOMP_LIBS) $(CJSON_LIBS) $(LLHTTP_LIBS) $(YAML_LIBS)
 .PHONY: libs
 libs: $(LIBPOLICY) $(LIBPROXY) $(LLHTTP_OBJS)
 
 .PHONY: test check check-unit check-pure check-hardening check-docs check-completions check-proxy check-daemon clang asan analyze tidy cppcheck asan-unit asan-bin \
-        format format-check fuzz-smoke fuzz-long soak unit-bins fuzz-bins
+        format format-check fuzz-smoke fuzz-long fault-long soak soak-asan tsan tsan-bin check-tsan unit-bins fuzz-bins
 test: ensure-deps-test ## the whole suite: what CI runs (20 to 25 minutes; installs what is missing when root)
 	$(Q)tests/run
 check: check-unit check-pure check-hardening check-docs check-completions check-proxy ## the quick tests, about two minutes
 
-unit-bins: $(UNIT_BINS) $(READING)
+unit-bins: $(UNIT_BINS) $(READING) $(FAULT_LIBRARY)
 check-unit: $(UNIT_BINS) ## unit tests and the policy cases
 	$(Q)SRCDIR=$(CURDIR) BUILDDIR=$(BUILD) tests/unit/run $(UNIT_BINS)
 check-pure: $(LIBPOLICY) ## libpolicy touches nothing of the outside
@@ -216,8 +225,11 @@ check-completions: $(BIN) ## the shells offer every command and option of --help
 	$(Q)tests/unit/check-completions $(BIN)
 check-docs: $(BIN) ## the manuals know every option, the examples load
 	$(Q)tests/unit/check-docs $(BIN)
-check-proxy: $(BIN) ## the proxy before a recording fake daemon
-	$(Q)python3 -B tests/proxy/run.py --bin $(BIN)
+check-proxy: $(BIN) $(FAULT_LIBRARY) ## the proxy before a recording fake daemon
+	$(Q)FAULT_LIBRARY=$(FAULT_LIBRARY) python3 -B tests/proxy/run.py --bin $(BIN)
+fault-long: $(BIN) $(FAULT_LIBRARY) asan-bin ## every allocation and every system call fails in turn, plain and under sanitizers (some 20 minutes)
+	$(Q)FAULTS=long FAULT_LIBRARY=$(FAULT_LIBRARY) python3 -B tests/proxy/run.py --bin $(BIN) --skip-cases -k behaviour_faults
+	$(Q)FAULTS=long FAULT_LIBRARY=$(FAULT_LIBRARY) python3 -B tests/proxy/run.py --bin $(BUILD)/asan/sockwarden --skip-cases -k behaviour_faults
 check-daemon: $(BIN) $(READING) ## the real docker CLIs through the proxy to a private dockerd and swarm (root)
 	$(Q)python3 -B tests/daemon/run.py --bin $(BIN)
 .PHONY: check-package
@@ -272,24 +284,37 @@ bench-requests: $(BIN) ## what a request costs, with look-ups and without; BEFOR
 GUARD_NEEDS := $(BIN) $(BUILD)/bench/daemon $(BUILD)/bench/decide $(BUILD)/bench/allocations.so
 check-guard: $(GUARD_NEEDS) ## calls, allocations and instructions of a request, within tests/bench/budget.tsv
 	$(Q)python3 -B tests/bench/guard.py $(BIN) --build $(BUILD)
-.PHONY: bench-scale
+.PHONY: bench-crowd
 SCALE ?=
-bench-scale: $(BIN) ## 1,000 clients, 5,000 idle streams and 200 tunnels at once; SCALE='--streams 100' for fewer
+bench-crowd: $(BIN) ## 1,000 clients, 5,000 idle streams and 200 tunnels at once; SCALE='--streams 100' for fewer
 	$(Q)python3 -B tests/bench/scale.py $(BIN) $(SCALE)
 check-bench: $(BIN) $(BUILD)/bench/decide $(BUILD)/bench/handshake ## the same, briefly, and only what is three times off counts
 	$(Q)$(BUILD)/bench/decide 100 3
 	$(Q)$(BUILD)/bench/handshake $(BIN) certs-example/make-certs.sh 3 3
 	$(Q)python3 -B tests/bench/requests.py $(BIN) --times 50 --rounds 2
 fuzz-bins: $(FUZZ_BINS)
-FUZZ_SECONDS ?= 10
-fuzz-smoke: $(FUZZ_BINS) ## every fuzz target for ten seconds
+FUZZ_SECONDS ?= 5
+fuzz-smoke: $(FUZZ_BINS) ## every fuzz target for five seconds (FUZZ_SECONDS)
 	$(Q)tests/fuzz/run $(FUZZ_SECONDS) $(FUZZ_BINS)
 fuzz-long: ## every fuzz target for ten minutes
 	$(Q)$(MAKE) --no-print-directory fuzz-smoke FUZZ_SECONDS=600
+SOAK_SECONDS ?= 600
+soak: $(BIN) ## a mixed workload of real docker CLIs for SOAK_SECONDS: descriptors, memory and audit chain afterwards (root)
+	$(Q)SOAK_SECONDS=$(SOAK_SECONDS) python3 -B tests/daemon/soak.py --bin $(BIN)
 SOAK_MINUTES ?= 30
-soak: asan-bin ## the proxy suite over and over under sanitizers, half an hour
+soak-asan: asan-bin ## the proxy suite over and over under sanitizers, for SOAK_MINUTES
 	$(Q)end=$$((SECONDS + $(SOAK_MINUTES) * 60)); while [ $$SECONDS -lt $$end ]; do \
 	  python3 -B tests/proxy/run.py --bin $(BUILD)/asan/sockwarden || exit 1; done
+tsan-bin:
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan OPT='-O1 -g' SAN='-fsanitize=thread' all
+# Uninstrumented libraries are slower with it, too, so waits are longer.
+TSAN_RUN = SOCKWARDEN_WORKERS=4 TEST_WAIT=30 TSAN_OPTIONS=exitcode=66 python3 -B tests/proxy/run.py --bin $(BUILD)/tsan/sockwarden --skip-cases
+tsan: tsan-bin ## what several workers do at once, under ThreadSanitizer
+	$(Q)$(TSAN_RUN) -k behaviour_reload_load --also behaviour_tunnel --also behaviour_facts --also behaviour_limits \
+	  --also behaviour_audit --also behaviour_tls. --also behaviour_stream --also behaviour_upstream --also behaviour_admin
+check-tsan: tsan-bin ## the same, briefly
+	$(Q)$(TSAN_RUN) -k reload_load.load --also tunnel.many_tunnels --also tunnel.full_duplex --also audit.load_keeps \
+	  --also facts.volumes_in_parallel --also facts.connections_bounded --also limits.too_many --also limits.limit_with
 
 # ---- a newcomer's two commands, and packages -------------------------------------------------
 .PHONY: run deps deps-test ensure-deps ensure-deps-test install uninstall clean distclean help

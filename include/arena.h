@@ -11,7 +11,7 @@ struct arena {
     struct arena_chunk *head; /* newest chunk */
     size_t used;              /* bytes handed out since the last reset */
     size_t limit;             /* bytes that may be handed out; 0: no limit */
-    bool full;                /* something went beyond the limit since the last reset */
+    bool full; /* something went beyond the limit, or the memory, since the last reset */
 };
 
 /* Zeroed memory, aligned for any type; NULL when the limit or the memory is exhausted. It belongs

@@ -75,8 +75,10 @@ void *arena_alloc(struct arena *arena, size_t count, size_t size)
     struct arena_chunk *chunk = arena->head;
     if (chunk_room(chunk) < bytes)
         chunk = chunk_add(arena, bytes);
-    if (!chunk)
+    if (!chunk) {
+        arena->full = true;
         return NULL;
+    }
     unsigned char *piece = chunk->data + chunk->at;
     if (chunk->at < chunk->dirty) {
         size_t old = chunk->dirty - chunk->at;

@@ -70,11 +70,12 @@ static void put_tail(struct rewrite *w, const struct json_pieces *pieces)
         put(w, pieces->tail);
 }
 
-/* What our reader refuses is nobody's to see, and takes nothing from others. */
+/* What our reader refuses is nobody's to see, and takes nothing from others; what it has no memory
+   for may be anybody's. */
 static bool readable(struct rewrite *w, struct str value, struct json *doc)
 {
     arena_reset(&w->scratch);
-    return json_scan(value, &w->scratch, doc, NULL);
+    return json_scan(value, &w->scratch, doc, NULL) || (w->scratch.full && fail(w));
 }
 
 static bool scan(struct rewrite *w, struct str value, struct json *doc)

@@ -66,7 +66,8 @@ static void close_role(struct role *role, const struct own *own)
             constraint->any = true;
         else if (key_rows[i].shapes & SHAPE_LIST)
             constraint->allow =
-                (struct entries){key_rows[i].entries == ENTRY_CIDR ? &no_range : &nothing, 1};
+                (struct entries){.items = key_rows[i].entries == ENTRY_CIDR ? &no_range : &nothing,
+                                 .count = 1};
         constraint->set = i == KEY_IMAGES_IMPORT || i == KEY_LOG_OPTIONS;
     }
 }
@@ -136,7 +137,7 @@ static bool role_add(struct learning *learning, enum key key, const struct entry
         return false;
     memcpy(items, constraint->allow.items, count * sizeof(*items));
     items[count] = *entry;
-    constraint->allow = (struct entries){items, count + 1};
+    constraint->allow = (struct entries){.items = items, .count = count + 1};
     constraint->set = true;
     return true;
 }

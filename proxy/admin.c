@@ -119,6 +119,8 @@ static void take_answer(struct admin_conn *conn, size_t length)
 static void await_ping(struct admin_conn *conn)
 {
     struct stream *upstream = &conn->upstream;
+    if (stream_queued(upstream) > 0) /* the kernel took half of the question */
+        stream_flush(upstream);
     while (conn->state == PINGING && stream_is_open(upstream)) {
         struct http_refusal refusal = {0, NULL};
         struct str pending = stream_pending(upstream);
@@ -277,12 +279,14 @@ static void linger(struct admin_conn *conn)
 
 /* ---- connections --------------------------------------------------------------------------- */
 
+static const struct timeval pause_time = {.tv_sec = 0, .tv_usec = 100000};
+
 static void watch(const struct admin *admin)
 {
-    if (admin->conn_count < ADMIN_CONNECTIONS_MAX && !evtimer_pending(admin->resume, NULL))
-        event_add(admin->server->admin.event, NULL);
-    else
+    if (admin->conn_count >= ADMIN_CONNECTIONS_MAX || evtimer_pending(admin->resume, NULL))
         event_del(admin->server->admin.event);
+    else if (event_add(admin->server->admin.event, NULL) != 0)
+        event_add(admin->resume, &pause_time); /* the kernel has no room for it just now */
 }
 
 static void drop(struct admin_conn *conn)
@@ -380,12 +384,11 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
     struct admin *admin = arg;
-    struct timeval pause = {.tv_sec = 0, .tv_usec = 100000};
     int accepted = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (accepted >= 0)
         take_connection(admin, accepted);
     else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-        event_add(admin->resume, &pause);
+        event_add(admin->resume, &pause_time);
     watch(admin);
 }
 

@@ -378,5 +378,5 @@ void audit_commit(struct audit_batch *batch, size_t length)
 void audit_batch_free(struct audit_batch *batch)
 {
     free(batch->p);
-    *batch = (struct audit_batch){NULL, 0, 0, false};
+    *batch = (struct audit_batch){.p = NULL};
 }

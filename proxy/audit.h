@@ -41,7 +41,9 @@ bool audit_can_write(struct audit_sink *sink, char *why, size_t cap);
 struct audit_batch {
     char *p;
     size_t len, cap;
-    bool failed; /* a line could not be kept: out of memory */
+    bool failed;          /* a line could not be kept: out of memory */
+    uint64_t number;      /* of this batch, from 1; those before are written, or lost */
+    uint64_t last_failed; /* the last one of which lines are lost; 0: none */
 };
 
 /* Room for a line of at most want bytes behind the batch, or NULL. Commit what was written. */

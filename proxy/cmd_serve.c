@@ -396,6 +396,15 @@ static void take_down(struct daemon *daemon)
     systemd_close_notifier(&daemon->notifier);
 }
 
+/* What the kernel refused it, say. It must not write between our lines by itself. */
+static void on_libevent_says(int severity, const char *text)
+{
+    if (severity == EVENT_LOG_ERR)
+        log_error("libevent: %s", text);
+    else if (severity == EVENT_LOG_WARN)
+        log_warn("libevent: %s", text);
+}
+
 int cmd_serve(int argc, char **argv)
 {
     static struct daemon daemon = {.notifier.fd = -1, .host_root.fd = -1};
@@ -403,6 +412,7 @@ int cmd_serve(int argc, char **argv)
     if (!config_read(argc, argv, &daemon.config, &err))
         return cmd_fail(EXIT_USAGE, "%s", err.text);
     log_setup(daemon.config.log_level, daemon.config.log_format);
+    event_set_log_callback(on_libevent_says);
     hold_hup(true);
     bool ok = start(&daemon);
     if (ok) {

@@ -72,7 +72,6 @@ struct context {
     struct shared *shared;
     struct audit_sink *sink;
     struct audit_batch batch;    /* lines of this turn */
-    bool audit_failed;           /* the last batch could not be written whole */
     struct metrics *metrics;     /* what this loop counts; NULL: nothing */
     struct sockaddr_un upstream; /* the real daemon */
     const char *upstream_name;   /* for messages */

@@ -15,7 +15,7 @@ static const char usual_group[] = "docker";
 
 static bool find_group(const char *name, gid_t *out, struct err *err)
 {
-    int64_t number;
+    int64_t number = 0;
     const struct group *group = getgrnam(name);
     if (group)
         *out = group->gr_gid;
@@ -30,7 +30,7 @@ static bool find_group(const char *name, gid_t *out, struct err *err)
 
 static bool find_user(const char *name, const char *group, struct drop *out, struct err *err)
 {
-    int64_t number;
+    int64_t number = 0;
     const struct passwd *user = getpwnam(name);
     bool numeric = str_to_int(str_of(name), &number) && number >= 0 && number < UINT32_MAX;
     if (!user && numeric)

@@ -267,6 +267,8 @@ enum phase exchange_read_head(struct exchange *exchange)
 {
     struct stream *client = exchange->client;
     size_t max = (size_t)exchange->context->config->max_head;
+    if (client->lost_out) /* what is left of the last answer cannot be sent, and no further one */
+        return PHASE_CLOSED;
     /* Who does not read the answers gets no further ones. */
     if (stream_queued(client) >= RELAY_HIGH)
         return PHASE_WAIT;
@@ -489,7 +491,8 @@ enum phase exchange_forward(struct exchange *exchange)
 {
     struct context *context = exchange->context;
     struct stream *upstream = exchange->upstream;
-    if (context->audit_failed && !context->config->audit_continue &&
+    /* Also where later lines could be written again: its own are lost. */
+    if (context->batch.last_failed >= exchange->batch && !context->config->audit_continue &&
         operation_class(exchange->route->op) != CLASS_PING)
         return exchange_answer(exchange, 503,
                                "sockwarden: the audit log cannot be written, so "

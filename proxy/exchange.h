@@ -47,6 +47,7 @@ struct exchange {
     const struct role *role;   /* that judged it; with would_deny the one that let it through */
     const struct role *judge;  /* with would_deny: the one that would have refused it; else NULL */
     struct head_scan scan;     /* of the request's head, then of the response's */
+    uint64_t batch;            /* of audit lines, in which that of its decision is */
     struct relay up, down;     /* bodies; in a tunnel the two directions */
     uint64_t id;
     uint64_t started_ns;            /* monotonic: the head's first byte; 0: not yet */

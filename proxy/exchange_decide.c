@@ -104,6 +104,7 @@ static enum phase go_on(struct exchange *exchange, const struct role *role,
         return deny_as(exchange, 503, "out of memory");
     exchange->allowed = true;
     inquiry->would_deny = inquiry->decision.verdict != VERDICT_ALLOW;
+    exchange->batch = exchange->context->batch.number;
     record_request(exchange);
     arena_reset(&exchange->context->scratch);
     if (rewrites)

@@ -116,14 +116,14 @@ static bool scan_held(struct filter *filter, struct json *doc)
 
 /* Passes the object that is held with what stands before it, changed, or leaves both out. What our
    reader refuses (a NUL in a label that an image brought, say) is left out: nobody can tell whose
-   it is, and it must not take the whole list from everybody. */
+   it is, and it must not take the whole list from everybody. Want of memory says nothing of it. */
 static bool decide(struct filter *filter, size_t from, bool *kept)
 {
     struct json doc;
     struct str changed = {NULL, 0};
     *kept = false;
     if (!scan_held(filter, &doc))
-        return true;
+        return !filter->arena.full || fail(filter);
     switch (filter->judge(filter->arg, &doc, &filter->arena, &changed)) {
     case FILTER_KEEP:
         *kept = true;

@@ -37,7 +37,7 @@ bool identity_read(int fd, const struct sockaddr_storage *address, const char *l
         out->uid = cred.uid;
         out->gid = cred.gid;
         out->pid = cred.pid;
-        return true;
+        return out->unix_peer;
     }
     out->address = write_address(address);
     return out->address != NULL;

@@ -45,7 +45,8 @@ struct identity {
     struct peer_container *container; /* NULL: nobody has asked. Owned */
 };
 
-/* fd is connected; address as accept() gave it. False when out of memory: nobody can be told. */
+/* fd is connected; address as accept() gave it. False: out of memory, or the kernel does not say
+   who a Unix peer is. */
 bool identity_read(int fd, const struct sockaddr_storage *address, const char *listener,
                    struct identity *out);
 void identity_free(struct identity *identity);

@@ -301,11 +301,13 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
         event_add(server->resume, &delay);
         return;
     }
+    for (size_t i = 0; i < server->count; i++)
+        if (server->listeners[i].event && event_add(server->listeners[i].event, NULL) != 0) {
+            event_add(server->resume, &delay); /* a listener that is not watched would be deaf */
+            return;
+        }
     server->paused = false;
     atomic_store(&server->shared->paused_ms, clock_now_ms());
-    for (size_t i = 0; i < server->count; i++)
-        if (server->listeners[i].event)
-            event_add(server->listeners[i].event, NULL);
 }
 
 static struct worker *least_loaded(struct server *server)

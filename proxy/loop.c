@@ -1,6 +1,7 @@
 /* One event loop: turns, buffers, timers. It knows nothing of connections. */
 #include "loop.h"
 
+#include <event2/event_struct.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <time.h>
@@ -252,6 +253,28 @@ void loop_tidy_later(struct loop *loop)
 
 /* ---- the loop ------------------------------------------------------------------------------ */
 
+static void on_nothing(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    (void)arg;
+}
+
+/* libevent's heap of timeouts grows and never shrinks: afterwards this many find room in it. */
+static bool reserve_timeouts(struct loop *loop)
+{
+    struct event events[LOOP_TIMEOUTS_MAX];
+    const struct timeval far = {.tv_sec = 3600, .tv_usec = 0};
+    size_t count = 0;
+    while (count < ARRAY_LEN(events) &&
+           evtimer_assign(&events[count], loop->base, on_nothing, NULL) == 0 &&
+           event_add(&events[count], &far) == 0)
+        count++;
+    for (size_t i = 0; i < count; i++)
+        event_del(&events[i]);
+    return count == ARRAY_LEN(events);
+}
+
 bool loop_open(struct loop *loop, size_t buffer_size)
 {
     *loop = (struct loop){.buffer_size = buffer_size, .now_ms = clock_now_ms()};
@@ -261,12 +284,13 @@ bool loop_open(struct loop *loop, size_t buffer_size)
     struct event_config *config = event_config_new();
     if (!config)
         return false;
-    /* Registrations change seldom, and never more than once a turn. */
-    event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+    /* Without libevent's list of changes for the next turn: it would hide from event_add() that the
+       kernel has refused, and take a descriptor out after it was closed, when another loop may have
+       its number. */
     event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
     loop->base = event_base_new_with_config(config);
     event_config_free(config);
-    if (!loop->base)
+    if (!loop->base || !reserve_timeouts(loop))
         return false;
     loop->tick_event = event_new(loop->base, -1, EV_PERSIST, on_tick, loop);
     loop->soon_event = evtimer_new(loop->base, on_soon, loop);

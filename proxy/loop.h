@@ -40,7 +40,8 @@ struct timer {
 enum {
     LOOP_WHEEL_SLOTS = 256, /* seconds until a slot comes round again */
     LOOP_SOON_MS = 20,      /* pause before something is tried again */
-    LOOP_TIDY_MS = 1000     /* after a burst: when its memory goes back to the kernel */
+    LOOP_TIDY_MS = 1000,    /* after a burst: when its memory goes back to the kernel */
+    LOOP_TIMEOUTS_MAX = 64, /* of libevent's own that can be set without memory */
 };
 
 struct loop {

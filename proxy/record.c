@@ -148,7 +148,8 @@ static void write_facts(const struct inquiry *inquiry, struct json_out *out)
     json_out_close(out, ']');
 }
 
-static void write_body_hash(struct exchange *exchange, struct json_out *out)
+/* False: it could not be taken, and a line without it would say that there was no body. */
+static bool write_body_hash(struct exchange *exchange, struct json_out *out)
 {
     static const char hex[] = "0123456789abcdef";
     const struct inquiry *inquiry = exchange->inquiry;
@@ -156,17 +157,19 @@ static void write_body_hash(struct exchange *exchange, struct json_out *out)
     unsigned n = 0;
     EVP_MD_CTX *context = exchange->context->digest;
     if (inquiry->body.length == 0 || !inquiry->request.route ||
-        inquiry->request.route->body != BODY_JSON ||
-        EVP_DigestInit_ex2(context, exchange->context->sha256, NULL) != 1 ||
+        inquiry->request.route->body != BODY_JSON)
+        return true;
+    if (EVP_DigestInit_ex2(context, exchange->context->sha256, NULL) != 1 ||
         EVP_DigestUpdate(context, inquiry->body.p, inquiry->body.length) != 1 ||
         EVP_DigestFinal_ex(context, digest, &n) != 1)
-        return;
+        return false;
     char text[2 * EVP_MAX_MD_SIZE];
     for (size_t i = 0; i < n; i++) {
         text[2 * i] = hex[digest[i] >> 4];
         text[2 * i + 1] = hex[digest[i] & 15];
     }
     json_out_member(out, "body_sha256", (struct str){text, (size_t)n * 2});
+    return true;
 }
 
 /* What it needs of a role, for `sockwarden learn`: values of what the policy's keys govern, and
@@ -209,7 +212,8 @@ bool record_request(struct exchange *exchange)
     write_status(exchange, &out);
     write_uses(exchange, &out);
     write_facts(exchange->inquiry, &out);
-    write_body_hash(exchange, &out);
+    if (!write_body_hash(exchange, &out))
+        exchange->context->batch.failed = true;
     struct str image = request_image(&exchange->inquiry->request, &exchange->context->scratch);
     if (image.n)
         json_out_member(&out, "image", str_head(image, NAME_SHOWN_MAX));

@@ -8,7 +8,31 @@
 #include <errno.h>
 #include <stdio.h>
 
+static enum phase bad_gateway(struct exchange *exchange, enum metrics_upstream kind,
+                              const char *why)
+{
+    char message[400];
+    snprintf(message, sizeof(message), "sockwarden: the Docker daemon at %s %s",
+             exchange->context->upstream_name, why);
+    log_seldom(&exchange->context->shared->said_answer, LOG_LEVEL_WARN,
+               "%s: %s; its own log says more", operation_name(exchange->route->op),
+               message + strlen("sockwarden: "));
+    stream_close(exchange->upstream);
+    metrics_count_upstream_error(exchange->context->metrics, kind);
+    exchange->record_end = true;
+    if (exchange->has_head)
+        return PHASE_CLOSED;
+    return exchange_answer(exchange, 502, message, false);
+}
+
 /* ---- the request's body, and the client while it waits ------------------------------------- */
+
+/* Writing to the daemon has failed: because it reads no more, though it may have said why? Else
+   the kernel had no room, and the daemon would wait for the rest. */
+static bool stopped_listening(const struct stream *upstream)
+{
+    return upstream->error == EPIPE || upstream->error == ECONNRESET;
+}
 
 static enum phase broken_body(struct exchange *exchange)
 {
@@ -40,8 +64,10 @@ static enum phase send_body(struct exchange *exchange)
         case RELAY_FROM_LOST:
             return PHASE_CLOSED; /* the daemon sees an unfinished body and drops it */
         case RELAY_TO_LOST:
-            /* The daemon stopped listening, mostly after an early answer: that is still read,
-               and the client must be able to finish sending before it reads. */
+            if (!stopped_listening(exchange->upstream))
+                return bad_gateway(exchange, METRICS_UPSTREAM_BROKEN, "could not be sent the body");
+            /* Mostly after an early answer: that is still read, and the client must be able to
+               finish sending before it reads. */
             exchange->up.to = NULL;
             exchange->reusable = false;
             break;
@@ -82,23 +108,6 @@ static enum phase watch_client(struct exchange *exchange)
 }
 
 /* ---- the response's head ------------------------------------------------------------------- */
-
-static enum phase bad_gateway(struct exchange *exchange, enum metrics_upstream kind,
-                              const char *why)
-{
-    char message[400];
-    snprintf(message, sizeof(message), "sockwarden: the Docker daemon at %s %s",
-             exchange->context->upstream_name, why);
-    log_seldom(&exchange->context->shared->said_answer, LOG_LEVEL_WARN,
-               "%s: %s; its own log says more", operation_name(exchange->route->op),
-               message + strlen("sockwarden: "));
-    stream_close(exchange->upstream);
-    metrics_count_upstream_error(exchange->context->metrics, kind);
-    exchange->record_end = true;
-    if (exchange->has_head)
-        return PHASE_CLOSED;
-    return exchange_answer(exchange, 502, message, false);
-}
 
 enum phase exchange_bad_answer(struct exchange *exchange, const char *why)
 {
@@ -363,7 +372,7 @@ static enum phase pump_direction(struct relay *relay, bool to_daemon)
     }
     /* A process that has closed its input still has output to deliver. */
     relay->done = true;
-    return to_daemon ? PHASE_WAIT : PHASE_CLOSED;
+    return to_daemon && stopped_listening(relay->to) ? PHASE_WAIT : PHASE_CLOSED;
 }
 
 enum phase exchange_tunnel(struct exchange *exchange)

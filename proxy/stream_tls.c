@@ -224,6 +224,10 @@ enum stream_status stream_handshake(struct stream *stream)
     stream->more_soon = result == 1 && SSL_version(tls->ssl) == TLS1_3_VERSION;
     finish(stream);
     stream->more_soon = false;
+    if (stream->lost_out) { /* the peer would wait for what could not be sent */
+        tls->failed = true;
+        return STREAM_BROKEN;
+    }
     if (result == 1) {
         SSL_set_default_read_buffer_len(tls->ssl, READ_AHEAD); /* not for who only begins */
         stream->can_read = true; /* what came with its end waits inside OpenSSL */

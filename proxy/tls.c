@@ -57,6 +57,10 @@ static int on_new_session(SSL *ssl, SSL_SESSION *session)
     SSL_CTX *ctx = SSL_get_SSL_CTX(ssl);
     time_t until = connection_until(ssl, session);
     time_t left = until - time(NULL);
+    /* Without memory for its table OpenSSL (3.0) leaves the session in its list, and drops the
+       list's reference; put in again it has one. Of a session that is in the table nothing changes.
+     */
+    SSL_CTX_add_session(ctx, session);
     if (SSL_SESSION_set_ex_data(session, until_index, (void *)(intptr_t)until) != 1 || left <= 0)
         SSL_CTX_remove_session(ctx, session);
     else if (left < SESSION_S)

@@ -19,9 +19,11 @@ static void on_turn_end(void *arg)
     struct audit_batch *batch = &context->batch;
     if (batch->len || batch->failed) {
         bool written = audit_write(context->sink, (struct str){batch->p, batch->len});
-        context->audit_failed = batch->failed || !written;
-        metrics_count_audit(context->metrics, (struct str){batch->p, batch->len},
-                            !context->audit_failed);
+        bool failed = batch->failed || !written;
+        if (failed)
+            batch->last_failed = batch->number;
+        metrics_count_audit(context->metrics, (struct str){batch->p, batch->len}, !failed);
+        batch->number++;
         batch->len = 0;
         batch->failed = false;
     }
@@ -72,8 +74,11 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 static void wake(struct worker *worker)
 {
     uint64_t one = 1;
-    ssize_t ignored = write(worker->wake_fd, &one, sizeof(one));
-    (void)ignored; /* it can only fail when the counter is full: then a wake-up is due anyway */
+    ssize_t n;
+    do
+        n = write(worker->wake_fd, &one, sizeof(one));
+    while (n < 0 && errno == EINTR);
+    /* Else it can only fail when the counter is full: then a wake-up is due anyway. */
 }
 
 static size_t buffer_size(const struct config *config)
@@ -100,6 +105,7 @@ bool worker_open(struct worker *worker, unsigned index, const struct config *con
     upstream_setup(context, config->upstream);
     snprintf(context->id_prefix, sizeof(context->id_prefix), "%08lx-%x-",
              (unsigned long)time(NULL) & 0xffffffffUL, index);
+    context->batch.number = 1;
     context->loop.on_turn_end = on_turn_end;
     context->loop.turn_arg = worker;
     pthread_mutex_init(&worker->lock, NULL);

@@ -240,6 +240,7 @@ def arguments():
     parser.add_argument("--tls", action="store_true", help="the CLIs come by mutual TLS")
     parser.add_argument("-k", metavar="PATTERN", default="",
                         help="only scenarios with it in the name")
+    parser.add_argument("--cli", metavar="PATH", help="this docker command line client alone")
     parser.add_argument("--keep", action="store_true", help="leave the temporary folder")
     options = parser.parse_args()
     options.bin = os.path.abspath(options.bin)
@@ -269,7 +270,7 @@ def main():
         return 1
     runner = Runner()
     try:
-        clis = find_clis()
+        clis = [cli for cli in find_clis() if options.cli in (None, cli.path)]
         print("# dockerd %s; clients: %s" % (" ".join(world.daemon.options), ", ".join(
             "%s (%s)" % (cli.path, cli.version) for cli in clis)))
         jobs = select(world, clis, options.k)

@@ -1,25 +1,42 @@
 /* libFuzzer target for the connection machine. The input is a script: a byte says what happens and
    how much of what follows it concerns. The client's and the daemon's bytes are the input's. The
-   loop is turned by hand. Until a tunnel stands, the daemon receives whole, rebuilt requests of
-   what the role allows, the proxy's own look-ups, or nothing; at the end everything is closed and
-   counted back. */
-#include "../unit/conn_helper.h"
+   loop is turned by hand; time passes, memory runs out and the audit log fails when it says so.
+   Until a tunnel stands, the daemon receives whole, rebuilt requests of what the role allows, one
+   at a time and each written down before, the proxy's own look-ups, or nothing; the client gets
+   framed answers, one for a request. In the end all ends by itself and is counted back. */
+#include "fuzz_conn_checks.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { CLIENTS_MAX = 8, STEPS_MAX = 64 };
 
 static struct world world;
-
-static void must(bool holds)
-{
-    if (!holds)
-        abort();
-}
+static struct policy *owned_policy;
+static const struct role *roles[2]; /* what may be done, and what only by the owner, in limits */
+static char owner[32];
+static bool roles_used[2]; /* by this input */
+static struct heads client_sent, head_asked, daemon_sent;
+static bool client_whole; /* all that the client has got is there, and can be framed */
 
 static void close_world(void)
 {
     world_close(&world);
+    policy_free(owned_policy);
+}
+
+static void open_roles(void)
+{
+    static const char text[] =
+        "{\"version\":1,\"roles\":{\"owned\":{\"extends\":\"builtin:default\",\"owner\":{\"label\":"
+        "\"com.example.o\",\"value\":\"uid-${uid}\"},\"limits\":{\"connections\":2,\"streams\":1}}}"
+        "}";
+    struct err_list errors = {0};
+    owned_policy = policy_load(str_of(text), &errors);
+    world_must(owned_policy != NULL, errors.count ? errors.items[0].err.text : "policy_load");
+    err_list_free(&errors);
+    roles[0] = world.snapshot.role;
+    roles[1] = policy_role(owned_policy, STR("owned"));
+    snprintf(owner, sizeof(owner), "uid-%u", (unsigned)getuid());
 }
 
 /* The world is opened once: making sockets is slow. Clients and daemons come and go. */
@@ -33,6 +50,7 @@ static void open_once(void)
     world_open(&world, "default", "none");
     world.config.max_body = 1024;
     world.config.max_head = 1024;
+    open_roles();
     atexit(close_world);
 }
 
@@ -43,12 +61,32 @@ static bool follows(enum follow follow)
 
 #define ID64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-/* A question of the proxy's own: a GET of one object, with no field of any client. */
+/* A question of the proxy's own, with no field of any client: a GET of one object; for an owner the
+   making of a volume; the removal of a container that came out other than it was judged. */
 static bool is_lookup(const struct http_request *read)
 {
-    return str_is(read->head.method, "GET") && read->framing == FRAMING_NONE &&
-           read->head.field_count == 2 && str_is(read->head.fields[1].name, "User-Agent") &&
-           str_is(read->head.fields[1].value, "sockwarden");
+    bool own = read->head.field_count >= 2 && str_is(read->head.fields[1].name, "User-Agent") &&
+               str_is(read->head.fields[1].value, "sockwarden");
+    if (own && str_is(read->head.method, "POST"))
+        return roles_used[1] && str_is(read->head.target, "/volumes/create") &&
+               read->head.field_count == 4;
+    return own && read->head.field_count == 2 && read->framing == FRAMING_NONE &&
+           (str_is(read->head.method, "GET") || str_is(read->head.method, "DELETE"));
+}
+
+/* By one of the roles that were in force. */
+static bool may_pass(const struct request *request, struct arena *arena)
+{
+    struct decision decision;
+    for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
+        struct facts facts = {.arena = arena, .owner = str_of(owner)};
+        if (!roles_used[i])
+            continue;
+        policy_decide(roles[i], request, &facts, arena, &decision);
+        if (decision.verdict != VERDICT_DENY)
+            return true;
+    }
+    return false;
 }
 
 /* Only what was judged is sent on to act upon: a container by its full ID. */
@@ -74,10 +112,10 @@ static void check_daemon(struct str bytes)
 {
     static struct http_request http;
     static struct request request;
-    while (bytes.n) {
+    for (unsigned got = 1; bytes.n; got++) {
         struct head_scan scan = {0, 0, 0};
         struct http_refusal refusal;
-        struct decision decision;
+        struct decision decision; /* of a target that is none */
         struct arena arena = {0};
         size_t length = 0;
         enum head_status status = head_scan(&scan, bytes, true, WORLD_ROOM, &length, &refusal);
@@ -88,12 +126,12 @@ static void check_daemon(struct str bytes)
         must(request_parse(http.head.method, http.head.target, &arena, &request, &decision));
         must(str_is(http.host, "docker") && http.framing != FRAMING_CHUNKED);
         bytes = str_skip(bytes, length);
-        if (is_lookup(&http)) {
-            arena_free(&arena);
-            continue;
-        }
+        must(got <= daemon_sent.count + 1); /* the next one waits for the answer to the last */
+        bool lookup = is_lookup(&http);
+        if (!lookup)
+            must_be_written(request.route->op);
         if (http.framing == FRAMING_LENGTH) {
-            must(http.length <= 1024);
+            must(http.length <= 1024 + 256); /* with labels that are added */
             if (http.length > bytes.n)
                 bytes.n = 0;
             else
@@ -101,10 +139,8 @@ static void check_daemon(struct str bytes)
             bytes = str_skip(bytes, (size_t)http.length);
         }
         bool whole = http.framing != FRAMING_LENGTH || request.body.p;
-        if (whole) {
-            policy_decide(world.snapshot.role, &request, NULL, &arena, &decision);
-            must(decision.verdict != VERDICT_DENY && is_pinned(&request));
-        }
+        if (whole && !lookup)
+            must(may_pass(&request, &arena) && is_pinned(&request));
         bool tunnel = follows(request.route->follow);
         arena_free(&arena);
         if (tunnel || !whole)
@@ -118,15 +154,73 @@ static void drop_daemon(void)
     check_daemon((struct str){world.daemon.in, world.daemon.n});
     actor_close(&world.daemon);
     actor_forget(&world.daemon);
+    daemon_sent = (struct heads){0, 0};
+}
+
+static void drop_client(void)
+{
+    actor_read(&world.client);
+    if (client_whole)
+        check_answers((struct str){world.client.in, world.client.n}, client_sent.count);
+    actor_close(&world.client);
+    actor_forget(&world.client);
+}
+
+static void connect_client(void)
+{
+    drop_client();
+    world_connect(&world);
+    client_sent = head_asked = (struct heads){0, 0};
+    client_whole = true;
+}
+
+/* What a HEAD asks for has no body, whatever its answer says, and is not told from others here. */
+static void client_sends(struct str bytes)
+{
+    heads_count(&client_sent, "HTTP/1.", bytes);
+    heads_count(&head_asked, "HEAD", bytes);
+    if (!actor_write(&world.client, bytes) || head_asked.count > 0)
+        client_whole = false;
+}
+
+static void daemon_sends(struct str bytes)
+{
+    heads_count(&daemon_sent, "HTTP/1.", bytes);
+    actor_write(&world.daemon, bytes);
+}
+
+/* A long time passes: whatever waits has waited too long. */
+static void pass_time(void)
+{
+    struct loop *loop = &world.worker.context.loop;
+    for (size_t i = 0; i < LOOP_WHEEL_SLOTS; i++) {
+        const struct timer *head = &loop->wheel[i];
+        for (struct timer *timer = head->next; timer != head; timer = timer->next)
+            timer->deadline_ms = timer->deadline_ms ? 1 : 0;
+    }
+    loop->tick -= LOOP_WHEEL_SLOTS;
+}
+
+static void check_bounds(void)
+{
+    const struct loop *loop = &world.worker.context.loop;
+    size_t body = atomic_load(&world.shared.body_bytes);
+    must(body <= (size_t)world.config.max_body * BODIES_HELD_MAX);
+    must(loop->buffer_count <= 64 && world.worker.context.conn_count <= CLIENTS_MAX);
 }
 
 static void turn(void)
 {
+    memory.turning = true;
     world_turn(&world);
+    memory.turning = false;
+    check_bounds();
     actor_read(&world.client);
     actor_read(&world.daemon);
-    if (world.client.n > WORLD_ROOM / 2)
+    if (world.client.n > WORLD_ROOM / 2) {
+        client_whole = false;
         world.client.n = 0;
+    }
     if (world.daemon.n > WORLD_ROOM / 2)
         drop_daemon();
     int fd = accept4(world.listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -184,29 +278,46 @@ static struct str stock(unsigned which)
     return str_of(texts[which % ARRAY_LEN(texts)]);
 }
 
+/* What is nobody's doing. */
+static void happen(unsigned what)
+{
+    enum { TIME = 16, AUDIT, ROLE, MEMORY };
+    bool owned = world.snapshot.role == roles[1];
+    if (what == TIME)
+        pass_time();
+    if (what == AUDIT)
+        written.failing = !written.failing;
+    if (what == ROLE) {
+        world.snapshot.role = roles[!owned];
+        roles_used[!owned] = true;
+    }
+    if (what >= MEMORY)
+        memory.at = what - MEMORY + 1;
+}
+
 /* One step of the script; bytes are those that it may use. Returns how many it did. */
 static size_t step(unsigned what, unsigned n, struct str bytes)
 {
     struct str piece = str_head(bytes, n);
     switch (what) {
     case 0:
-        actor_write(&world.client, piece);
+        client_sends(piece);
         return piece.n;
     case 1:
-        actor_write(&world.daemon, piece);
+        daemon_sends(piece);
         return piece.n;
     case 2:
-        actor_write(&world.client, stock(n));
+        client_sends(stock(n));
         return 0;
     case 3:
-        actor_write(&world.daemon, stock(n));
+        daemon_sends(stock(n));
         return 0;
     case 4:
         shutdown(n & 1 ? world.client.fd : world.daemon.fd, n & 2 ? SHUT_RDWR : SHUT_WR);
         return 0;
     case 5:
         if (n & 1)
-            actor_close(&world.client);
+            drop_client();
         else
             drop_daemon();
         return 0;
@@ -216,19 +327,52 @@ static size_t step(unsigned what, unsigned n, struct str bytes)
             settle();
             world.worker.context.draining = false;
         } else if (world.worker.context.conn_count < CLIENTS_MAX)
-            world_connect(&world);
+            connect_client();
         return 0;
     default:
+        happen(n);
         settle();
         return 0;
     }
 }
 
+static void begin(void)
+{
+    open_once();
+    memset(&written, 0, sizeof(written));
+    world.snapshot.role = roles[0];
+    roles_used[0] = true;
+    roles_used[1] = false;
+    memory.at = 0;
+    connect_client();
+}
+
+/* All leave: then nothing stays, but for what waits a while, and that goes, too. */
+static void end(void)
+{
+    memory.at = 0;
+    settle();
+    drop_client();
+    drop_daemon();
+    settle();
+    drop_daemon(); /* one that was called at the last moment */
+    settle();
+    for (int i = 0; i < 4; i++) { /* a look-up, its refusal, what lingers */
+        pass_time();
+        settle();
+        drop_daemon();
+    }
+    must(world.worker.context.conn_count == 0 && atomic_load(&world.shared.connections) == 0);
+    must(atomic_load(&world.shared.fact_bytes) == 0 && world.worker.context.loop.timers == 0);
+    must(atomic_load(&world.shared.lookup_lines) == 0);
+    while ((world.daemon.fd = accept(world.listen_fd, NULL, NULL)) >= 0)
+        drop_daemon();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct str script = {(const char *)data, size};
-    open_once();
-    world_connect(&world);
+    begin();
     for (int steps = 0; script.n && steps < STEPS_MAX; steps++) {
         unsigned char op = (unsigned char)script.p[0];
         unsigned n = op >> 3;
@@ -240,18 +384,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         script = str_skip(script, step(op & 7, n, script));
         turn();
     }
-    settle();
-    actor_close(&world.client);
-    drop_daemon();
-    settle();
-    /* A daemon that was called at the last moment. */
-    drop_daemon();
-    settle();
-    conn_close_all(&world.worker.context);
-    must(world.worker.context.conn_count == 0 && atomic_load(&world.shared.connections) == 0);
-    must(world.worker.context.loop.timers == 0);
-    drop_daemon();
-    while ((world.daemon.fd = accept(world.listen_fd, NULL, NULL)) >= 0)
-        drop_daemon();
+    end();
     return 0;
 }

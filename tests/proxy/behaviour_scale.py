@@ -1,4 +1,4 @@
-"""Many at once: requests of all kinds, idle streams and tunnels beside each other. `make bench-scale`
+"""Many at once: requests of all kinds, idle streams and tunnels beside each other. `make bench-crowd`
 is the same with thousands, and its figures."""
 import resource
 
@@ -7,7 +7,7 @@ from harness import Suite, check, settings, wait_for
 
 suite = Suite()
 CLIENTS, STREAMS, TUNNELS = 1000, 1000, 200
-STREAM_KIB = 1.5    # resident memory of an idle stream; make bench-scale tells it exactly
+STREAM_KIB = 1.5    # resident memory of an idle stream; make bench-crowd tells it exactly
 POOLS_KIB = 4000    # and of what opening them needs, once
 
 

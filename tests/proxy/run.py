@@ -14,6 +14,7 @@ import behaviour_clients
 import behaviour_dropin
 import behaviour_ends
 import behaviour_facts
+import behaviour_faults
 import behaviour_health
 import behaviour_hostpath
 import behaviour_http
@@ -42,7 +43,7 @@ from harness import settings
 SUITES = [behaviour_http, behaviour_stream, behaviour_upstream, behaviour_tunnel, behaviour_limits,
           behaviour_limits_client, behaviour_admin, behaviour_audit, behaviour_audit_chain,
           behaviour_build, behaviour_clients, behaviour_dropin, behaviour_ends, behaviour_facts,
-          behaviour_health, behaviour_hostpath, behaviour_learn, behaviour_process, behaviour_redact,
+          behaviour_faults, behaviour_health, behaviour_hostpath, behaviour_learn, behaviour_process, behaviour_redact,
           behaviour_reload, behaviour_reload_load, behaviour_sandbox, behaviour_scale, behaviour_systemd,
           behaviour_test_command, behaviour_tls, behaviour_tls_files, behaviour_trouble,
           behaviour_verify, behaviour_who]
@@ -87,6 +88,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bin", default=settings["bin"], help="the program under test")
     parser.add_argument("-k", metavar="TEXT", help="only tests and cases whose name holds TEXT")
+    parser.add_argument("--also", metavar="TEXT", action="append", default=[],
+                        help="beside -k: behaviour tests whose name holds TEXT, too")
     parser.add_argument("--skip-cases", action="store_true", help="only the behaviour tests")
     options = parser.parse_args()
     settings["bin"] = os.path.abspath(options.bin)
@@ -94,7 +97,8 @@ def main():
     if not os.access(settings["bin"], os.X_OK):
         sys.exit(f"run.py: {settings['bin']} is not there: build it first (make)")
     with open(settings["bin"], "rb") as file:
-        settings["sanitized"] = b"__asan_init" in file.read()
+        program = file.read()
+        settings["sanitized"] = b"__asan_init" in program or b"__tsan_init" in program
 
     report = Report()
     if not options.skip_cases:
@@ -103,7 +107,8 @@ def main():
             run(files, report.cases, options.k)
     for suite in SUITES:
         for function in suite.suite.tests:
-            if not options.k or options.k in f"{suite.__name__}.{function.__name__}":
+            name = f"{suite.__name__}.{function.__name__}"
+            if not options.k or any(text in name for text in (options.k, *options.also)):
                 report.test(function)
     print(f"proxy: {report.passed} passed, {report.failed} failed")
     return 1 if report.failed else 0

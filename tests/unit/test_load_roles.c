@@ -364,6 +364,9 @@ static void test_builtin_trees(void **state)
          "\"role\":\"builtin:agent\"}]}",
          NULL, "/srv/agent/project"},
         {"{\"version\":1,\"roles\":{\"default\":{}}}", "builtin:agent", "/srv/agent/project"},
+        {"{\"version\":1,\"roles\":{\"default\":{}}}", "builtin:jenkins", "/srv/jenkins/workspace"},
+        {"{\"version\":1,\"roles\":{\"default\":{\"containers\":{\"binds\":[\"/*\"]}}}}", NULL,
+         "/"},
     };
     for (size_t r = 0; r < ARRAY_LEN(rows); r++) {
         struct err_list errors = {0};
@@ -378,6 +381,7 @@ static void test_builtin_trees(void **state)
                 found = tree;
         assert_int_equal(count, 1);
         assert_true(str_is(found.folder, rows[r].folder));
+        assert_false(policy_bind_tree(policy, policy_role_count(policy), 0, &tree));
         policy_free(policy);
         err_list_free(&errors);
     }

@@ -41,6 +41,17 @@
 
 static struct world world;
 
+/* Lines that are lost: the write of that number fails. */
+static unsigned writes, failing_write;
+
+bool __real_audit_write(struct audit_sink *sink, struct str lines);
+bool __wrap_audit_write(struct audit_sink *sink, struct str lines);
+
+bool __wrap_audit_write(struct audit_sink *sink, struct str lines)
+{
+    return ++writes != failing_write && __real_audit_write(sink, lines);
+}
+
 static int open_world(void **state)
 {
     (void)state;
@@ -610,6 +621,32 @@ static void test_cut_in_every_phase(void **state)
     world_connect(&world);
 }
 
+/* The first request is answered by the proxy in the end of a turn, so that the line of the second
+   is written behind that of the others: that it is lost counts, although the next is written. */
+static void test_line_lost_at_end(void **state)
+{
+    (void)state;
+    close(world.listen_fd);
+    unlink(world.socket_path);
+    assert_true(actor_write(&world.client, str_of(LIST LIST)));
+    writes = 0;
+    failing_write = 2;
+    while (writes < 2)
+        world_turn(&world);
+    world_listen(&world);
+    world_connect(&world);
+    assert_true(
+        actor_write(&world.client, str_of("GET /nobody/knows HTTP/1.1\r\nHost: d\r\n\r\n")));
+    world_settle(&world);
+    failing_write = 0;
+    assert_true(writes >= 3);
+    daemon_got("");
+    assert_non_null(strstr(world.client.in, "HTTP/1.1 403 "));
+    world_connect(&world);
+    client_sends(LIST);
+    daemon_got(LIST_OUT);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
@@ -632,6 +669,7 @@ int main(void)
         TEST(test_daemon_talks_unasked),
         TEST(test_interim),
         TEST(test_http10),
+        TEST(test_line_lost_at_end),
         cmocka_unit_test_setup_teardown(test_opaque, open_all, close_world),
         cmocka_unit_test_setup_teardown(test_opaque_broken, open_all, close_world),
         TEST(test_audit_failure),
