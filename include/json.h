@@ -100,6 +100,8 @@ void json_out_member(struct json_out *out, const char *name, struct str text);
    invisible or direction-changing characters and broken UTF-8 become \xNN, longer than cap - 1 ends
    in "...". Always NUL-terminated. Returns dst. */
 char *text_shorten(char *dst, size_t cap, struct str text);
+/* The same of a sentence that stands by itself: '"' and '\' stay. */
+char *text_sentence(char *dst, size_t cap, struct str text);
 
 /* By cJSON, for what is not on the hot path. The caller frees the text; NULL on failure. */
 /* {"message":"..."}; message is UTF-8. */

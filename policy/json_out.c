@@ -139,18 +139,19 @@ static bool rune_misleads(uint32_t rune)
            (rune >= 0xE0000 && rune <= 0xE0FFF);
 }
 
-static bool shown_as_is(struct str text, size_t n)
+static bool shown_as_is(struct str text, size_t n, bool quoted)
 {
     uint32_t rune = n ? utf8_rune(text.p, n) : 0;
-    return n > 0 && !rune_is_control(rune) && !rune_misleads(rune) && rune != '"' && rune != '\\';
+    return n > 0 && !rune_is_control(rune) && !rune_misleads(rune) &&
+           !(quoted && (rune == '"' || rune == '\\'));
 }
 
 /* What one character or byte becomes. Sets how many bytes of text it stands for. */
-static size_t shown_unit(struct str text, char unit[4], size_t *taken)
+static size_t shown_unit(struct str text, bool quoted, char unit[4], size_t *taken)
 {
     static const char digits[] = "0123456789abcdef";
     size_t n = utf8_length(text);
-    if (shown_as_is(text, n)) {
+    if (shown_as_is(text, n, quoted)) {
         memcpy(unit, text.p, n);
         *taken = n;
         return n;
@@ -164,7 +165,7 @@ static size_t shown_unit(struct str text, char unit[4], size_t *taken)
     return 4;
 }
 
-char *text_shorten(char *dst, size_t cap, struct str text)
+static char *shorten(char *dst, size_t cap, struct str text, bool quoted)
 {
     static const char dots[] = "...";
     if (cap == 0)
@@ -176,7 +177,7 @@ char *text_shorten(char *dst, size_t cap, struct str text)
     while (text.n > 0) {
         char unit[4];
         size_t taken;
-        size_t add = shown_unit(text, unit, &taken);
+        size_t add = shown_unit(text, quoted, unit, &taken);
         if (add > room - n) {
             memcpy(dst + cut, dots, dot_count);
             n = cut + dot_count;
@@ -190,4 +191,14 @@ char *text_shorten(char *dst, size_t cap, struct str text)
     }
     dst[n] = '\0';
     return dst;
+}
+
+char *text_shorten(char *dst, size_t cap, struct str text)
+{
+    return shorten(dst, cap, text, true);
+}
+
+char *text_sentence(char *dst, size_t cap, struct str text)
+{
+    return shorten(dst, cap, text, false);
 }

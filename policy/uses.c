@@ -65,9 +65,8 @@ static void close_role(struct role *role, const struct own *own)
         if (is_left_open((enum key)i))
             constraint->any = true;
         else if (key_rows[i].shapes & SHAPE_LIST)
-            constraint->allow =
-                (struct entries){.items = key_rows[i].entries == ENTRY_CIDR ? &no_range : &nothing,
-                                 .count = 1};
+            constraint->allow = (struct entries){
+                .items = key_rows[i].entries == ENTRY_CIDR ? &no_range : &nothing, .count = 1};
         constraint->set = i == KEY_IMAGES_IMPORT || i == KEY_LOG_OPTIONS;
     }
 }
@@ -338,7 +337,7 @@ static void tell_lack(const struct decision *decision, struct uses *out)
     if (str_starts(reason, begin))
         reason = str_skip(reason, begin.n);
     if (!out->lack[0])
-        text_shorten(out->lack, sizeof(out->lack), reason);
+        text_sentence(out->lack, sizeof(out->lack), reason);
 }
 
 enum verdict request_uses(const struct policy *policy, const struct request *request,

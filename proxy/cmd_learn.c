@@ -40,7 +40,7 @@ static void tell_gaps(const struct learned *learned)
         fprintf(stderr,
                 "sockwarden: %llu requests of %s may be refused by the policy all the same: %s\n",
                 (unsigned long long)reason->count, operation_name(reason->op),
-                text_shorten(text, sizeof(text), reason->text));
+                text_sentence(text, sizeof(text), reason->text));
     }
     if (shown > SHOWN_MAX)
         fprintf(stderr, "sockwarden: and %zu more such reasons\n", shown - SHOWN_MAX);

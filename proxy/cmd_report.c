@@ -183,7 +183,7 @@ static void tell_reason(const struct report *report, const struct learn_reason *
         printf("  %8llu  %-16s %-20s %-24s %s\n", (unsigned long long)reason->count,
                text_shorten(name, sizeof(name), role.n ? role : STR("-")), op,
                text_shorten(rule, sizeof(rule), reason->rule.n ? reason->rule : STR("-")),
-               text_shorten(text, sizeof(text), reason->text));
+               text_sentence(text, sizeof(text), reason->text));
         return;
     }
     json_out_open(json, '{');

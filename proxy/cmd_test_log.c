@@ -61,7 +61,7 @@ static bool uses_pass(const struct role *role, const struct audit_entry *entry, 
                           use.value.p ? "\"" : "", use.read_only ? ", read-only" : "");
     if (entry->uses_lack.n == 0)
         return true;
-    return differ(why, "may be refused: %s", text_shorten(shown, sizeof(shown), entry->uses_lack));
+    return differ(why, "may be refused: %s", text_sentence(shown, sizeof(shown), entry->uses_lack));
 }
 
 static bool passes(const struct policy *policy, const struct audit_entry *entry, char why[WHY_MAX])

@@ -118,6 +118,11 @@ static void test_shorten(void **state)
     char untouched = 'x';
     text_shorten(&untouched, 0, STR("abc"));
     assert_int_equal(untouched, 'x');
+    char sentence[16];
+    assert_string_equal(text_sentence(sentence, sizeof(sentence), STR("is \"a\\b\"")),
+                        "is \"a\\b\"");
+    assert_string_equal(text_sentence(sentence, sizeof(sentence), STR("\"\x1b\"\n")),
+                        "\"\\x1b\"\\x0a");
 }
 
 static void test_print(void **state)
