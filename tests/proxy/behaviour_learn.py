@@ -485,6 +485,9 @@ HOSTILE = [
                                                       "Target": "/a"}])),
     ("/v1.44/containers/create?name=x", host(Mounts=[{"Type": "volume", "Source": "**",
                                                       "Target": "/a"}])),
+    ("/v1.44/containers/create?name=x", host(Binds=["/srv/b:/b:ro,rslave"])),
+    ("/v1.44/containers/create?name=x", host(PortBindings={"1/tcp": [{"HostIp": "x",
+                                                                      "HostPort": "22"}]})),
     ("/v1.44/containers/create?name=x", host(NetworkMode="**")),
     ("/v1.44/containers/create?name=x", host(CapAdd=["*"])),
     ("/v1.44/containers/create?name=x", host(Runtime="r*", SecurityOpt=["seccomp=*"])),
@@ -520,6 +523,7 @@ def hostile_values():
             for text in (host(Binds=["/srv/a:/a"]), host(Binds=["/srv/abcd:/a:ro"]),
                          host(NetworkMode="host"), host(CapAdd=["SYS_ADMIN"]),
                          host(Privileged=True), host(Runtime="runsc"), host(UsernsMode="host"),
+                         host(PortBindings={"1/tcp": [{"HostPort": "22"}]}),
                          body(User="root"), json.dumps({"Image": "evil.example.com/a"}).encode(),
                          json.dumps({"Image": "evil"}).encode()):
                 equal(create(served, text).status, 403, f"not seen: {text}")
@@ -540,6 +544,17 @@ def texts_of(node):
 
 
 # ---- test of logs -------------------------------------------------------------------------------
+
+@suite.test
+def much_is_left_out():
+    """thousands of long values are learnt as far as a policy may hold them, and quickly"""
+    with audit() as env:
+        _, policy, told = learn_text(env, "".join(
+            line({"uid": 7}, "ContainerCreate", uses={"containers.binds": [
+                f"/srv/{i}/{k}/" + "x" * 480 for k in range(11)]}) for i in range(1200)))
+        check("hold too many values" in told, told)
+        check(len(policy["roles"]["uid-7"]["containers"]["binds"]) > 1000, "few binds")
+
 
 @suite.test
 def logs_are_tested():
