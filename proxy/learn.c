@@ -60,7 +60,7 @@ static struct learn_who who_of(const struct audit_entry *entry, char digits[24])
         who.trait = LEARN_COMPOSE;
         who.value = entry->compose_service;
         who.more = entry->compose_project;
-    } else if (is_telling(entry->container_name)) {
+    } else if (is_telling(entry->container_name) && entry->container_name.p[0] != '/') {
         who.trait = LEARN_CONTAINER;
         who.value = entry->container_name;
     } else if (entry->has_uid) {

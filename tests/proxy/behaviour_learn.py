@@ -384,6 +384,8 @@ def told_apart():
                   "compose_service": "web"}, {"container_name": "box"}),
                 ({"uid": 0, "container_name": "box", "compose_project": "p" * 256,
                   "compose_service": "web"}, {"container_name": "box"}),
+                ({"uid": 5, "container_name": "/box"}, {"uid": 5}),     # no policy can hold it
+                ({"uid": 0xFFFFFFFF, "address": "10.0.0.2"}, {"address": "10.0.0.2"}),
                 ({"address": "10.0.0.2", "cert_cn": "*.example.com"}, {"address": "10.0.0.2"})):
             _, policy, _ = learn_text(env, line(peer))
             equal([entry["match"] for entry in policy["clients"]], [match], f"match of {peer}")
