@@ -3,6 +3,7 @@ import json
 import os
 import re
 import stat
+import threading
 
 from admin_env import AdminEnv
 from facts import id_of
@@ -155,6 +156,21 @@ def failed_look_up():
               "status")
         line = requests(env)[0]
         check(line["would_deny"] and "needs a look at container" in line["reason"], line)
+
+
+@suite.test
+def late_look_up():
+    """what was told in time still holds when another answer is late, which refuses nothing"""
+    with audit("--upstream-timeout", "1", role="default") as env:
+        late = threading.Event()
+        env.fake.facts = {"volume": {"told": {"Name": "told", "Driver": "local", "Options": {
+            "type": "none", "o": "bind", "device": "/srv/" + "x" * 3000}}}}
+        env.fake.handle("/volumes/late", lambda conn, _: late.wait(20) and False)
+        answer = create(env, host(Binds=["told:/a", "late:/b"]))
+        late.set()
+        equal(answer.status, 200, "status")
+        line = requests(env)[0]
+        check(line["would_deny"] and line["rule"] == "containers.binds", line)
 
 
 @suite.test
