@@ -174,6 +174,26 @@ def late_look_up():
 
 
 @suite.test
+def made_and_kept():
+    """a container that was made is not judged again, nor removed for want of an answer"""
+    for role in ("default", "all"):
+        with audit("--upstream-timeout", "1", role=role) as env:
+            looks, late = [], threading.Event()
+
+            def volume(conn, _, looks=looks, late=late):
+                looks.append(conn)
+                return conn.send(response(b'{"Name":"v","Driver":"local","Options":null}')) \
+                    if len(looks) == 1 else late.wait(20) and False
+            env.fake.handle("/volumes/v", volume)
+            env.fake.handle("/containers/create", lambda conn, _: conn.send(response(
+                b'{"Id":"%s","Warnings":[]}' % (b"c" * 64), "201 Created")))
+            answer = create(env, host(Binds=["v:/a"], Privileged=True))
+            late.set()
+            equal((answer.status, [r.method for r in env.fake.requests], len(looks)),
+                  (201, ["POST"], 1), "what came of " + role)
+
+
+@suite.test
 def missing_objects():
     """what is not there is the daemon's to say, and no refusal of the policy"""
     with audit(role="default") as env:
