@@ -300,9 +300,14 @@ static enum finding judge_binding(struct check *check, struct str key,
         return FINDING_PASS;
     SHOWN(ip_shown, ip);
     SHOWN(port_shown, port);
-    return refuse(check, KEY_PORTS, port, "takes the host's port \"%s%s%s\", which %s", ip_shown,
-                  ip.n > 0 ? ":" : "", port_shown,
-                  read ? "containers.ports does not allow" : "is not a plain address and port");
+    if (!read) /* no entry opens it, least of all one of the bare port */
+        return refuse_with(
+            check, KEY_PORTS, port, "\"containers\": {\"ports\": true}",
+            "takes the host's port \"%s%s%s\", which is not a plain address and port", ip_shown,
+            ip.n > 0 ? ":" : "", port_shown);
+    return refuse(check, KEY_PORTS, port,
+                  "takes the host's port \"%s%s%s\", which containers.ports does not allow",
+                  ip_shown, ip.n > 0 ? ":" : "", port_shown);
 }
 
 /* Each published port is a process of the host, which no limit of the container holds. */

@@ -164,18 +164,34 @@ static bool archive_passes(struct check *check)
     return false;
 }
 
-/* What would show by another way what the role's clients are not to see. */
+/* What would show by another way what the role's clients are not to see: parameters that have it
+   told along. */
+static const struct {
+    enum operation op;
+    unsigned kinds;
+    bool is_bool; /* of texts "false" is none, but one that ps reads */
+    const char *param, *field, *why;
+} told_along[] = {
+    {OP_ContainerTop, REDACT_ENV, false, "ps_args", "?ps_args",
+     "has ps on the host print what it is told to, environments among it, which responses.redact "
+     "keeps from this role"},
+    {OP_ContainerLogs, REDACT_ENV | REDACT_LABELS, true, "details", "?details",
+     "has labels and variables of the container printed that its log options name, which "
+     "responses.redact keeps from this role"},
+};
+
 static bool redaction_passes(struct check *check)
 {
-    const struct request *request = check->request;
-    const enum operation op = request->route->op;
+    const enum operation op = check->request->route->op;
     unsigned kinds = role_redacts(check->role);
-    struct str ps_args = request_param(request, "ps_args");
-    if (op == OP_ContainerTop && ps_args.n > 0 && (kinds & REDACT_ENV)) {
-        check->field = "?ps_args";
-        refuse_plain(check, ps_args, "responses.redact", NULL,
-                     "has ps on the host print what it is told to, environments among it, which "
-                     "responses.redact keeps from this role");
+    for (size_t i = 0; i < ARRAY_LEN(told_along); i++) {
+        struct str value =
+            told_along[i].op == op ? request_param(check->request, told_along[i].param) : STR("");
+        bool given = told_along[i].is_bool ? !param_false(value) : value.n > 0;
+        if (!(told_along[i].kinds & kinds) || !given)
+            continue;
+        check->field = told_along[i].field;
+        refuse_plain(check, value, "responses.redact", NULL, "%s", told_along[i].why);
         check->field = NULL;
         return false;
     }
@@ -389,8 +405,8 @@ void decide_learning(struct learning *learning, const struct request *request, s
 
 /* ---- the image ------------------------------------------------------------------------------- */
 
-/* Behind the string that begins at i, or source.n: its end is the first quote with an even number of
-   backslashes before it. */
+/* Behind the string that begins at i, or source.n: its end is the first quote with an even number
+   of backslashes before it. */
 static size_t string_end(struct str source, size_t i)
 {
     for (size_t end = i + 1; end < source.n; end++) {

@@ -121,7 +121,8 @@ static const struct place_row {
     /* The status is the driver's, in any form. */
 #define VOLUME(op, at) \
     AT(op, L, at "Labels") AT(op, B, at "Mountpoint") AT(op, B, at "Options") AT(op, B, at "Status") \
-    AT(op, B, at "ClusterVolume.Info.VolumeContext")
+    AT(op, B, at "ClusterVolume.Info.VolumeContext") \
+    AT(op, B, at "ClusterVolume.PublishStatus.PublishContext")
     VOLUME(VolumeList, "")
     VOLUME(VolumeInspect, "")
     VOLUME(VolumeCreate, "")

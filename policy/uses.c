@@ -100,6 +100,13 @@ bool use_is_literal(enum key key, struct str value)
     return is_literal(value);
 }
 
+/* Of a list, `true` opens all that entries could name, but images.import: a load names nothing. */
+bool use_may_be_true(enum key key)
+{
+    unsigned shapes = key_rows[key].shapes;
+    return (shapes & SHAPE_BOOL) && (!(shapes & SHAPE_LIST) || key == KEY_IMAGES_IMPORT);
+}
+
 /* Parses the entry's text as the loader would; false: no list could hold it. */
 static bool entry_read(enum key key, struct entry *entry)
 {
@@ -186,7 +193,7 @@ static bool note_true(struct learning *learning, enum key key)
 {
     struct use use = {.key = key_path(key)};
     bool known;
-    if (!(key_rows[key].shapes & SHAPE_BOOL) || !take_use(learning, &use, &known))
+    if (!use_may_be_true(key) || !take_use(learning, &use, &known))
         return false;
     learning->role->keys[key].any = true;
     learning->role->keys[key].set = true;

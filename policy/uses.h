@@ -29,6 +29,8 @@ bool learning_registry(struct check *check, struct str registry);
 bool learning_site(struct check *check, struct str site);
 /* Does an entry that is this value open just what was seen? */
 bool use_is_literal(enum key key, struct str value);
+/* Does `true` of the key open just what was seen? */
+bool use_may_be_true(enum key key);
 /* The same for one entry of `open`. */
 bool learning_open(struct check *check, enum operation op, char separator, const char *path);
 

@@ -81,8 +81,8 @@ bool policy_use_valid(const struct use *use)
     if (open)
         valid = use->value.p && load_open_entry(&loader, &node);
     else if (!use->value.p)
-        valid = strcmp(use->key, "archive") == 0 ||
-                (key_find(use->key, &key) && (key_rows[key].shapes & SHAPE_BOOL));
+        valid =
+            strcmp(use->key, "archive") == 0 || (key_find(use->key, &key) && use_may_be_true(key));
     else if (key_find(use->key, &key))
         valid = policy_learns(use->key, &shape) && shape == USE_LIST &&
                 use_is_literal(key, use->value) && load_entry(&loader, key, &node, &read);

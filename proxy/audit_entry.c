@@ -25,7 +25,7 @@ static void read_peer(const struct json *doc, const struct json_node *peer, stru
 {
     const struct json_node *uid = json_get(doc, peer, STR("uid"));
     const struct json_node *gid = json_get(doc, peer, STR("gid"));
-    out->has_uid = uid && json_int(uid, &out->uid) && out->uid >= 0 && out->uid <= UINT32_MAX;
+    out->has_uid = uid && json_int(uid, &out->uid) && out->uid >= 0 && out->uid < UINT32_MAX;
     if (!gid || !json_int(gid, &out->gid) || out->gid < 0 || out->gid > UINT32_MAX)
         out->gid = UINT32_MAX; /* nobody's */
     out->address = text_of(doc, peer, "address");

@@ -273,20 +273,33 @@ enum phase exchange_look_up(struct exchange *exchange)
     return away(exchange, errno);
 }
 
-/* --mode audit: what was not told in time is not known, and nothing further is asked for. */
-static enum phase decide_without(struct exchange *exchange)
+/* What was told stays known when the look-up, which holds the answers, has ended. */
+static void keep_answers(struct facts *facts)
 {
-    struct inquiry *inquiry = exchange->inquiry;
-    lookup_free(inquiry->lookup);
-    inquiry->lookup = NULL;
-    inquiry->rounds = FACT_ROUNDS_MAX;
-    for (size_t i = 0; i < inquiry->facts.count; i++) {
-        struct fact *fact = &inquiry->facts.items[i];
-        if (fact->state != FACT_WANTED)
+    for (size_t i = 0; i < facts->count; i++) {
+        struct fact *fact = &facts->items[i];
+        if (fact->state == FACT_FOUND) {
+            struct str text = arena_copy(facts->arena, fact->text);
+            if (fact->id.p) /* a slice of it */
+                fact->id.p = text.p ? text.p + (fact->id.p - fact->text.p) : NULL;
+            fact->id.n = fact->id.p ? fact->id.n : 0;
+            fact->text = text;
+        }
+        if (fact->state != FACT_WANTED && fact->text.p)
             continue;
         fact->state = FACT_FAILED;
         fact->text = STR("the Docker daemon did not say in time");
     }
+}
+
+/* --mode audit: what was not told in time is not known, and nothing further is asked for. */
+static enum phase decide_without(struct exchange *exchange)
+{
+    struct inquiry *inquiry = exchange->inquiry;
+    keep_answers(&inquiry->facts);
+    lookup_free(inquiry->lookup);
+    inquiry->lookup = NULL;
+    inquiry->rounds = FACT_ROUNDS_MAX;
     return exchange_decide(exchange);
 }
 

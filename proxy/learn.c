@@ -4,7 +4,10 @@
 
 #include <stdlib.h>
 
-enum { USES_FULL = LEARN_USES_MAX / 4 * 3 /* the hash stays quick */ };
+enum {
+    USES_FULL = LEARN_USES_MAX / 4 * 3, /* the hash stays quick */
+    USE_AROUND = 200                    /* bytes beside a value: quotes, its description */
+};
 
 struct learned *learned_new(bool by_role)
 {
@@ -57,7 +60,7 @@ static struct learn_who who_of(const struct audit_entry *entry, char digits[24])
         who.trait = LEARN_COMPOSE;
         who.value = entry->compose_service;
         who.more = entry->compose_project;
-    } else if (is_telling(entry->container_name)) {
+    } else if (is_telling(entry->container_name) && entry->container_name.p[0] != '/') {
         who.trait = LEARN_CONTAINER;
         who.value = entry->container_name;
     } else if (entry->has_uid) {
@@ -167,10 +170,12 @@ static bool use_count(struct learned *learned, size_t role, const struct use *us
     struct learn_use *slot = use_slot(learned, role, use);
     if (slot->count == 0) {
         struct use kept = *use;
-        if (learned->use_count >= USES_FULL || !policy_use_valid(use) ||
-            !keep(learned, use->value, &kept.value))
+        size_t bytes = 2 * use->value.n + USE_AROUND; /* it stands in a description, too */
+        if (learned->use_count >= USES_FULL || bytes > LEARN_TEXT_MAX - learned->use_bytes ||
+            !policy_use_valid(use) || !keep(learned, use->value, &kept.value))
             return false;
         learned->use_count++;
+        learned->use_bytes += bytes;
         *slot = (struct learn_use){.role = role, .use = kept};
     }
     slot->count++;

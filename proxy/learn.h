@@ -8,9 +8,10 @@
 #include <stdio.h>
 
 enum {
-    LEARN_ROLES_MAX = 256,      /* clients, or roles, that are told apart */
-    LEARN_WHO_MAX = 512,        /* of all of them: ways to know one */
-    LEARN_USES_MAX = 1 << 14,   /* of all of them */
+    LEARN_ROLES_MAX = 256,    /* clients, or roles, that are told apart */
+    LEARN_WHO_MAX = 512,      /* of all of them: ways to know one */
+    LEARN_USES_MAX = 1 << 14, /* of all of them */
+    LEARN_TEXT_MAX = 2 << 20, /* bytes that their values take in the policy, which may have 4 MiB */
     LEARN_REASONS_MAX = 1 << 12 /* kinds of refusals and gaps */
 };
 
@@ -42,6 +43,7 @@ struct learn_role {
 struct learn_use {
     size_t role;
     struct use use;
+    struct str folder; /* of a bind, while the policy is written */
     uint64_t count;
     bool restarts; /* of a bind: by a container that the daemon may start again */
 };
@@ -65,7 +67,7 @@ struct learned {
     struct learn_who who[LEARN_WHO_MAX];
     size_t who_count;
     struct learn_use *uses; /* by hash: LEARN_USES_MAX slots, free where count is 0 */
-    size_t use_count;
+    size_t use_count, use_bytes;
     struct learn_reason reasons[LEARN_REASONS_MAX];
     size_t reason_count;
     uint64_t allowed, denied, left_out; /* left_out: requests beyond these bounds */

@@ -26,6 +26,12 @@ static size_t key_place(const char *key)
     return SIZE_MAX;
 }
 
+static struct str folder_of(struct str path)
+{
+    size_t slash = str_rfind(path, '/');
+    return slash == path.n ? (struct str){path.p, 0} : str_head(path, slash);
+}
+
 static int text_order(struct str a, struct str b)
 {
     size_t n = a.n < b.n ? a.n : b.n;
@@ -49,9 +55,13 @@ static bool used_collect(struct learned *learned, size_t role, struct used *out)
     out->items = arena_alloc(&learned->arena, learned->use_count + 1, sizeof(struct learn_use *));
     if (!out->items)
         return false;
-    for (size_t i = 0; i < LEARN_USES_MAX; i++)
-        if (learned->uses[i].count > 0 && learned->uses[i].role == role)
-            out->items[out->count++] = &learned->uses[i];
+    for (size_t i = 0; i < LEARN_USES_MAX; i++) {
+        struct learn_use *use = &learned->uses[i];
+        if (use->count == 0 || use->role != role)
+            continue;
+        use->folder = folder_of(use->use.value); /* once: each is compared with all others */
+        out->items[out->count++] = use;
+    }
     qsort(out->items, out->count, sizeof(struct learn_use *), use_order);
     return true;
 }
@@ -79,12 +89,6 @@ static bool is_whole(const struct used *used, const char *key)
 }
 
 /* ---- binds ----------------------------------------------------------------------------------- */
-
-static struct str folder_of(struct str path)
-{
-    size_t slash = str_rfind(path, '/');
-    return slash == path.n ? (struct str){path.p, 0} : str_head(path, slash);
-}
 
 /* May this folder stand for what is in it: deep enough, nothing that must be written out, and
    nothing there that a container with a restart policy has? */
@@ -116,7 +120,7 @@ static struct folder folder_count(const struct used *used, struct str folder)
     struct str last = {NULL, 0};
     for (size_t i = 0; i < used->count; i++) {
         const struct learn_use *use = used->items[i];
-        if (!is_key(use, "containers.binds") || !str_eq(folder_of(use->use.value), folder))
+        if (!is_key(use, "containers.binds") || !str_eq(use->folder, folder))
             continue;
         out.sources += !str_eq(use->use.value, last);
         out.requests += use->count;
@@ -144,7 +148,7 @@ static void write_bind(struct json_out *out, struct str source, struct str behin
 /* The i-th use, a bind; with it all of its folder, or its own read-only twin. */
 static void write_bind_of(struct used *used, size_t i, struct json_out *out)
 {
-    struct str source = used->items[i]->use.value, folder = folder_of(source);
+    struct str source = used->items[i]->use.value, folder = used->items[i]->folder;
     if (used->standing.n > 0 && str_eq(folder, used->standing))
         return;
     struct folder all = folder_count(used, folder);
@@ -154,7 +158,7 @@ static void write_bind_of(struct used *used, size_t i, struct json_out *out)
     if (all.sources >= SIDE_BY_SIDE && folder_may_stand(used, folder)) {
         for (size_t k = 0; k < i; k++)
             if (is_key(used->items[k], "containers.binds") &&
-                str_eq(folder_of(used->items[k]->use.value), folder))
+                str_eq(used->items[k]->folder, folder))
                 return; /* it stands there already, what is below it came between */
         used->standing = folder;
         learn_tell(&told, "%zu sources, %llu %s", all.sources, (unsigned long long)all.requests,

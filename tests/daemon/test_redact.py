@@ -141,6 +141,24 @@ def redact_all_answers(t):
 
 
 @scenario(cli=False, proxy=True, timeout=60)
+def redact_log_details(t):
+    """A container's log options may have its labels and environment told with each line."""
+    word = words(t)
+    name = t.made("echo", "said", Env=["A=" + word["env"]], Labels={"l": word["labels"]},
+                  HostConfig={"LogConfig": {"Type": "json-file",
+                                            "Config": {"env": "A", "labels": "l"}}})
+    logs = "/containers/%s/logs?stdout=1" % name
+    told = t.until("its line", lambda: ask(t.world.daemon.socket, "GET", logs + "&details=1")[1])
+    check(word["env"] in told and word["labels"] in told, "the daemon tells %r", told)
+    for role in ROLES:
+        socket = t.world.proxies.get(role, t.world.daemon.socket).socket
+        holds("its logs", ask(socket, "GET", logs + "&details=0")[1], "said")
+        status, text = ask(socket, "GET", logs + "&details=1")
+        check(status == 403 and "responses.redact" in text, "details: %d %s", status, text)
+    t.engine("DELETE", "/containers/%s?force=1" % name)
+
+
+@scenario(cli=False, proxy=True, timeout=60)
 def redact_usage(t):
     objects = Objects(t)
     for role in ROLES:

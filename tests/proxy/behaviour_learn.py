@@ -3,6 +3,7 @@ import json
 import os
 import re
 import stat
+import threading
 
 from admin_env import AdminEnv
 from facts import id_of
@@ -155,6 +156,41 @@ def failed_look_up():
               "status")
         line = requests(env)[0]
         check(line["would_deny"] and "needs a look at container" in line["reason"], line)
+
+
+@suite.test
+def late_look_up():
+    """what was told in time still holds when another answer is late, which refuses nothing"""
+    with audit("--upstream-timeout", "1", role="default") as env:
+        late = threading.Event()
+        env.fake.facts = {"volume": {"told": {"Name": "told", "Driver": "local", "Options": {
+            "type": "none", "o": "bind", "device": "/srv/" + "x" * 3000}}}}
+        env.fake.handle("/volumes/late", lambda conn, _: late.wait(20) and False)
+        answer = create(env, host(Binds=["told:/a", "late:/b"]))
+        late.set()
+        equal(answer.status, 200, "status")
+        line = requests(env)[0]
+        check(line["would_deny"] and line["rule"] == "containers.binds", line)
+
+
+@suite.test
+def made_and_kept():
+    """a container that was made is not judged again, nor removed for want of an answer"""
+    for role in ("default", "all"):
+        with audit("--upstream-timeout", "1", role=role) as env:
+            looks, late = [], threading.Event()
+
+            def volume(conn, _, looks=looks, late=late):
+                looks.append(conn)
+                return conn.send(response(b'{"Name":"v","Driver":"local","Options":null}')) \
+                    if len(looks) == 1 else late.wait(20) and False
+            env.fake.handle("/volumes/v", volume)
+            env.fake.handle("/containers/create", lambda conn, _: conn.send(response(
+                b'{"Id":"%s","Warnings":[]}' % (b"c" * 64), "201 Created")))
+            answer = create(env, host(Binds=["v:/a"], Privileged=True))
+            late.set()
+            equal((answer.status, [r.method for r in env.fake.requests], len(looks)),
+                  (201, ["POST"], 1), "what came of " + role)
 
 
 @suite.test
@@ -384,6 +420,8 @@ def told_apart():
                   "compose_service": "web"}, {"container_name": "box"}),
                 ({"uid": 0, "container_name": "box", "compose_project": "p" * 256,
                   "compose_service": "web"}, {"container_name": "box"}),
+                ({"uid": 5, "container_name": "/box"}, {"uid": 5}),     # no policy can hold it
+                ({"uid": 0xFFFFFFFF, "address": "10.0.0.2"}, {"address": "10.0.0.2"}),
                 ({"address": "10.0.0.2", "cert_cn": "*.example.com"}, {"address": "10.0.0.2"})):
             _, policy, _ = learn_text(env, line(peer))
             equal([entry["match"] for entry in policy["clients"]], [match], f"match of {peer}")
@@ -485,6 +523,9 @@ HOSTILE = [
                                                       "Target": "/a"}])),
     ("/v1.44/containers/create?name=x", host(Mounts=[{"Type": "volume", "Source": "**",
                                                       "Target": "/a"}])),
+    ("/v1.44/containers/create?name=x", host(Binds=["/srv/b:/b:ro,rslave"])),
+    ("/v1.44/containers/create?name=x", host(PortBindings={"1/tcp": [{"HostIp": "x",
+                                                                      "HostPort": "22"}]})),
     ("/v1.44/containers/create?name=x", host(NetworkMode="**")),
     ("/v1.44/containers/create?name=x", host(CapAdd=["*"])),
     ("/v1.44/containers/create?name=x", host(Runtime="r*", SecurityOpt=["seccomp=*"])),
@@ -520,6 +561,7 @@ def hostile_values():
             for text in (host(Binds=["/srv/a:/a"]), host(Binds=["/srv/abcd:/a:ro"]),
                          host(NetworkMode="host"), host(CapAdd=["SYS_ADMIN"]),
                          host(Privileged=True), host(Runtime="runsc"), host(UsernsMode="host"),
+                         host(PortBindings={"1/tcp": [{"HostPort": "22"}]}),
                          body(User="root"), json.dumps({"Image": "evil.example.com/a"}).encode(),
                          json.dumps({"Image": "evil"}).encode()):
                 equal(create(served, text).status, 403, f"not seen: {text}")
@@ -540,6 +582,17 @@ def texts_of(node):
 
 
 # ---- test of logs -------------------------------------------------------------------------------
+
+@suite.test
+def much_is_left_out():
+    """thousands of long values are learnt as far as a policy may hold them, and quickly"""
+    with audit() as env:
+        _, policy, told = learn_text(env, "".join(
+            line({"uid": 7}, "ContainerCreate", uses={"containers.binds": [
+                f"/srv/{i}/{k}/" + "x" * 480 for k in range(11)]}) for i in range(1200)))
+        check("hold too many values" in told, told)
+        check(len(policy["roles"]["uid-7"]["containers"]["binds"]) > 1000, "few binds")
+
 
 @suite.test
 def logs_are_tested():

@@ -40,7 +40,8 @@ static const struct place_case {
     PLACE(op, B, at "{\"Mountpoint\":", "\"/var/lib/docker/volumes/v/_data\"", "}" end, "\"\"") \
     PLACE(op, B, at "{\"Options\":", "{\"type\":\"none\",\"o\":\"bind\",\"device\":\"/srv\"}", "}" end, "{}") \
     PLACE(op, B, at "{\"Status\":", M, "}" end, "{}") \
-    PLACE(op, B, at "{\"ClusterVolume\":{\"Info\":{\"VolumeContext\":", M, "}}}" end, "{}")
+    PLACE(op, B, at "{\"ClusterVolume\":{\"Info\":{\"VolumeContext\":", M, "}}}" end, "{}") \
+    PLACE(op, B, at "{\"ClusterVolume\":{\"PublishStatus\":[{\"PublishContext\":", M, "}]}}" end, "{}")
 #define CONFIG(op, at, end) \
     PLACE(op, E, at "{\"Env\":", "[\"A=b\",\"C\"]", ",\"User\":\"u\"}" end, "[]") \
     PLACE(op, L, at "{\"Labels\":", M, "}" end, "{}") \
@@ -252,7 +253,13 @@ static const struct refused_case {
     {"/v1.41/containers/c/top", "\"env\"", NULL},
     {"/v1.41/containers/c/top?ps_args=", "\"env\"", NULL},
     {"/v1.41/containers/c/top?ps_args=axe", "\"env\"", "?ps_args"},
+    {"/v1.41/containers/c/top?ps_args=false", "\"env\"", "?ps_args"}, /* f, a, l, s and e */
     {"/v1.41/containers/c/top?ps_args=axe", "\"labels\",\"binds\"", NULL},
+    {"/v1.41/containers/c/logs?stdout=1&details=0", "\"env\",\"labels\"", NULL},
+    {"/v1.41/containers/c/logs?stdout=1&details=1", "\"env\"", "?details"},
+    {"/v1.41/containers/c/logs?stdout=1&details=x", "\"labels\"", "?details"},
+    {"/v1.41/containers/c/logs?stdout=1&details=1", "\"binds\"", NULL},
+    {"/v1.41/services/s/logs?stdout=1&details=1", "\"labels\"", NULL}, /* docker always asks so */
     {"/v1.55/images/i/attestations", "\"env\"", ""},
     {"/v1.55/images/i/attestations", "\"labels\"", ""},
     {"/v1.55/images/i/attestations", "\"binds\"", NULL},

@@ -147,6 +147,7 @@ static const char *const files[] = {
 #define BESIDE "\"containers.runtimes\":[\"\"],\"containers.network_mode\":[\"default\"]," \
                "\"containers.user\":[\"\"],\"containers.log_drivers\":[\"\"]}"
 #define NGINX  "{\"images.allow\":[\"docker.io/library/nginx\"],"
+#define NGINX_ONLY "{\"images.allow\":[\"docker.io/library/nginx\"]}"
 #define WITH(members) "{\"Image\":\"nginx\",\"HostConfig\":{" members "}}"
 
 static const struct {
@@ -162,11 +163,17 @@ static const struct {
      NGINX "\"containers.binds\":[{\"source\":\"/\",\"read_only\":true}]," BESIDE, ""},
     {CREATE, WITH("\"CapAdd\":[\"NET-ADMIN\"]"), "*", "NET-ADMIN"},
     {CREATE, WITH("\"CapAdd\":[\"NET~ADMIN\"]"), "*", "NET~ADMIN"},
-    {"/build?remote=https://a*b/x", NULL, "*", ""},
+    {"/build?remote=https://a*b/x", NULL, "{}", "no plain address"},
     /* Entries have no escapes: what would be a wildcard is not learnt. */
     {CREATE, WITH("\"Binds\":[\"/srv/**:/a\"]"), "*", "'*' or '?'"},
     {CREATE, WITH("\"Binds\":[\"/srv/?:/a:ro\"]"), "*", "containers.binds with '*' or '?'"},
     {CREATE, WITH("\"Runtime\":\"n?\""), "*", "'*' or '?'"},
+    /* Nor is `true` of what is a list: one mount, name or address would open all. */
+    {CREATE, WITH("\"Binds\":[\"/srv/a:/a:ro,rslave\"]"), NGINX_ONLY, "propagation"},
+    {CREATE, WITH("\"CgroupParent\":\"/a/../b\""), NGINX_ONLY, "climbs out"},
+    {CREATE, WITH("\"Sysctls\":{\"net.ipv4.conf.a.b\":\"1,2\"}"), "*", "with a comma"},
+    {"/build?remote=git@h:a.git", NULL, "{}", "no plain address"},
+    {"/images/load", NULL, "{\"images.import\":true}", ""},
     {CREATE, WITH("\"DeviceCgroupRules\":[\"c 13:* rmw\"]"),
      NGINX "\"containers.device_cgroup_rules\":[\"c 13:? rmw\"]," BESIDE, ""},
     /* A registry that is asked opens none of its images. */
@@ -180,6 +187,8 @@ static const struct {
      "\"builds.network_mode\":[\"default\"]}", ""},
     {CREATE, WITH("\"PortBindings\":{\"80/tcp\":[{\"HostIp\":\"::1\",\"HostPort\":\"80-81\"}]}"),
      NGINX "\"containers.ports\":[\"[::1]:80-81/tcp\"]," BESIDE, ""},
+    {CREATE, WITH("\"PortBindings\":{\"80/tcp\":[{\"HostIp\":\"x\",\"HostPort\":\"22\"}]}"),
+     NGINX_ONLY, "not a plain address"},
     {CREATE, WITH("\"Cgroup\":\"container:x\""),
      NGINX "\"open\":[\"ContainerCreate:HostConfig.Cgroup\"]," BESIDE, ""},
     {CREATE, "{\"Image\":\"nginx\",\"Unheard\":1}", "*", "unknown_fields"},
@@ -301,6 +310,7 @@ static void forged_uses_are_invalid(void **state)
         {"containers.device_cgroup_rules", "**", false}, {"containers.names", "a", false},
         {"containers.binds", "srv", false}, {"networks.subnets", "none", false},
         {"containers.privileged", "a", false}, {"containers.privileged", NULL, true},
+        {"containers.binds", NULL, false}, {"builds.remote", NULL, false}, {"images.import", NULL, true},
         {"containers.unheard", NULL, false}, {"archive", NULL, true}, {"archive", "a", false},
         {"open", NULL, false}, {"open", "ContainerCreate:HostConfig.*", false},
         {"open", "ContainerCreate:HostConfig.Cgroup", true},
