@@ -374,6 +374,7 @@ static void decide(struct check *check)
     bool passes = precheck(check) && body_passes(check) && !check->work->spent &&
                   !check->arena->full && decision->status == 0;
     check->arena->limit = limit;
+    check->looked = NULL; /* it ends here */
     if (!passes) {
         refused(check);
     } else if (check->waits) {
