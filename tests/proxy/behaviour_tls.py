@@ -99,7 +99,7 @@ def role_by_certificate():
             equal((line["client"], line["role"]), ("by-certificate", "reader"), f"{match}")
             if name == "alice":
                 equal(line["peer"], {"address": "127.0.0.1", "cert_subject": "CN=alice,OU=ops",
-                                     "cert_spki": key}, "peer")
+                                     "cert_cn": "alice", "cert_spki": key}, "peer")
             other = env.tls("bob")
             equal(other.ask("GET", "/info").status, 403, "another one reads")
             equal(other.ask("GET", "/_ping").status, 200, "another one pings")
