@@ -63,13 +63,14 @@ static bool holds_trees(const struct json *doc, const struct json_node *node)
 /* As many on a line as fit. */
 static void print_filled(const struct printer *printer, const struct json_node *node, int indent)
 {
+    const size_t first = (size_t)indent + STEP;
     size_t column = 0;
     for (const struct json_node *n = json_child(printer->doc, node); n;
          n = json_next(printer->doc, n)) {
         size_t width = width_of(printer->doc, n) + 2; /* with its comma and a blank */
         if (column == 0 || column + width > WIDTH) {
             fprintf(printer->file, "\n%*s", indent + STEP, "");
-            column = (size_t)(indent + STEP);
+            column = first;
         } else {
             fputc(' ', printer->file);
         }

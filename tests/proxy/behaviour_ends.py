@@ -449,8 +449,8 @@ def stop_takes_what_has_come():
         env.process.send_signal(signal.SIGTERM)
         env.process.send_signal(signal.SIGCONT)
         for client in kept + fresh:
-            answer = client.read_response()
-            equal((answer.status, answer.get("Connection")), (200, "close"), "answer")
+            equal(client.read_response().status, 200, "status")  # the signal may be seen later
+            check(client.at_end(), "the connection stays open")
             client.close()
         equal(env.process.wait(5), 0, "exit code")
 
