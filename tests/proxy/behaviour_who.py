@@ -351,13 +351,14 @@ def leaves_meanwhile():
         answered = threading.Event()
         world.env.fake.handle(f"/containers/{os.path.basename(cgroup)}/json",
                               lambda conn, _: answered.wait(20) and False)
+        before = descriptors(world)
         leaver = world.process(cgroup)
-        idle = descriptors(world)
         leaver.popen.stdin.write("/info\n")
         leaver.popen.stdin.flush()
         wait_for(lambda: len(world.lookups()) > 0, "a look-up")
+        check(descriptors(world) > before, "its connection, while the daemon is asked")
         leaver.popen.kill()
-        wait_for(lambda: descriptors(world) < idle, "it is forgotten, before the daemon is given up")
+        wait_for(lambda: descriptors(world) <= before, "it is forgotten, before the daemon is given up")
         answered.set()
 
 
