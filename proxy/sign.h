@@ -76,7 +76,8 @@ struct sign_verdict {
     char text[256];                       /* one sentence without a trailing dot */
 };
 
-/* Where bytes lie that a step asks for. Texts in the caller's arena. */
+/* Where bytes lie that a step asks for. Texts live in the caller's arena, or in the bytes that were
+   read, which must stay as long. */
 struct sign_descriptor {
     struct str digest;
     size_t size;

@@ -136,7 +136,7 @@ static EVP_PKEY *read_block(BIO *bio, struct err *err)
 
 struct sign_key *sign_key_read(struct str pem, bool *weak, struct err *err)
 {
-    bool ignored;
+    bool ignored = false;
     weak = weak ? weak : &ignored;
     *weak = false;
     if (pem.n == 0 || pem.n > SIGN_KEY_FILE_MAX) {
