@@ -381,6 +381,98 @@ static void manifests_are_of_one_kind(void **state)
     }
 }
 
+#define SIGNATURE(type, notes)                                                                     \
+    "{\"mediaType\":\"" type "\",\"size\":2,\"digest\":\"" DIGEST "\",\"annotations\":{" notes "}" \
+    "}"
+#define SIMPLE "application/vnd.dev.cosign.simplesigning.v1+json"
+#define NOTE   "\"dev.cosignproject.cosign/signature\":\"YQ==\""
+#define THIRTY "0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0"
+#define SIGNED SIGNATURE(SIMPLE, NOTE)
+
+static void signature_manifests_are_listed(void **state)
+{
+    (void)state;
+    static const struct {
+        struct row row;
+        size_t count;
+    } table[] = {
+        {{"{" OCI ",\"layers\":[" SIGNED "]}", 0, SIGN_OK}, 1},
+        {{"{" OCI ",\"layers\":[" SIGNATURE("x", NOTE) "," SIGNED "]}", 0, SIGN_OK}, 1},
+        {{"{" OCI ",\"layers\":[" SIGNED ",1," THIRTY "]}", 0, SIGN_OK}, 1},
+        {{"{" OCI ",\"layers\":[" SIGNED ",1,2," THIRTY "]}", 0, SIGN_LIMIT}, 0},
+        {{"{" OCI ",\"layers\":[]}", 0, SIGN_NO_SIGNATURE}, 0},
+        {{"{" OCI ",\"layers\":[" SIGNATURE(SIMPLE, "") "],\"annotations\":{" NOTE "}}", 0,
+          SIGN_NO_SIGNATURE},
+         0},
+        {{"{" OCI ",\"layers\":[{\"mediaType\":\"" SIMPLE "\",\"annotations\":{" NOTE "}}]}", 0,
+          SIGN_BAD_MANIFEST},
+         0},
+        {{"{" OCI ",\"layers\":{}}", 0, SIGN_BAD_MANIFEST}, 0},
+        {{"{\"schemaVersion\":2,\"layers\":[" SIGNED "],\"manifests\":[]}", 0, SIGN_BAD_MANIFEST},
+         0},
+        {{"{\"layers\":[" SIGNED "]}", 0, SIGN_BAD_MANIFEST}, 0},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        struct arena arena = {0};
+        struct sign_verdict verdict = {.reason = SIGN_OK};
+        struct sign_candidates found;
+        bool good = sign_cosign_list(str_of(table[i].row.text), &arena, &found, &verdict);
+        expect(&table[i].row, good, &verdict);
+        if (good)
+            assert_int_equal(found.count, table[i].count);
+        arena_free(&arena);
+    }
+}
+
+#define EMPTY "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
+#define REFERRER(type, config, layer, subject)                                                    \
+    "{" OCI ",\"artifactType\":\"" type                                                           \
+    "\",\"config\":{\"mediaType\":\"x\",\"size\":2,\"digest\":\"" config "\"},\"layers\":[" layer \
+    "],\"subject\":{\"mediaType\":\"x\",\"size\":2,\"digest\":\"" subject "\"}}"
+#define NOTARY      "application/vnd.cncf.notary.signature"
+#define LAYER(type) SIGNATURE(type, "")
+#define JOSE        LAYER("application/jose+json")
+
+static void referrers_hold_one_signature(void **state)
+{
+    (void)state;
+    static const struct row table[] = {
+        {REFERRER(V03, EMPTY, LAYER(V03), DIGEST), SIGN_ANY, SIGN_OK},
+        {REFERRER(NOTARY, EMPTY, JOSE, DIGEST), SIGN_ANY, SIGN_OK},
+        {REFERRER(NOTARY, EMPTY, LAYER("application/cose"), DIGEST), SIGN_ANY,
+         SIGN_COSE_UNSUPPORTED},
+        {REFERRER("x", EMPTY, JOSE, DIGEST), SIGN_ANY, SIGN_BAD_ENVELOPE},
+        {REFERRER(NOTARY, EMPTY, JOSE, EMPTY), SIGN_ANY, SIGN_BAD_ENVELOPE},
+        {REFERRER(V03, EMPTY, LAYER(V03), EMPTY), SIGN_ANY, SIGN_BAD_BUNDLE},
+        {REFERRER(V03, DIGEST, LAYER(V03), DIGEST), SIGN_ANY, SIGN_BAD_BUNDLE},
+        {REFERRER(V03, EMPTY, LAYER("application/vnd.dev.sigstore.bundle.v0.2+json"), DIGEST),
+         SIGN_ANY, SIGN_BAD_BUNDLE},
+        {REFERRER(V03, EMPTY, LAYER(V03) "," LAYER(V03), DIGEST), SIGN_ANY, SIGN_BAD_MANIFEST},
+        {REFERRER(V03, EMPTY, "", DIGEST), SIGN_ANY, SIGN_BAD_MANIFEST},
+        {REFERRER(V03, EMPTY, LAYER("text/plain"), DIGEST), SIGN_ANY, SIGN_NO_SIGNATURE},
+    };
+    struct sign_rule rule = {.formats = BIT(SIGN_SIGSTORE_BUNDLE) | BIT(SIGN_NOTATION_JWS)};
+    struct sign_image image = {.digest = STR(DIGEST)};
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        struct arena arena = {0};
+        struct sign_verdict verdict = {.reason = SIGN_OK};
+        struct sign_descriptor blob;
+        enum sign_format format;
+        char digest[SIGN_DIGEST_BYTES + 1];
+        struct str text = str_of(table[i].text);
+        assert_true(sign_digest_write(text, digest));
+        struct sign_descriptor self = {.digest = str_of(digest), .size = text.n};
+        bool good =
+            sign_referrer_read(&rule, &image, &self, text, &arena, &blob, &format, &verdict);
+        expect(&table[i], good, &verdict);
+        self.size++;
+        assert_false(
+            sign_referrer_read(&rule, &image, &self, text, &arena, &blob, &format, &verdict));
+        assert_int_equal(verdict.reason, SIGN_BLOB_DIGEST);
+        arena_free(&arena);
+    }
+}
+
 static void formats_have_names(void **state)
 {
     (void)state;
@@ -420,6 +512,8 @@ int main(void)
         cmocka_unit_test(payloads_are_judged),
         cmocka_unit_test(bundles_are_judged),
         cmocka_unit_test(manifests_are_of_one_kind),
+        cmocka_unit_test(signature_manifests_are_listed),
+        cmocka_unit_test(referrers_hold_one_signature),
         cmocka_unit_test(formats_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
