@@ -41,12 +41,22 @@ struct row {
     enum sign_reason reason;
 };
 
-enum { NOTHING, FLIP_SIGNATURE, FLIP_PAYLOAD, OTHER_ROOT, MORE_MEMBERS, DER_SIGNATURE, AUTHORITY };
+enum {
+    NOTHING,
+    FLIP_SIGNATURE,
+    FLIP_PAYLOAD,
+    OTHER_ROOT,
+    MORE_MEMBERS,
+    DER_SIGNATURE,
+    AUTHORITY,
+    OWN_ROOT
+};
 
 // clang-format off
 static const struct row rows[] = {
     {"P-256", "P-256", HEAD("ES256", SCHEME, ""), GOOD, US, "codeSigning", NULL, NOTHING, SIGN_OK},
     {"P-384", "P-384", HEAD("ES384", SCHEME, ""), GOOD, US, NULL, NULL, NOTHING, SIGN_OK},
+    {"its own root", "P-256", HEAD("ES256", SCHEME, ""), GOOD, US, NULL, NULL, OWN_ROOT, SIGN_OK},
     {"P-521", "P-521", HEAD("ES512", SCHEME, ""), GOOD, "*", NULL, NULL, NOTHING, SIGN_OK},
     {"RSA", "RSA", HEAD("PS256", SCHEME, ""), GOOD, US ", CN=signer", NULL, NULL, NOTHING, SIGN_OK},
     {"not yet expired", "P-256", HEAD("ES256", SCHEME "," EXPIRY, "," EXPIRY ":\"2027-01-15T08:00:01Z\""), GOOD, US, NULL, NULL, NOTHING, SIGN_OK},
@@ -147,13 +157,15 @@ static void make_certificates(struct made *made, const struct row *row)
     add(made->root, made->root, NID_basic_constraints, "critical,CA:TRUE");
     add(made->root, made->root, NID_key_usage, "critical,keyCertSign");
     assert_true(X509_sign(made->root, made->root_key, EVP_sha256()) > 0);
-    made->leaf = new_certificate(made->key, made->root, "signer", 2);
-    add(made->leaf, made->root, NID_authority_key_identifier, "keyid:always");
+    bool own = row->changes == OWN_ROOT;
+    made->leaf = new_certificate(made->key, own ? NULL : made->root, "signer", 2);
+    if (!own)
+        add(made->leaf, made->root, NID_authority_key_identifier, "keyid:always");
     snprintf(usage, sizeof usage, "critical,%s", row->usage ? row->usage : "digitalSignature");
     add(made->leaf, made->root, NID_key_usage, usage);
     if (row->purpose)
         add(made->leaf, made->root, NID_ext_key_usage, row->purpose);
-    assert_true(X509_sign(made->leaf, made->root_key, EVP_sha256()) > 0);
+    assert_true(X509_sign(made->leaf, own ? made->key : made->root_key, EVP_sha256()) > 0);
 }
 
 static void free_made(struct made *made)
@@ -234,7 +246,9 @@ static struct sign_trust *make_trust(struct made *made, const struct row *row)
     BIO *bio = BIO_new(BIO_s_mem());
     X509 *other = new_certificate(made->key, NULL, "root", 1);
     assert_true(X509_sign(other, made->key, EVP_sha256()) > 0);
-    PEM_write_bio_X509(bio, row->changes == OTHER_ROOT ? other : made->root);
+    PEM_write_bio_X509(bio, row->changes == OTHER_ROOT ? other
+                            : row->changes == OWN_ROOT ? made->leaf
+                                                       : made->root);
     X509_free(other);
     long n = BIO_get_mem_data(bio, &text);
     struct str identity = str_of(row->identity);
