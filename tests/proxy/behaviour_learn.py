@@ -715,7 +715,7 @@ def uses_off():
         del env.args[env.args.index("--role"):env.args.index("--role") + 2]
         env.start()
         equal(create(env, host()).status, 200, "created")
-        line = lines(env, "request")[0]
+        line = requests(env)[0]
         equal(("uses" in line, line.get("uses_lack")),
               (False, "it was not asked for (--audit-uses off)"), "line")
         result = run_bin("report", "--policy", path, "--json", env.audit_path)
