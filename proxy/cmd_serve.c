@@ -10,7 +10,7 @@
 #include "lookup.h"
 #include "peer_container.h"
 #include "reload.h"
-#include "splice.h"
+#include "bypass.h"
 #include "upstream.h"
 #include "usage.h"
 
@@ -147,7 +147,7 @@ static void raise_descriptor_limit(const struct config *config)
 {
     struct rlimit limit;
     rlim_t want = (rlim_t)config->max_connections * 2 + LOOKUP_FURTHER_MAX + 64 +
-                  (rlim_t)config->workers * SPLICE_PIPES_MAX * 2;
+                  (rlim_t)config->workers * BYPASS_PIPES_MAX * 2;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
         return;
     struct rlimit beyond = {want, want}; /* root may, in most containers, too */

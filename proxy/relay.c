@@ -1,7 +1,7 @@
 /* The pump; see relay.h. */
 #include "relay.h"
 
-#include "splice.h"
+#include "bypass.h"
 
 struct relay relay_new(struct stream *from, struct stream *to, enum framing framing,
                        uint64_t length)
@@ -73,12 +73,12 @@ static uint64_t splice_length(const struct relay *relay)
                  : relay->framing == FRAMING_CHUNKED ? chunked_left(&relay->chunked)
                                                      : 0;
     bool may = relay->splices && relay->to && !relay->sink && !relay->decode;
-    return may && relay->total >= RELAY_LARGE && n >= SPLICE_LEAST ? n : 0;
+    return may && relay->total >= RELAY_LARGE && n >= BYPASS_LEAST ? n : 0;
 }
 
 static enum stream_status splice_some(struct relay *relay, uint64_t max, size_t *taken)
 {
-    enum stream_status status = splice_move(relay->from, relay->to, max, taken);
+    enum stream_status status = bypass_move(relay->from, relay->to, max, taken);
     relay->total += *taken;
     if (relay->framing == FRAMING_CHUNKED) {
         chunked_skip(&relay->chunked, *taken);
@@ -93,7 +93,7 @@ static enum stream_status splice_some(struct relay *relay, uint64_t max, size_t 
 static enum stream_status fetch(struct relay *relay, size_t *taken)
 {
     uint64_t n = splice_length(relay);
-    return n > 0 && splice_ready(relay->from, relay->to) ? splice_some(relay, n, taken)
+    return n > 0 && bypass_ready(relay->from, relay->to) ? splice_some(relay, n, taken)
                                                          : stream_fill(relay->from);
 }
 
@@ -132,7 +132,7 @@ static enum relay_status pump(struct relay *relay)
             return RELAY_YIELD;
         struct str pending = stream_pending(relay->from);
         if (pending.n == 0) {
-            if (relay->to && splice_held(relay->to) > 0)
+            if (relay->to && bypass_held(relay->to) > 0)
                 return RELAY_WAIT;
             size_t taken = 0;
             enum relay_status status = refill(relay, &taken);
@@ -159,7 +159,7 @@ enum relay_status relay_pump(struct relay *relay)
 {
     enum relay_status status = pump(relay);
     if (relay->done && relay->to)
-        splice_end(relay->to);
+        bypass_end(relay->to);
     return status;
 }
 

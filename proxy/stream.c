@@ -1,7 +1,7 @@
 /* One byte stream over a socket; see stream.h. */
 #include "stream_tls.h"
 
-#include "splice.h"
+#include "bypass.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -54,7 +54,7 @@ void stream_close(struct stream *stream)
         return;
     event_del(&stream->event);
     stream_tls_free(stream);
-    splice_free(stream);
+    bypass_free(stream);
     close(stream->fd);
     stream->fd = -1;
     loop_buffer_give(stream->loop, stream->in);
@@ -238,7 +238,7 @@ static size_t total_of(const struct iovec *pieces, int count)
 enum stream_status stream_send_raw(struct stream *stream, const struct iovec *pieces, int count)
 {
     size_t total = total_of(pieces, count);
-    if (stream->out || splice_held(stream) > 0 || !stream->can_write)
+    if (stream->out || bypass_held(stream) > 0 || !stream->can_write)
         return queue_rest(stream, pieces, count, 0);
     ssize_t n = send_pieces(stream, pieces, count);
     if (n < 0) {
@@ -268,7 +268,7 @@ enum stream_status stream_send(struct stream *stream, const struct iovec *pieces
 
 size_t stream_queued(const struct stream *stream)
 {
-    return (stream->out ? evbuffer_get_length(stream->out) : 0) + splice_held(stream);
+    return (stream->out ? evbuffer_get_length(stream->out) : 0) + bypass_held(stream);
 }
 
 static enum stream_status send_end(struct stream *stream)
@@ -283,11 +283,11 @@ static enum stream_status send_end(struct stream *stream)
 
 static enum stream_status flush_pipe(struct stream *stream)
 {
-    if (!stream->splice)
+    if (!stream->bypass)
         return STREAM_OK;
-    if (splice_held(stream) > 0 && !stream->can_write)
+    if (bypass_held(stream) > 0 && !stream->can_write)
         return STREAM_AGAIN;
-    enum stream_status status = splice_flush(stream);
+    enum stream_status status = bypass_flush(stream);
     if (status == STREAM_BROKEN)
         return stream_lose_out(stream, errno);
     return status == STREAM_AGAIN ? wait_for_room(stream) : status;

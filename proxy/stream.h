@@ -19,7 +19,7 @@ enum stream_status {
 };
 
 struct stream_tls; /* see stream_tls.h */
-struct splice;     /* see splice.h */
+struct bypass;     /* see bypass.h */
 
 struct stream {
     struct loop *loop;
@@ -29,7 +29,7 @@ struct stream {
     struct buffer *in;           /* read and not consumed; NULL when nothing is */
     struct evbuffer *out;        /* as it goes over the wire and not sent; NULL when nothing is */
     struct stream_tls *tls;      /* NULL: plain */
-    struct splice *splice;       /* goes out before what is in out; NULL: no pipe */
+    struct bypass *bypass;       /* goes out before what is in out; NULL: no pipe */
     uint64_t bytes_in;           /* received from the peer, without what TLS adds */
     uint64_t bytes_out;          /* accepted for sending, without what TLS adds */
     void (*on_ready)(void *arg); /* something may go on: read, write, or both */

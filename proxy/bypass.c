@@ -1,69 +1,69 @@
-/* Uploads by splice(2); see splice.h. It knows nothing of framings. */
-#include "splice.h"
+/* Uploads by splice(2); see bypass.h. It knows nothing of framings. */
+#include "bypass.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-struct splice {
+struct bypass {
     int in, out; /* to write and to read the pipe */
     size_t held; /* bytes in it */
     bool ended;  /* goes when empty */
 };
 
-size_t splice_held(const struct stream *stream)
+size_t bypass_held(const struct stream *stream)
 {
-    return stream->splice ? stream->splice->held : 0;
+    return stream->bypass ? stream->bypass->held : 0;
 }
 
-static struct splice *splice_new(void)
+static struct bypass *bypass_new(void)
 {
     int fds[2];
-    struct splice *splice = malloc(sizeof(*splice));
-    if (!splice)
+    struct bypass *bypass = malloc(sizeof(*bypass));
+    if (!bypass)
         return NULL;
     if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) != 0) {
-        free(splice);
+        free(bypass);
         return NULL;
     }
-    *splice = (struct splice){.in = fds[1], .out = fds[0]};
-    if (fcntl(splice->in, F_SETPIPE_SZ, SPLICE_PIPE) >= SPLICE_PIPE)
-        return splice;
+    *bypass = (struct bypass){.in = fds[1], .out = fds[0]};
+    if (fcntl(bypass->in, F_SETPIPE_SZ, BYPASS_PIPE) >= BYPASS_PIPE)
+        return bypass;
     close(fds[0]);
     close(fds[1]);
-    free(splice);
+    free(bypass);
     return NULL;
 }
 
-void splice_free(struct stream *stream)
+void bypass_free(struct stream *stream)
 {
-    struct splice *splice = stream->splice;
-    if (!splice)
+    struct bypass *bypass = stream->bypass;
+    if (!bypass)
         return;
-    close(splice->in);
-    close(splice->out);
-    free(splice);
-    stream->splice = NULL;
+    close(bypass->in);
+    close(bypass->out);
+    free(bypass);
+    stream->bypass = NULL;
     stream->loop->pipes--;
 }
 
 /* Who was refused a pipe does not ask for each piece again. */
 static bool get_pipe(struct stream *to)
 {
-    if (to->copies || to->loop->pipes >= SPLICE_PIPES_MAX)
+    if (to->copies || to->loop->pipes >= BYPASS_PIPES_MAX)
         return false;
-    to->splice = splice_new();
-    to->copies = !to->splice;
-    to->loop->pipes += to->splice != NULL;
-    return to->splice != NULL;
+    to->bypass = bypass_new();
+    to->copies = !to->bypass;
+    to->loop->pipes += to->bypass != NULL;
+    return to->bypass != NULL;
 }
 
-bool splice_ready(const struct stream *from, struct stream *to)
+bool bypass_ready(const struct stream *from, struct stream *to)
 {
     bool can = from->fd >= 0 && !from->tls && !from->in && !from->lost_in && !from->eof;
     can = can && to->fd >= 0 && !to->tls && !to->out && !to->end_wanted && !to->lost_out;
-    return can && (to->splice || get_pipe(to));
+    return can && (to->bypass || get_pipe(to));
 }
 
 static ssize_t move(int from, int to, size_t max)
@@ -80,29 +80,29 @@ static bool is_later(ssize_t n)
     return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
-enum stream_status splice_flush(struct stream *stream)
+enum stream_status bypass_flush(struct stream *stream)
 {
-    struct splice *splice = stream->splice;
-    while (splice && splice->held > 0) {
-        ssize_t n = move(splice->out, stream->fd, splice->held);
+    struct bypass *bypass = stream->bypass;
+    while (bypass && bypass->held > 0) {
+        ssize_t n = move(bypass->out, stream->fd, bypass->held);
         if (is_later(n))
             return STREAM_AGAIN;
         if (n <= 0)
             return errno = n == 0 ? EIO : errno, STREAM_BROKEN;
-        splice->held -= (size_t)n;
+        bypass->held -= (size_t)n;
     }
-    if (splice && splice->ended)
-        splice_free(stream);
+    if (bypass && bypass->ended)
+        bypass_free(stream);
     return STREAM_OK;
 }
 
 /* The pipe is empty, so "later" is the source's word. */
-enum stream_status splice_move(struct stream *from, struct stream *to, uint64_t max, size_t *taken)
+enum stream_status bypass_move(struct stream *from, struct stream *to, uint64_t max, size_t *taken)
 {
     *taken = 0;
     if (!from->can_read)
         return STREAM_AGAIN;
-    ssize_t n = move(from->fd, to->splice->in, max < SPLICE_PIPE ? (size_t)max : SPLICE_PIPE);
+    ssize_t n = move(from->fd, to->bypass->in, max < BYPASS_PIPE ? (size_t)max : BYPASS_PIPE);
     if (n < 0 && !is_later(n))
         return stream_lose_in(from, errno);
     if (n <= 0) {
@@ -113,16 +113,16 @@ enum stream_status splice_move(struct stream *from, struct stream *to, uint64_t 
     *taken = (size_t)n;
     from->bytes_in += *taken;
     to->bytes_out += *taken;
-    to->splice->held += *taken;
+    to->bypass->held += *taken;
     stream_flush(to);
     return STREAM_OK;
 }
 
-void splice_end(struct stream *to)
+void bypass_end(struct stream *to)
 {
-    if (!to->splice)
+    if (!to->bypass)
         return;
-    to->splice->ended = true;
-    if (to->splice->held == 0)
-        splice_free(to);
+    to->bypass->ended = true;
+    if (to->bypass->held == 0)
+        bypass_free(to);
 }
