@@ -230,7 +230,7 @@ static void test_tunnel(void **state)
 
 /* ---- large bodies ---------------------------------------------------------------------------- */
 
-static char body[LARGE + 64], arrived[LARGE + 65];
+static char body[3 * LARGE], arrived[3 * LARGE + 1];
 
 /* Sends the body, reads what arrives, until the relay says something else or the sink has left off
    reading for good. Returns the bytes that have arrived. */
@@ -257,29 +257,42 @@ static size_t carry(struct relay *relay, size_t sent, size_t length, bool slow,
     return n;
 }
 
+static size_t make_body(enum framing framing, size_t chunk)
+{
+    size_t n = 0;
+    for (size_t at = 0; at < LARGE; at++) {
+        if (framing == FRAMING_CHUNKED && at % chunk == 0)
+            n += (size_t)snprintf(body + n, sizeof(body) - n, "%s%zx\r\n", at ? "\r\n" : "",
+                                  LARGE - at < chunk ? LARGE - at : chunk);
+        body[n++] = (char)(at * 11 % 251);
+    }
+    return framing == FRAMING_CHUNKED
+               ? n + (size_t)snprintf(body + n, sizeof(body) - n, "\r\n0\r\n\r\n")
+               : n;
+}
+
 /* Both framings, with and without a pipe: the same bytes, the same count, and the pipe is gone. */
 static void test_large(void **state)
 {
     // clang-format off
     static const struct {
         enum framing framing;
+        size_t chunk;
         bool slow, copies;
         const char *behind;
     } cases[] = {
-        {FRAMING_LENGTH, false, false, ""},   {FRAMING_LENGTH, true, false, ""},
-        {FRAMING_LENGTH, false, true, ""},   {FRAMING_LENGTH, false, false, "GET"},
-        {FRAMING_CHUNKED, false, false, ""},  {FRAMING_CHUNKED, true, false, ""},
-        {FRAMING_CHUNKED, false, true, ""},  {FRAMING_CHUNKED, false, false, "GET"},
+        {FRAMING_LENGTH, 0, false, false, ""},  {FRAMING_LENGTH, 0, true, false, ""},
+        {FRAMING_LENGTH, 0, false, true, ""},   {FRAMING_LENGTH, 0, false, false, "GET"},
+        {FRAMING_CHUNKED, LARGE, false, false, ""},     {FRAMING_CHUNKED, LARGE, true, false, "GET"},
+        {FRAMING_CHUNKED, 128 << 10, false, false, "GET"}, {FRAMING_CHUNKED, 32 << 10, true, false, ""},
+        {FRAMING_CHUNKED, 300001, true, false, ""},     {FRAMING_CHUNKED, 32 << 10, false, true, ""},
+        {FRAMING_CHUNKED, 16399, false, false, ""},     {FRAMING_CHUNKED, 5, false, false, "GET"},
     };
     // clang-format on
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        bool chunked = cases[i].framing == FRAMING_CHUNKED;
-        size_t head = chunked ? (size_t)snprintf(body, sizeof(body), "%x\r\n", LARGE) : 0;
-        for (size_t at = 0; at < LARGE; at++)
-            body[head + at] = (char)(at * 11 % 251);
-        size_t tail = (size_t)snprintf(body + head + LARGE, sizeof(body) - head - LARGE, "%s%s",
-                                       chunked ? "\r\n0\r\n\r\n" : "", cases[i].behind);
-        size_t sent = head + LARGE + tail, whole = sent - strlen(cases[i].behind);
+        size_t sent = make_body(cases[i].framing, cases[i].chunk);
+        size_t whole = sent;
+        sent += (size_t)snprintf(body + sent, sizeof(body) - sent, "%s", cases[i].behind);
         struct relay relay = relay_new(&from.stream, &to.stream, cases[i].framing, LARGE);
         enum relay_status status;
         relay.splices = true;
