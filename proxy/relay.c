@@ -139,7 +139,7 @@ static enum relay_status pump(struct relay *relay)
             moved += taken;
             if (status != RELAY_DONE)
                 return status;
-            if (taken && relay->to->lost_out)
+            if (relay->to && taken > 0 && relay->to->lost_out)
                 return RELAY_TO_LOST;
             continue;
         }

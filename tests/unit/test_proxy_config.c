@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-enum { ARGS_MAX = 24 };
+enum { ARGS_MAX = 32 };
 
 /* Splits "--a b --c" at blanks into argv. */
 struct command {
