@@ -96,6 +96,14 @@ enum stream_status bypass_flush(struct stream *stream)
     return STREAM_OK;
 }
 
+/* A kind of socket, or an outer sandbox, that knows no splice(2). */
+static enum stream_status copy_instead(struct stream *from, struct stream *to)
+{
+    to->copies = true;
+    bypass_free(to);
+    return stream_fill(from);
+}
+
 /* The pipe is empty, so "later" is the source's word. */
 enum stream_status bypass_move(struct stream *from, struct stream *to, uint64_t max, size_t *taken)
 {
@@ -103,6 +111,8 @@ enum stream_status bypass_move(struct stream *from, struct stream *to, uint64_t 
     if (!from->can_read)
         return STREAM_AGAIN;
     ssize_t n = move(from->fd, to->bypass->in, max < BYPASS_PIPE ? (size_t)max : BYPASS_PIPE);
+    if (n < 0 && (errno == EINVAL || errno == ENOSYS || errno == EPERM))
+        return copy_instead(from, to);
     if (n < 0 && !is_later(n))
         return stream_lose_in(from, errno);
     if (n <= 0) {
