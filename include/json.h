@@ -104,9 +104,7 @@ char *text_shorten(char *dst, size_t cap, struct str text);
 char *text_sentence(char *dst, size_t cap, struct str text);
 
 /* By cJSON, for what is not on the hot path. The caller frees the text; NULL on failure. */
-/* {"message":"..."}; message is UTF-8. */
-char *json_print_message(const char *message, size_t *len);
-/* The same value on several lines. Numbers above 2^53 lose their last digits. */
+/* The value on several lines. Numbers above 2^53 lose their last digits. */
 char *json_print_pretty(struct str json, size_t *len);
 
 #endif

@@ -264,8 +264,17 @@ static bool body_refused(struct check *check, const char *why)
 static bool body_read(struct check *check, struct json *doc)
 {
     struct err err = {0};
-    if (json_scan(check->request->body, check->arena, doc, &err) && doc->count > 0)
+    struct learning *learning = check->learning;
+    struct arena *arena = learning ? &learning->scanned : check->arena;
+    if (learning && learning->body.nodes) {
+        *doc = learning->body;
         return true;
+    }
+    if (json_scan(check->request->body, arena, doc, &err) && doc->count > 0) {
+        if (learning)
+            learning->body = *doc;
+        return true;
+    }
     return refuse_malformed(check->decision, "", (struct str){NULL, 0},
                             "the body is not strict JSON: line %d, column %d: %s", err.line,
                             err.column, err.text);

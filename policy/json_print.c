@@ -10,17 +10,6 @@ static char *with_length(char *text, size_t *len)
     return text;
 }
 
-char *json_print_message(const char *message, size_t *len)
-{
-    *len = 0;
-    cJSON *object = cJSON_CreateObject();
-    char *text = NULL;
-    if (object && cJSON_AddStringToObject(object, "message", message))
-        text = cJSON_PrintUnformatted(object);
-    cJSON_Delete(object);
-    return with_length(text, len);
-}
-
 char *json_print_pretty(struct str json, size_t *len)
 {
     *len = 0;

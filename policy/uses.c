@@ -355,7 +355,8 @@ enum verdict request_uses(const struct policy *policy, const struct request *req
     struct learning learning = {.role = arena_alloc(arena, 1, sizeof(struct role)),
                                 .arena = arena,
                                 .uses = out,
-                                .more = true};
+                                .more = true,
+                                .scanned = {.limit = DECISION_BYTES_MAX}};
     *out = (struct uses){.count = 0};
     unsigned max = request->body.n > LARGE_BODY ? PASSES_LARGE_MAX : PASSES_MAX;
     if (!learning.role) {
@@ -374,5 +375,6 @@ enum verdict request_uses(const struct policy *policy, const struct request *req
     else if (decision.verdict == VERDICT_DENY && decision.status != 404)
         tell_lack(&decision, out);
     arena_free(&pass);
+    arena_free(&learning.scanned);
     return decision.verdict;
 }

@@ -14,6 +14,8 @@ struct learning {
     unsigned pass;                  /* which time this is */
     unsigned char passes[USES_MAX]; /* in which each use was noted */
     bool more;                      /* something was added in this pass */
+    struct arena scanned;           /* of body */
+    struct json body;               /* read by the first pass; nodes NULL: not yet */
 };
 
 /* In place of a refusal by the key for this value: the role opens it. True: judge on as if it had

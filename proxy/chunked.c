@@ -72,6 +72,13 @@ uint64_t chunked_left(const struct chunked *chunked)
     return chunked->state == DATA ? chunked->left : 0;
 }
 
+void chunked_skip(struct chunked *chunked, uint64_t n)
+{
+    chunked->left -= n;
+    if (chunked->left == 0)
+        chunked->state = DATA_CR;
+}
+
 bool chunked_is_between(const struct chunked *chunked)
 {
     return chunked->state == SIZE && chunked->digits == 0;

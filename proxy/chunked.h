@@ -28,6 +28,8 @@ enum chunked_status chunked_walk(struct chunked *chunked, struct str in, size_t 
 
 /* Bytes of the current chunk that are still to come; 0 while its size is being read. */
 uint64_t chunked_left(const struct chunked *chunked);
+/* Bytes of the current chunk's data that went another way, not more than are left. */
+void chunked_skip(struct chunked *chunked, uint64_t n);
 /* Is all that was taken whole chunks, so that a last one may follow? */
 bool chunked_is_between(const struct chunked *chunked);
 

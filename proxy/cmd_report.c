@@ -136,6 +136,25 @@ static void report_members(const struct report *report, const struct json_node *
     }
 }
 
+/* Behind the list: in requests that did not tell all their uses, what it names may have been used.
+ */
+static void tell_lacking(const struct report *report)
+{
+    const struct learned *learned = report->learned;
+    uint64_t count = 0;
+    for (size_t i = 0; report->role && i < learned->reason_count; i++)
+        if (learned->reasons[i].kind == LEARN_LACK &&
+            &learned->roles[learned->reasons[i].role] == report->role)
+            count += learned->reasons[i].count;
+    if (report->json) {
+        json_out_key(report->json, "lacking");
+        json_out_uint(report->json, count);
+    } else if (count > 0) {
+        printf("  of %llu requests not all uses are known (uses_lack): keys may have been used\n",
+               (unsigned long long)count);
+    }
+}
+
 static bool report_role(struct report *report, const struct json_node *role)
 {
     char shown[ENTRY_SHOWN];
@@ -158,10 +177,11 @@ static bool report_role(struct report *report, const struct json_node *role)
                (unsigned long long)would_deny);
     }
     report_members(report, role);
-    if (report->json) {
+    if (report->json)
         json_out_close(report->json, ']');
+    tell_lacking(report);
+    if (report->json)
         json_out_close(report->json, '}');
-    }
     return true;
 }
 

@@ -10,6 +10,7 @@
 #include "lookup.h"
 #include "peer_container.h"
 #include "reload.h"
+#include "bypass.h"
 #include "upstream.h"
 #include "usage.h"
 
@@ -141,11 +142,12 @@ static bool watch_loops(struct daemon *daemon)
 
 /* ---- start --------------------------------------------------------------------------------- */
 
-/* Two descriptors a connection, those of look-ups, and some of our own. */
+/* Two descriptors a connection, those of look-ups and of pipes, and some of our own. */
 static void raise_descriptor_limit(const struct config *config)
 {
     struct rlimit limit;
-    rlim_t want = (rlim_t)config->max_connections * 2 + LOOKUP_FURTHER_MAX + 64;
+    rlim_t want = (rlim_t)config->max_connections * 2 + LOOKUP_FURTHER_MAX + 64 +
+                  (rlim_t)config->workers * BYPASS_PIPES_MAX * 2;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
         return;
     struct rlimit beyond = {want, want}; /* root may, in most containers, too */

@@ -73,6 +73,8 @@ static const struct option options[] = {
      "audit lines as JSON: a file, - for standard output, syslog, journald, none; repeatable"},
     {"audit-failure", 0, FAILURE, AT(audit_continue), 0, 0, 0, 0, "deny", "deny|continue",
      "when a line cannot be written: answer 503 to everything but pings, or go on"},
+    {"audit-uses", 0, ON_OFF, AT(audit_uses), 0, 0, 0, 0, "on", "on|off",
+     "note what writes need of a role, for learn, report and test; --mode audit always does"},
     {"log-level", 0, LEVEL, AT(log_level), 0, 0, 0, 0, "info", "LEVEL",
      "operator's log on standard error: error, warn, info, debug"},
     {"log-format", 0, FORMAT, AT(log_format), 0, 0, 0, 0, NULL, "text|json",

@@ -25,6 +25,7 @@ struct config {
     const char *audit_logs[AUDIT_TARGETS_MAX];
     size_t audit_count;
     bool audit_continue; /* go on when a line cannot be written */
+    bool audit_uses;     /* lines tell what writes need of a role, also without audit_mode */
     bool audit_mode;     /* what the policy refuses is let through, and recorded */
     const char *user;    /* to become; NULL: stays who it is */
     bool sandbox;

@@ -4,7 +4,6 @@
 #include "json.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 const char *deny_phrase(int status)
 {
@@ -32,19 +31,24 @@ const char *deny_phrase(int status)
     return "Error";
 }
 
+enum { BODY_MAX = 4096 }; /* more than an answer may be long */
+
 size_t deny_write(const struct deny_plan *plan, char *dst, size_t cap)
 {
-    size_t length = 0;
-    char *body = json_print_message(plan->message, &length);
-    if (!body)
+    char body[BODY_MAX];
+    struct json_out out = {.p = body, .cap = sizeof(body)};
+    json_out_open(&out, '{');
+    json_out_member(&out, "message", str_of(plan->message));
+    json_out_close(&out, '}');
+    if (out.len > out.cap)
         return 0;
     /* Without Content-Type: application/json the docker CLI prints the raw body. */
     int n = snprintf(dst, cap,
                      "HTTP/1.%d %d %s\r\nContent-Type: application/json\r\n"
-                     "Content-Length: %zu\r\n%s%s\r\n%s",
-                     plan->http10 ? 0 : 1, plan->status, deny_phrase(plan->status), length,
+                     "Content-Length: %zu\r\n%s%s\r\n%.*s",
+                     plan->http10 ? 0 : 1, plan->status, deny_phrase(plan->status), out.len,
                      plan->status == 429 ? "Retry-After: 1\r\n" : "",
-                     plan->close ? "Connection: close\r\n" : "", plan->to_head ? "" : body);
-    free(body);
+                     plan->close ? "Connection: close\r\n" : "", plan->to_head ? 0 : (int)out.len,
+                     body);
     return n > 0 && (size_t)n < cap ? (size_t)n : 0;
 }

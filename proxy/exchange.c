@@ -475,6 +475,7 @@ static enum phase sent(struct exchange *exchange, const struct body_plan *plan)
             !send_continue(exchange))
             return PHASE_CLOSED;
         exchange->up = relay_new(exchange->client, exchange->upstream, plan->framing, plan->length);
+        exchange->up.splices = true;
         exchange->upstream->closing_hint = true; /* it may close with some of the body unread */
         exchange->client->closing_hint = true;   /* and the client with some of the answer */
     } else {

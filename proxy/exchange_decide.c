@@ -164,13 +164,19 @@ static bool uses_want(struct exchange *exchange)
 {
     struct inquiry *inquiry = exchange->inquiry;
     const enum op_class class = operation_class(inquiry->request.route->op);
-    bool asks = exchange->context->config->audit_mode && may_ask(inquiry);
+    const struct config *config = exchange->context->config;
+    bool asks = config->audit_mode && may_ask(inquiry);
     if (class == CLASS_PING || class == CLASS_READ)
         return false;
     if (!inquiry->uses)
         inquiry->uses = arena_alloc(&inquiry->arena, 1, sizeof(*inquiry->uses));
     if (!inquiry->uses)
         return false;
+    if (!config->audit_mode && !config->audit_uses) {
+        snprintf(inquiry->uses->lack, sizeof(inquiry->uses->lack),
+                 "it was not asked for (--audit-uses off)");
+        return false;
+    }
     struct facts known = inquiry->facts;
     enum verdict verdict =
         request_uses(exchange->snapshot->policy, &inquiry->request, asks ? &inquiry->facts : &known,

@@ -50,6 +50,7 @@ struct loop {
     size_t buffer_size;     /* bytes of a pooled buffer */
     struct buffer *buffers; /* free ones */
     size_t buffer_count;    /* how many are free */
+    size_t pipes;           /* that streams hold, see bypass.h */
     struct task_list again; /* to run in the next turn, before which nobody sleeps */
     struct task_list soon;  /* to run LOOP_SOON_MS after the first of them came */
     struct event *soon_event;

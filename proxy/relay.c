@@ -1,6 +1,8 @@
 /* The pump; see relay.h. */
 #include "relay.h"
 
+#include "bypass.h"
+
 struct relay relay_new(struct stream *from, struct stream *to, enum framing framing,
                        uint64_t length)
 {
@@ -64,9 +66,40 @@ static size_t take(struct relay *relay, struct str pending, bool *lost, bool *ba
     return pending.n;
 }
 
-static enum relay_status refill(struct relay *relay)
+/* Bytes to come in which there is no framing, if they are worth a splice; else 0. */
+static uint64_t splice_length(const struct relay *relay)
 {
-    switch (stream_fill(relay->from)) {
+    uint64_t n = relay->framing == FRAMING_LENGTH    ? relay->left
+                 : relay->framing == FRAMING_CHUNKED ? chunked_left(&relay->chunked)
+                                                     : 0;
+    bool may = relay->splices && relay->to && !relay->sink && !relay->decode;
+    return may && relay->total >= RELAY_LARGE && n >= BYPASS_LEAST ? n : 0;
+}
+
+static enum stream_status splice_some(struct relay *relay, uint64_t max, size_t *taken)
+{
+    enum stream_status status = bypass_move(relay->from, relay->to, max, taken);
+    relay->total += *taken;
+    if (relay->framing == FRAMING_CHUNKED) {
+        chunked_skip(&relay->chunked, *taken);
+    } else {
+        relay->left -= *taken;
+        relay->done = relay->left == 0;
+    }
+    return status;
+}
+
+/* More from the source: into its buffer, or past the process. */
+static enum stream_status fetch(struct relay *relay, size_t *taken)
+{
+    uint64_t n = splice_length(relay);
+    return n > 0 && bypass_ready(relay->from, relay->to) ? splice_some(relay, n, taken)
+                                                         : stream_fill(relay->from);
+}
+
+static enum relay_status refill(struct relay *relay, size_t *taken)
+{
+    switch (fetch(relay, taken)) {
     case STREAM_OK:
     case STREAM_FULL:
         return RELAY_DONE;
@@ -84,7 +117,7 @@ static enum relay_status refill(struct relay *relay)
     return RELAY_FROM_LOST;
 }
 
-enum relay_status relay_pump(struct relay *relay)
+static enum relay_status pump(struct relay *relay)
 {
     size_t moved = 0;
     while (!relay->done) {
@@ -99,9 +132,15 @@ enum relay_status relay_pump(struct relay *relay)
             return RELAY_YIELD;
         struct str pending = stream_pending(relay->from);
         if (pending.n == 0) {
-            enum relay_status status = refill(relay);
+            if (relay->to && bypass_held(relay->to) > 0)
+                return RELAY_WAIT;
+            size_t taken = 0;
+            enum relay_status status = refill(relay, &taken);
+            moved += taken;
             if (status != RELAY_DONE)
                 return status;
+            if (relay->to && taken > 0 && relay->to->lost_out)
+                return RELAY_TO_LOST;
             continue;
         }
         bool lost = false, broken = false;
@@ -114,6 +153,14 @@ enum relay_status relay_pump(struct relay *relay)
             return RELAY_TO_LOST;
     }
     return RELAY_DONE;
+}
+
+enum relay_status relay_pump(struct relay *relay)
+{
+    enum relay_status status = pump(relay);
+    if (relay->done && relay->to)
+        bypass_end(relay->to);
+    return status;
 }
 
 size_t relay_count(struct relay *relay, struct str pending, bool *bad)

@@ -18,6 +18,7 @@ struct relay {
     struct stream *to; /* NULL: what comes is dropped */
     enum framing framing;
     bool decode;   /* chunked: pass the data only (to an HTTP/1.0 client, or to the sink) */
+    bool splices;  /* a body that turns out to be large need not come into the process */
     bool done;     /* the framing has ended */
     uint64_t left; /* FRAMING_LENGTH: bytes to come */
     struct chunked chunked;
@@ -37,8 +38,9 @@ enum relay_status {
 };
 
 enum {
-    RELAY_HIGH = 64 << 10,  /* bytes queued at the sink above which nothing more is read */
-    RELAY_SHARE = 512 << 10 /* bytes a relay may move in one turn, so that others get theirs */
+    RELAY_HIGH = 64 << 10,   /* bytes queued at the sink above which nothing more is read */
+    RELAY_LARGE = 256 << 10, /* bytes of a body behind which it is worth a pipe */
+    RELAY_SHARE = 512 << 10  /* bytes a relay may move in one turn, so that others get theirs */
 };
 
 struct relay relay_new(struct stream *from, struct stream *to, enum framing framing,

@@ -73,6 +73,11 @@ static const struct call calls[] = {
     {"fcntl", ALLOW, {{IF(1, INT), IS F_GETFL}}}, {"fcntl", ALLOW, {{IF(1, INT), IS F_SETFL}}},
     {"fcntl", ALLOW, {{IF(1, INT), IS F_GETFD}}}, {"fcntl", ALLOW, {{IF(1, INT), IS F_SETFD}}},
 
+    /* Uploads past the process: between sockets and pipes, which have no offsets. */
+    {"splice", ALLOW, {{IF(1, UINT64_MAX), IS 0}, {IF(3, UINT64_MAX), IS 0}}},
+    {"pipe2", ALLOW, {{IF(1, INT), IS (O_CLOEXEC | O_NONBLOCK)}}},
+    {"fcntl", ALLOW, {{IF(1, INT), IS F_SETPIPE_SZ}}},
+
     /* The loops. */
     {"epoll_ctl", ALLOW, {{0}}}, {"epoll_wait", ALLOW, {{0}}},
     {"epoll_pwait", ALLOW, {{0}}}, {"epoll_pwait2", ALLOW, {{0}}},

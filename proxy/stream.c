@@ -1,6 +1,8 @@
 /* One byte stream over a socket; see stream.h. */
 #include "stream_tls.h"
 
+#include "bypass.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -52,6 +54,7 @@ void stream_close(struct stream *stream)
         return;
     event_del(&stream->event);
     stream_tls_free(stream);
+    bypass_free(stream);
     close(stream->fd);
     stream->fd = -1;
     loop_buffer_give(stream->loop, stream->in);
@@ -235,7 +238,7 @@ static size_t total_of(const struct iovec *pieces, int count)
 enum stream_status stream_send_raw(struct stream *stream, const struct iovec *pieces, int count)
 {
     size_t total = total_of(pieces, count);
-    if (stream->out || !stream->can_write)
+    if (stream->out || bypass_held(stream) > 0 || !stream->can_write)
         return queue_rest(stream, pieces, count, 0);
     ssize_t n = send_pieces(stream, pieces, count);
     if (n < 0) {
@@ -257,7 +260,7 @@ enum stream_status stream_send(struct stream *stream, const struct iovec *pieces
         return stream_lose_out(stream, EPIPE);
     size_t total = total_of(pieces, count);
     if (total == 0)
-        return stream->out ? STREAM_AGAIN : STREAM_OK;
+        return stream_queued(stream) > 0 ? STREAM_AGAIN : STREAM_OK;
     stream->bytes_out += total;
     return stream->tls ? stream_tls_send(stream, pieces, count)
                        : stream_send_raw(stream, pieces, count);
@@ -265,7 +268,7 @@ enum stream_status stream_send(struct stream *stream, const struct iovec *pieces
 
 size_t stream_queued(const struct stream *stream)
 {
-    return stream->out ? evbuffer_get_length(stream->out) : 0;
+    return (stream->out ? evbuffer_get_length(stream->out) : 0) + bypass_held(stream);
 }
 
 static enum stream_status send_end(struct stream *stream)
@@ -278,10 +281,25 @@ static enum stream_status send_end(struct stream *stream)
     return STREAM_OK;
 }
 
+static enum stream_status flush_pipe(struct stream *stream)
+{
+    if (!stream->bypass)
+        return STREAM_OK;
+    if (bypass_held(stream) > 0 && !stream->can_write)
+        return STREAM_AGAIN;
+    enum stream_status status = bypass_flush(stream);
+    if (status == STREAM_BROKEN)
+        return stream_lose_out(stream, errno);
+    return status == STREAM_AGAIN ? wait_for_room(stream) : status;
+}
+
 enum stream_status stream_flush(struct stream *stream)
 {
     if (stream->fd < 0 || stream->lost_out)
         return STREAM_BROKEN;
+    enum stream_status status = flush_pipe(stream);
+    if (status != STREAM_OK)
+        return status;
     while (stream->out) {
         if (!stream->can_write)
             return STREAM_AGAIN;
@@ -309,7 +327,7 @@ void stream_end(struct stream *stream)
     if (stream->tls && !stream->end_wanted)
         stream_tls_end(stream);
     stream->end_wanted = true;
-    if (stream->fd >= 0 && !stream->lost_out && !stream->out)
+    if (stream->fd >= 0 && !stream->lost_out && stream_queued(stream) == 0)
         send_end(stream);
 }
 

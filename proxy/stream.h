@@ -19,6 +19,7 @@ enum stream_status {
 };
 
 struct stream_tls; /* see stream_tls.h */
+struct bypass;     /* see bypass.h */
 
 struct stream {
     struct loop *loop;
@@ -28,6 +29,7 @@ struct stream {
     struct buffer *in;           /* read and not consumed; NULL when nothing is */
     struct evbuffer *out;        /* as it goes over the wire and not sent; NULL when nothing is */
     struct stream_tls *tls;      /* NULL: plain */
+    struct bypass *bypass;       /* goes out before what is in out; NULL: no pipe */
     uint64_t bytes_in;           /* received from the peer, without what TLS adds */
     uint64_t bytes_out;          /* accepted for sending, without what TLS adds */
     void (*on_ready)(void *arg); /* something may go on: read, write, or both */
@@ -42,6 +44,7 @@ struct stream {
     bool more_soon : 1;     /* what is sent now may wait for what follows: 200 ms, says tcp(7) */
     bool end_wanted : 1;    /* our end is to follow what is queued */
     bool end_sent : 1;
+    bool copies : 1;   /* there was no pipe for it */
     bool lost_in : 1;  /* reading has failed */
     bool lost_out : 1; /* writing has failed; what the peer sent before can still be read */
 };

@@ -696,6 +696,31 @@ def report():
               [(2, "ContainerCreate", "containers.binds")], "denied")
         text = run_bin("report", "--policy", path, env.audit_path).stdout
         check(re.search(r"never used\s+allow\s+\"ContainerKill\"", text), text)
+        check("not all uses" not in text and role["lacking"] == 0, text)
         check(re.search(r"2\s+default\s+ContainerCreate\s+containers.binds", text), text)
         equal(run_bin("report", env.audit_path).returncode, 2, "no policy")
         equal(run_bin("report", "--policy", path + "-none", env.audit_path).returncode, 1, "none")
+
+
+@suite.test
+def uses_off():
+    """--audit-uses off: a line says that it tells none, and so do report and test"""
+    policy = {"version": 1, "roles": {"default": {
+        "allow": ["ContainerCreate"], "images": {"allow": ["nginx"]}}}}
+    with Env(start=False) as env:
+        path = os.path.join(env.dir, "policy.json")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(policy, file)
+        env.args += ["--policy", path, "--host-root", "none", "--audit-uses", "off"]
+        del env.args[env.args.index("--role"):env.args.index("--role") + 2]
+        env.start()
+        equal(create(env, host()).status, 200, "created")
+        line = requests(env)[0]
+        equal(("uses" in line, line.get("uses_lack")),
+              (False, "it was not asked for (--audit-uses off)"), "line")
+        result = run_bin("report", "--policy", path, "--json", env.audit_path)
+        equal(json.loads(result.stdout)["roles"][0]["lacking"], 1, result.stderr)
+        text = run_bin("report", "--policy", path, env.audit_path).stdout
+        check("of 1 requests not all uses are known" in text, text)
+        result = run_bin("test", "--policy", path, env.audit_path)
+        check(result.returncode == 1 and "--audit-uses off" in result.stdout, result.stdout)

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-enum { ARGS_MAX = 24 };
+enum { ARGS_MAX = 32 };
 
 /* Splits "--a b --c" at blanks into argv. */
 struct command {
@@ -57,6 +57,7 @@ static void test_defaults(void **state)
     assert_int_equal(config.audit_count, 1);
     assert_string_equal(config.audit_logs[0], "-");
     assert_false(config.audit_continue);
+    assert_true(config.audit_uses);
     assert_int_equal(config.log_level, LOG_LEVEL_INFO);
     assert_in_range(config.workers, 1, 4);
     assert_string_equal(config.host_root, "/");
@@ -107,14 +108,15 @@ static void test_flags(void **state)
     assert_true(read_line(&command, "-H tcp://127.0.0.1:1 --tlscert c --tlskey k --tlsverify=false",
                           &config, &err));
     assert_false(config.tls_verify);
-    assert_true(
-        read_line(&command,
-                  "--insecure-tcp=false --audit-failure continue --log-level=debug "
-                  "--log-format json --max-body 256m --role a --role b --socket-mode 777 "
-                  "--idle-timeout 0 --audit-log a --audit-log none --admin tcp://[::1]:9100",
-                  &config, &err));
+    assert_true(read_line(
+        &command,
+        "--insecure-tcp=false --audit-uses off --audit-failure continue --log-level=debug "
+        "--log-format json --max-body 256m --role a --role b --socket-mode 777 "
+        "--idle-timeout 0 --audit-log a --audit-log none --admin tcp://[::1]:9100",
+        &config, &err));
     assert_false(config.insecure_tcp);
     assert_true(config.audit_continue);
+    assert_false(config.audit_uses);
     assert_int_equal(config.log_level, LOG_LEVEL_DEBUG);
     assert_int_equal(config.log_format, LOG_FORMAT_JSON);
     assert_int_equal(config.max_body, 256 << 20);
@@ -187,6 +189,7 @@ static const struct bad_row {
     {"--log-level loud", "--log-level", "error, warn, info or debug"},
     {"--log-format yaml", "--log-format", "text|json"},
     {"--audit-failure ignore", "--audit-failure", "deny|continue"},
+    {"--audit-uses some", "--audit-uses", "on|off"},
 };
 // clang-format on
 

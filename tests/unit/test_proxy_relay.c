@@ -2,6 +2,9 @@
 #include "stream_helper.h"
 
 #include "relay.h"
+#include "bypass.h"
+
+#include <signal.h>
 
 enum { BUFFER = 64 << 10, LARGE = 2 << 20 };
 
@@ -225,12 +228,133 @@ static void test_tunnel(void **state)
     assert_int_equal(relay_pump(&down), RELAY_DONE);
 }
 
+/* ---- large bodies ---------------------------------------------------------------------------- */
+
+static char body[3 * LARGE], arrived[3 * LARGE + 1];
+
+/* Sends the body, reads what arrives, until the relay says something else or the sink has left off
+   reading for good. Returns the bytes that have arrived. */
+static size_t carry(struct relay *relay, size_t sent, size_t length, bool slow,
+                    enum relay_status *status)
+{
+    size_t written = 0, n = 0;
+    bool ended;
+    *status = RELAY_WAIT;
+    for (int i = 0; i < 20000 && (written < sent || n < length || *status == RELAY_WAIT); i++) {
+        ssize_t put = write(from.peer, body + written, sent - written);
+        written += put > 0 ? (size_t)put : 0;
+        turn(&loop);
+        if (*status == RELAY_WAIT || *status == RELAY_YIELD)
+            *status = relay_pump(relay);
+        else
+            stream_flush(&to.stream);
+        if (*status != RELAY_WAIT && *status != RELAY_YIELD && *status != RELAY_DONE)
+            break;
+        size_t room = sizeof(arrived) - n;
+        if (!slow || i % 8 == 0)
+            n += peer_read(&to, arrived + n, slow && room > 5001 ? 5001 : room, &ended);
+    }
+    return n;
+}
+
+static size_t make_body(enum framing framing, size_t chunk)
+{
+    size_t n = 0;
+    for (size_t at = 0; at < LARGE; at++) {
+        if (framing == FRAMING_CHUNKED && at % chunk == 0)
+            n += (size_t)snprintf(body + n, sizeof(body) - n, "%s%zx\r\n", at ? "\r\n" : "",
+                                  LARGE - at < chunk ? LARGE - at : chunk);
+        body[n++] = (char)(at * 11 % 251);
+    }
+    return framing == FRAMING_CHUNKED
+               ? n + (size_t)snprintf(body + n, sizeof(body) - n, "\r\n0\r\n\r\n")
+               : n;
+}
+
+/* Both framings, with and without a pipe: the same bytes, the same count, and the pipe is gone. */
+static void test_large(void **state)
+{
+    // clang-format off
+    static const struct {
+        enum framing framing;
+        size_t chunk;
+        bool slow, copies;
+        const char *behind;
+    } cases[] = {
+        {FRAMING_LENGTH, 0, false, false, ""},  {FRAMING_LENGTH, 0, true, false, ""},
+        {FRAMING_LENGTH, 0, false, true, ""},   {FRAMING_LENGTH, 0, false, false, "GET"},
+        {FRAMING_CHUNKED, LARGE, false, false, ""},     {FRAMING_CHUNKED, LARGE, true, false, "GET"},
+        {FRAMING_CHUNKED, 128 << 10, false, false, "GET"}, {FRAMING_CHUNKED, 32 << 10, true, false, ""},
+        {FRAMING_CHUNKED, 300001, true, false, ""},     {FRAMING_CHUNKED, 32 << 10, false, true, ""},
+        {FRAMING_CHUNKED, 16399, false, false, ""},     {FRAMING_CHUNKED, 5, false, false, "GET"},
+    };
+    // clang-format on
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        size_t sent = make_body(cases[i].framing, cases[i].chunk);
+        size_t whole = sent;
+        sent += (size_t)snprintf(body + sent, sizeof(body) - sent, "%s", cases[i].behind);
+        struct relay relay = relay_new(&from.stream, &to.stream, cases[i].framing, LARGE);
+        enum relay_status status;
+        relay.splices = true;
+        to.stream.copies = cases[i].copies;
+        size_t n = carry(&relay, sent, whole, cases[i].slow, &status);
+        assert_int_equal(status, RELAY_DONE);
+        assert_int_equal(n, whole);
+        assert_memory_equal(arrived, body, whole);
+        assert_int_equal(relay.total, LARGE);
+        assert_int_equal(to.stream.bytes_out, whole);
+        assert_int_equal(stream_queued(&to.stream), 0);
+        assert_int_equal(loop.pipes, 0);
+        assert_null(to.stream.bypass);
+        stream_fill(&from.stream);
+        expect_pending(&from.stream, cases[i].behind);
+        close_ends(state);
+        open_ends(state);
+    }
+}
+
+/* The sink leaves with bytes in the pipe; then the source does, in the middle of the body. */
+static void test_large_lost(void **state)
+{
+    (void)state;
+    enum relay_status status = RELAY_WAIT;
+    struct relay relay = relay_new(&from.stream, &to.stream, FRAMING_LENGTH, LARGE);
+    relay.splices = true;
+    size_t written = 0;
+    for (int i = 0; i < 200 && bypass_held(&to.stream) == 0; i++) {
+        bool ended;
+        ssize_t put = write(from.peer, body + written, LARGE - written);
+        written += put > 0 ? (size_t)put : 0;
+        turn(&loop);
+        status = relay_pump(&relay);
+        if (relay.total < RELAY_LARGE)
+            peer_read(&to, arrived, sizeof(arrived), &ended);
+    }
+    assert_true(bypass_held(&to.stream) > 0);
+    assert_int_equal(loop.pipes, 1);
+    assert_int_equal(status, RELAY_WAIT);
+    end_hang_up(&to);
+    turn(&loop);
+    assert_int_equal(relay_pump(&relay), RELAY_TO_LOST);
+    assert_int_equal(to.stream.error, EPIPE);
+    relay.to = NULL;
+    end_hang_up(&from);
+    turn(&loop);
+    while ((status = relay_pump(&relay)) == RELAY_YIELD)
+        ;
+    assert_int_equal(status, RELAY_FROM_LOST);
+    assert_true(relay.total < LARGE && !relay.done);
+    stream_close(&to.stream);
+    assert_int_equal(loop.pipes, 0);
+}
+
 int main(void)
 {
+    signal(SIGPIPE, SIG_IGN);
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_ends, close_ends)
     const struct CMUnitTest tests[] = {
-        TEST(test_rows),      TEST(test_watermark), TEST(test_yield),
-        TEST(test_sink_lost), TEST(test_count),     TEST(test_tunnel),
+        TEST(test_rows),  TEST(test_watermark), TEST(test_yield), TEST(test_sink_lost),
+        TEST(test_count), TEST(test_tunnel),    TEST(test_large), TEST(test_large_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -293,6 +293,16 @@ static int try_dup_over(void)
 {
     return result(fcntl(0, F_DUPFD, 100));
 }
+static int try_splice_at(void)
+{
+    loff_t at = 0;
+    return result(splice(audit_fd, &at, daemon_fd, NULL, 1, 0) < 0 ? -1 : 0);
+}
+static int try_other_pipe(void)
+{
+    int fds[2];
+    return result(pipe2(fds, O_CLOEXEC));
+}
 static int try_abort(void)
 {
     abort();
@@ -389,6 +399,25 @@ static int talk(void)
     if (poll(&poll_fd, 1, 1000) != 1 || read(client, &byte, 1) != 1)
         return errno ? errno : EINVAL;
     return result(shutdown(client, SHUT_WR)) || result(close(client)) ? errno : 0;
+}
+
+/* As an upload does: a pipe that is made larger, filled and emptied. */
+static int pass_through_pipe(void)
+{
+    int fds[2];
+    char byte = 'x';
+    struct sockaddr_un address = unix_address("other/daemon.sock");
+    int client = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (client < 0 || connect(client, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+        pipe2(fds, O_CLOEXEC | O_NONBLOCK) != 0 || fcntl(fds[1], F_SETPIPE_SZ, 1 << 17) < 0 ||
+        write(fds[1], &byte, 1) != 1)
+        return errno;
+    ssize_t n = splice(fds[0], NULL, client, NULL, 1, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    int error = n == 1 ? 0 : errno;
+    close(client);
+    close(fds[0]);
+    close(fds[1]);
+    return error;
 }
 
 /* The peer of a Unix socket. */
@@ -505,6 +534,8 @@ static const struct row {
     ROW(EPERM, try_prctl),
     ROW(EPERM, try_limit),
     ROW(EPERM, try_dup_over),
+    ROW(EPERM, try_splice_at),
+    ROW(EPERM, try_other_pipe),
     ROW(ABORTS, try_abort),
     ROW(0, core_limit),
     ROW(0, read_policy),
@@ -520,6 +551,7 @@ static const struct row {
     ROW(0, rotate_audit),
     ROW(0, remove_own_socket),
     ROW(0, talk),
+    ROW(0, pass_through_pipe),
     ROW(0, hold_process),
     ROW(0, thread),
     ROW(0, memory),
