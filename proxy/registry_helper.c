@@ -71,6 +71,7 @@ static void close_line(unsigned at)
         line->first = parcel->next;
         parcel_free(parcel);
     }
+    shutdown(line->fd, SHUT_RDWR); /* the starter has it open, too */
     close(line->fd);
     line->fd = -1;
     helper.open--;
@@ -255,9 +256,10 @@ static int run_helper(pid_t parent, bool first)
     if (!helper.fetcher)
         err_set(&err, 0, 0, "the registry helper cannot set up libcurl");
     ok = helper.fetcher && registry_sandbox_enter(&helper.setup, &err);
-    if (first)
+    if (first) {
         ok &= say_ready(&err);
-    close(REGISTRY_SETUP_FD);
+        close(REGISTRY_SETUP_FD);
+    }
     return ok ? serve() : STATUS_BROKEN;
 }
 

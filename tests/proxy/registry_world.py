@@ -7,7 +7,6 @@ import http.server
 import json
 import os
 import shutil
-import signal
 import socket
 import ssl
 import struct
@@ -17,7 +16,7 @@ import threading
 import time
 import urllib.parse
 
-from harness import WAIT, Late, check, equal, settings, wait_for
+from harness import WAIT, check, equal, settings, wait_for
 
 SETUP, READY, ASK, CANCEL, HEAD, DATA, GONE = range(1, 8)
 MANIFEST, BLOB, REFERRERS = range(3)
@@ -395,7 +394,3 @@ class World:
         for stop in reversed(self.stops):
             stop()
         shutil.rmtree(self.base)
-
-
-__all__ = ["ABSENT", "BLOB", "DEAD", "ERROR", "GOT", "LARGE", "Late", "MANIFEST", "OCI", "PASSWORD", "REFERRERS", "USER",
-           "Helper", "Server", "World", "alive", "ask_packet", "digest_of", "helper_path", "signal", "text"]
