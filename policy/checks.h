@@ -268,9 +268,10 @@ enum finding judge_reference(struct check *check, enum key key, struct str refer
 
 /* ---- signed images (checks_signed.c) --------------------------------------------------------- */
 
-/* What the request runs or mounts, or what an existing container was made of, by images.signed. The
-   text being judged becomes the ID of what was judged, in services the digest. */
-enum finding judge_signed(struct check *check, struct str reference);
+/* What the request runs or mounts, by images.signed. The text being judged becomes the ID of what
+   was judged, in services the digest. made_of: of an existing container, the ID of its image; p
+   NULL: the reference alone tells which it is. */
+enum finding judge_signed(struct check *check, struct str reference, struct str made_of);
 /* What the request pulls; the parameters become its digest, and decision->pull says what follows. */
 enum finding judge_signed_pull(struct check *check, struct str reference);
 /* What a pull was asked by, where its parameters have the digest of that in their place already. */

@@ -244,22 +244,21 @@ enum finding judge_image_there(struct check *check, struct str reference)
     }
 }
 
-enum finding judge_image_run(struct check *check, const struct json_node *value)
+enum finding judge_image_run(struct check *check, const struct json_node *value, struct str made_of)
 {
     /* Where a signature was judged the name has become an ID. */
-    struct str reference = role_has_signed(check->role)
-                               ? name_as_asked(check, FACT_IMAGE, value->text)
-                               : value->text;
+    struct str reference =
+        role_has_signed(check->role) ? name_as_asked(check, FACT_IMAGE, value->text) : value->text;
     if (judge_image(check, reference, IMAGE_RUN) != FINDING_PASS ||
         judge_image_there(check, reference) != FINDING_PASS)
         return FINDING_REFUSE;
     check->at = value;
-    return judge_signed(check, reference);
+    return judge_signed(check, reference, made_of);
 }
 
 enum finding check_image(struct check *check, const struct json_node *value)
 {
-    return judge_image_run(check, value);
+    return judge_image_run(check, value, check->made_of);
 }
 
 enum finding judge_import(struct check *check, struct str name)

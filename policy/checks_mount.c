@@ -319,7 +319,7 @@ static enum finding mount_image(struct check *check, const struct json_node *mou
 {
     const struct json_node *source = json_get(check->body, mount, STR("Source"));
     if (source && source->kind == JSON_STRING && source->text.n > 0)
-        return judge_image_run(check, source);
+        return judge_image_run(check, source, (struct str){NULL, 0});
     return judge_image(check, STR(""), IMAGE_RUN);
 }
 
