@@ -6,7 +6,6 @@
 #include "pulled.h"
 
 #include "filter.h"
-#include "image.h"
 #include "lookup.h"
 #include "upstream.h"
 
@@ -28,8 +27,8 @@ struct pulled {
     struct str reference; /* NAME@DIGEST */
     struct str *ids;      /* that the daemon may know it by */
     size_t id_count;
-    bool any_id;   /* the policy lists the digest: the daemon has checked that */
-    bool unmapped; /* the signature is known and the manifest is not */
+    struct signed_note signature;
+    bool any_id; /* the digest says all there is: the daemon has checked that */
 
     enum pulled_at at;
     struct filter filter;
@@ -47,8 +46,6 @@ struct pulled {
 static bool read_ids(struct pulled *pulled, const struct json *doc)
 {
     const struct json_node *ids = json_get(doc, doc->nodes, STR("Ids"));
-    const struct json_node *mapped = json_get(doc, doc->nodes, STR("Mapped"));
-    pulled->unmapped = mapped && mapped->kind == JSON_FALSE;
     if (!ids || ids->kind != JSON_ARRAY || ids->count == 0)
         return true;
     pulled->ids = arena_alloc(&pulled->arena, ids->count, sizeof(*pulled->ids));
@@ -61,12 +58,6 @@ static bool read_ids(struct pulled *pulled, const struct json *doc)
         pulled->ids[pulled->id_count++] = text;
     }
     return true;
-}
-
-static struct str member(const struct json *doc, struct str name)
-{
-    const struct json_node *node = json_get(doc, doc->nodes, name);
-    return node && node->kind == JSON_STRING ? node->text : (struct str){NULL, 0};
 }
 
 /* What cannot be read names no ID, so that no image passes. */
@@ -82,8 +73,6 @@ static bool read_verdict(struct exchange *exchange, struct pulled *pulled, size_
         !json_scan(facts->items[index].text, scratch, &doc, &err) || doc.count == 0 ||
         doc.nodes->kind != JSON_OBJECT)
         return true;
-    pulled->result.key = arena_copy(&pulled->arena, member(&doc, STR("Key")));
-    pulled->result.format = arena_copy(&pulled->arena, member(&doc, STR("Format")));
     return read_ids(pulled, &doc);
 }
 
@@ -98,9 +87,11 @@ static struct str join(struct arena *arena, struct str a, struct str b)
     return (struct str){p, a.n + 1 + b.n};
 }
 
-static bool keep_names(struct pulled *pulled, const struct pull *pull)
+static bool keep_names(struct pulled *pulled, const struct decision *decision)
 {
+    const struct pull *pull = &decision->pull;
     struct arena *arena = &pulled->arena;
+    pulled->signature = decision->signature;
     pulled->name = arena_copy(arena, pull->name);
     pulled->digest = arena_copy(arena, pull->digest);
     pulled->tag = pull->tag.n > 0 ? arena_copy(arena, pull->tag) : STR("");
@@ -118,8 +109,7 @@ bool pulled_keep(struct exchange *exchange, const struct decision *decision)
     if (!pulled)
         return false;
     exchange->pulled = pulled;
-    return keep_names(pulled, &decision->pull) &&
-           read_verdict(exchange, pulled, decision->pull.fact);
+    return keep_names(pulled, decision) && read_verdict(exchange, pulled, decision->pull.fact);
 }
 
 void pulled_drop(struct exchange *exchange)
@@ -313,6 +303,8 @@ static enum phase finish(struct exchange *exchange)
     char told[TOLD_MAX + 16];
     pulled->result.reference = pulled->reference;
     pulled->result.tag = pulled->tag;
+    pulled->result.key = str_of(pulled->signature.key);
+    pulled->result.format = str_of(pulled->signature.format);
     pulled->result.why = pulled->why;
     record_pull(exchange, &pulled->result);
     metrics_count_pull(exchange->context->metrics, outcome(pulled));
@@ -406,6 +398,12 @@ static enum phase give_tag(struct exchange *exchange)
 
 /* ---- which image it is ----------------------------------------------------------------------- */
 
+static struct str member(const struct json *doc, struct str name)
+{
+    const struct json_node *node = json_get(doc, doc->nodes, name);
+    return node && node->kind == JSON_STRING ? node->text : (struct str){NULL, 0};
+}
+
 static bool id_is_full(struct str id)
 {
     static const struct str algorithm = {"sha256:", 7};
@@ -423,21 +421,6 @@ static bool id_is_verified(const struct pulled *pulled, struct str id)
         if (str_eq(pulled->ids[i], id))
             return true;
     return pulled->any_id;
-}
-
-/* Does the daemon itself say that this repository has the image under the digest? With a graph
-   driver only a pull and a push write that. */
-static bool is_listed(struct pulled *pulled, const struct json *doc, struct arena *scratch)
-{
-    const struct json_node *list = json_get(doc, doc->nodes, STR("RepoDigests"));
-    const struct json_node *item = list && list->kind == JSON_ARRAY ? json_child(doc, list) : NULL;
-    for (; item; item = json_next(doc, item)) {
-        struct image_ref ref;
-        if (item->kind == JSON_STRING && image_parse(item->text, scratch, &ref) &&
-            str_eq(ref.name, pulled->name) && str_eq(ref.digest, pulled->digest))
-            return true;
-    }
-    return false;
 }
 
 /* Fills in why when it does not pass. */
@@ -459,7 +442,7 @@ static void judge_image(struct exchange *exchange)
         snprintf(pulled->why, sizeof(pulled->why),
                  "%.*s has been pulled, and the daemon's answer does not tell which image that is",
                  (int)reference.n, reference.p);
-    else if (!id_is_verified(pulled, id) && !(pulled->unmapped && is_listed(pulled, &doc, scratch)))
+    else if (!id_is_verified(pulled, id))
         snprintf(pulled->why, sizeof(pulled->why),
                  "%.*s is signed, and the daemon has pulled another image as such: %.*s "
                  "(id_mismatch)",
