@@ -264,6 +264,18 @@ struct signed_note {
 /* NEED: facts have been added in state FACT_WANTED; fill them in and decide again. */
 enum verdict { VERDICT_DENY = 0, VERDICT_ALLOW = 1, VERDICT_NEED = 2 };
 
+/* What follows an ImageCreate that a signature has decided, and that is sent on by digest: when the
+   daemon has pulled, and before the client learns of it, the ID of what is there must be one of
+   the `Ids` of a fact; only then it gets the tag that the client asked for. The texts live where
+   those of struct param_change do. */
+struct pull {
+    struct str name;   /* repository, normalised: "docker.io/acme/app"; p NULL: no pull follows */
+    struct str digest; /* "sha256:..." of what is pulled */
+    struct str tag;    /* as asked, without colon; empty: by digest, nothing is tagged */
+    size_t fact;       /* index of that FACT_SIGNATURE among the facts; FACTS_MAX: none says
+                          which IDs, and any that the daemon has by the digest will do */
+};
+
 /* Zeroed, it refuses. Texts are NUL-terminated, one line, escaped, without trailing dot. */
 struct decision {
     enum verdict verdict;
@@ -282,7 +294,8 @@ struct decision {
         struct str value;
     } changes[PARAM_CHANGES_MAX];
     size_t change_count;
-    struct edits edits;           /* of the body: IDs for names, labels that are added */
+    struct edits edits; /* of the body: IDs for names, labels that are added */
+    struct pull pull;   /* what follows the answer; zero: nothing */
     struct signed_note signature; /* also when it is refused */
 };
 

@@ -49,6 +49,11 @@ static struct fact *find(struct facts *facts, enum fact_kind kind, struct str na
     return NULL;
 }
 
+const struct fact *check_fact(const struct check *check, enum fact_kind kind, struct str name)
+{
+    return check->facts ? find(check->facts, kind, name) : NULL;
+}
+
 static enum look ask(struct check *check, enum fact_kind kind, struct str name, struct str body)
 {
     struct facts *facts = check->facts;

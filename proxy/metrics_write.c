@@ -277,6 +277,19 @@ static void write_upstream(const struct metrics_view *view, struct metrics_text 
             offsetof(struct metrics, upstream_errors));
 }
 
+static void write_pulls(const struct metrics_view *view, struct metrics_text *text)
+{
+    static const char *const kinds[METRICS_PULLS] = {
+        [METRICS_PULL_VERIFIED] = "verified",
+        [METRICS_PULL_UNTAGGED] = "untagged",
+        [METRICS_PULL_REFUSED] = "refused",
+    };
+    metrics_text_family(text, PREFIX "signed_pulls_total", "counter",
+                        "Pulls of signed images, by what the daemon had when they ended.");
+    by_kind(view, text, PREFIX "signed_pulls_total", "outcome", kinds, ARRAY_LEN(kinds),
+            offsetof(struct metrics, pulls));
+}
+
 static void write_audit(const struct metrics_view *view, struct metrics_text *text)
 {
     one(text, PREFIX "audit_lines_total", "counter", "Audit lines that were written.",
@@ -356,6 +369,7 @@ void metrics_write(const struct metrics_view *view, struct metrics_text *text)
     write_times(view, text);
     write_connections(view, text);
     write_upstream(view, text);
+    write_pulls(view, text);
     write_audit(view, text);
     write_tls(view, text);
     write_reloads(view, text);
