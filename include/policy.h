@@ -272,8 +272,8 @@ struct pull {
     struct str name;   /* repository, normalised: "docker.io/acme/app"; p NULL: no pull follows */
     struct str digest; /* "sha256:..." of what is pulled */
     struct str tag;    /* as asked, without colon; empty: by digest, nothing is tagged */
-    size_t fact;       /* index of that FACT_SIGNATURE among the facts; FACTS_MAX: there is none,
-                          since the policy lists the digest, and any ID will do */
+    size_t fact;       /* index of that FACT_SIGNATURE among the facts; FACTS_MAX: none says
+                          which IDs, and any that the daemon has by the digest will do */
 };
 
 /* Zeroed, it refuses. Texts are NUL-terminated, one line, escaped, without trailing dot. */

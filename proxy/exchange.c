@@ -4,6 +4,7 @@
 
 #include "deny.h"
 #include "lookup.h"
+#include "pulled.h"
 #include "respond_filter.h"
 #include "signature_facts.h"
 #include "throttle.h"
@@ -538,6 +539,7 @@ void exchange_finish(struct exchange *exchange)
     metrics_close(exchange->context->metrics, &exchange->span);
     inquiry_release(exchange);
     respond_filter_drop(exchange);
+    pulled_drop(exchange);
     throttle_end_stream(exchange);
     exchange->route = NULL;
     exchange->role = exchange->judge = NULL;

@@ -5,6 +5,7 @@
 #include "exec_table.h"
 #include "host_facts.h"
 #include "lookup.h"
+#include "pulled.h"
 #include "respond_filter.h"
 #include "signature_facts.h"
 #include "throttle.h"
@@ -102,7 +103,8 @@ static enum phase go_on(struct exchange *exchange, const struct role *role,
         exchange->nobody = !exchange->role;
         exchange->role = role;
     }
-    if (!respond_filter_keep(exchange, rewrites ? &sent : &inquiry->request))
+    if (!respond_filter_keep(exchange, rewrites ? &sent : &inquiry->request) ||
+        !pulled_keep(exchange, decision))
         return deny_as(exchange, 503, "out of memory");
     exchange->allowed = true;
     inquiry->would_deny = inquiry->decision.verdict != VERDICT_ALLOW;

@@ -282,6 +282,34 @@ bool record_verify(struct exchange *exchange, int status, bool removed)
     return finish(exchange, &out);
 }
 
+bool record_pull(struct exchange *exchange, const struct record_pull *pull)
+{
+    struct json_out out;
+    if (!open_line(exchange, &out))
+        return false;
+    begin(exchange, "verify", &out);
+    json_out_member(&out, "operation", str_of(operation_name(exchange->route->op)));
+    json_out_member(&out, "decision",
+                    pull->verified || pull->would_deny ? STR("allow") : STR("deny"));
+    if (pull->would_deny) {
+        json_out_key(&out, "would_deny");
+        json_out_raw(&out, STR("true"));
+    }
+    if (pull->why[0])
+        json_out_member(&out, "reason", str_of(pull->why));
+    json_out_member(&out, "image", str_head(pull->reference, NAME_SHOWN_MAX));
+    json_out_member(&out, "image_id", pull->id);
+    if (pull->tagged)
+        json_out_member(&out, "tag", pull->tag);
+    if (pull->key.n > 0)
+        json_out_member(&out, "key", str_head(pull->key, FACT_SHOWN_MAX));
+    if (pull->format.n > 0)
+        json_out_member(&out, "format", str_head(pull->format, FACT_SHOWN_MAX));
+    json_out_key(&out, "removed");
+    json_out_raw(&out, pull->removed ? STR("true") : STR("false"));
+    return finish(exchange, &out);
+}
+
 bool record_refused(struct exchange *exchange, int status, const char *why)
 {
     metrics_count_refusal(exchange->context->metrics, status);
