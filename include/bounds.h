@@ -30,6 +30,14 @@ enum {
     FACT_NAME_MAX = 4096,    /* bytes; a path's limit */
     PARAM_CHANGES_MAX = 4,   /* parameters that a decision sets */
 
+    /* Signed images */
+    SIGNED_KEYS_MAX = 8,        /* keys of one entry */
+    SIGNED_IDENTITIES_MAX = 16, /* trusted identities of one entry */
+    SIGNED_DIGEST_MAX = 71,     /* bytes of "sha256:" and 64 digits */
+    SIGNED_KEY_MAX = 71,        /* bytes of a fingerprint, "SHA256:" and 64 digits */
+    SIGNED_WORD_MAX = 31,       /* bytes of a reason or format: "child_not_in_index" */
+    SIGNED_LOOKS_MAX = 8,       /* digests of one image that are asked about */
+
     /* Memory */
     ARENA_CHUNK_BYTES = 16 << 10,  /* first chunk; grows with what is asked */
     ARENA_KEEP_BYTES = 256 << 10,  /* kept by arena_reset for the next request */

@@ -133,7 +133,7 @@ struct request {
 /* ---- facts --------------------------------------------------------------------------------- */
 
 /* What a decision may need to know beside the request. The first ones are answers of the daemon to
-   one GET each; the last two are told by whoever asks for the decision. */
+   one GET each; the last three are told by whoever asks for the decision. */
 enum fact_kind {
     FACT_CONTAINER, /* the object's own inspect, by name or ID */
     FACT_EXEC,
@@ -149,6 +149,7 @@ enum fact_kind {
     FACT_VERSION,   /* GET /version; has no name */
     FACT_HOST_PATH, /* what a path is on the daemon's file system: {"State": "exists", ...} */
     FACT_OWN_EXEC,  /* was this exec made through the proxy by the same role: {"Own": true} */
+    FACT_SIGNATURE, /* is an image signed; see fact_signature() */
     FACT_KIND_COUNT
 };
 
@@ -183,10 +184,97 @@ bool fact_kind_find(struct str name, enum fact_kind *out);
    the daemon is not who knows. */
 bool fact_target(const struct fact *fact, char *dst, size_t cap, size_t *len);
 
+/* ---- signed images ------------------------------------------------------------------------- */
+
+enum signed_format {
+    SIGNED_COSIGN_SIMPLE,   /* "cosign-simple" */
+    SIGNED_SIGSTORE_BUNDLE, /* "sigstore-bundle" */
+    SIGNED_NOTATION_JWS,    /* "notation-jws" */
+    SIGNED_FORMATS
+};
+
+/* How the name in a signature binds: the repository, with its tag, or not at all. */
+enum signed_identity { SIGNED_REPOSITORY, SIGNED_EXACT, SIGNED_ANY };
+
+/* Where signatures are looked for. */
+enum signed_source { SIGNED_STORE, SIGNED_REGISTRY, SIGNED_STORE_THEN_REGISTRY };
+
+/* An entry of images.signed. All texts are borrowed of the policy. */
+struct signed_entry {
+    size_t index;           /* in its list */
+    struct str match;       /* glob of repositories, "docker.io/library/..." filled in */
+    unsigned formats;       /* BIT(SIGNED_COSIGN_SIMPLE) ...; 0: no signature counts */
+    const struct str *keys; /* names of files in the folder of keys */
+    size_t key_count;       /* at most SIGNED_KEYS_MAX */
+    enum signed_identity identity;
+    struct str signed_repository; /* "docker.io/acme/app", as signatures name it; p NULL: the
+                                     image's own */
+    struct str trust_store;       /* name of a file there, with root certificates; p NULL: none */
+    bool authority;               /* it is a store for signing authorities, else for CAs */
+    const struct str *trusted_identities;
+    size_t identity_count;
+    enum signed_source source;
+    const struct str *digests; /* "sha256:..." of manifests and indexes that need no signature */
+    size_t digest_count;
+    const struct str *ids; /* the same of image IDs */
+    size_t id_count;
+    struct str text; /* JSON of the entry as it is written */
+};
+
+/* The entries of a role, see policy_role_at(), by index; false behind the last. A role that only
+   others extend has its own, too. */
+bool policy_signed_entry(const struct policy *policy, size_t role, size_t index,
+                         struct signed_entry *out);
+/* The first entry that covers the repository ("docker.io/acme/app"); false: none does, so that no
+   signature is needed. */
+bool role_signed_entry(const struct role *role, struct str repository, struct signed_entry *out);
+/* Is there any? */
+bool role_has_signed(const struct role *role);
+const char *signed_format_name(enum signed_format format); /* "cosign-simple" */
+
+/* What a FACT_SIGNATURE asks. Its name is one of
+     docker.io/acme/app:1.2             is what the tag stands for signed, and what is it
+     docker.io/acme/app@sha256:DIGEST   is this manifest or index signed
+     docker.io/acme/app#sha256:ID       is this image ID known to be of a signed one
+   under the role's entry for the repository. The answer is a JSON object:
+     {"Verdict": "signed" or "refused", "Reason": "no_signature", "Text": "one sentence without
+      trailing dot", "Digest": "sha256:...", "Ids": ["sha256:..."], "Key": "SHA256:...",
+      "Format": "cosign-simple"}
+   where refused ones have Reason and Text, signed ones Digest, Ids, Key and Format. Ids are what
+   the daemon may call the image: digests of configs, manifests and the index. */
+struct signature_question {
+    struct str repository;
+    struct str tag;    /* of the first form */
+    struct str digest; /* of the second: "sha256:..." */
+    struct str id;     /* of the third: "sha256:..." */
+};
+/* Slices of the fact's name. False: it is no such fact. */
+bool fact_signature(const struct fact *fact, struct signature_question *out);
+
 /* ---- decisions ----------------------------------------------------------------------------- */
+
+/* What a signature said to a decision, for the audit line. */
+struct signed_note {
+    char digest[SIGNED_DIGEST_MAX + 1]; /* "sha256:..."; "": it is not known */
+    char key[SIGNED_KEY_MAX + 1];       /* fingerprint of the key; "": none has signed */
+    char format[SIGNED_WORD_MAX + 1];   /* "cosign-simple"; "digests" or "ids" by a list */
+    char reason[SIGNED_WORD_MAX + 1];   /* "ok", or "no_signature"; "": no image was asked about */
+};
 
 /* NEED: facts have been added in state FACT_WANTED; fill them in and decide again. */
 enum verdict { VERDICT_DENY = 0, VERDICT_ALLOW = 1, VERDICT_NEED = 2 };
+
+/* What follows an ImageCreate that a signature has decided, and that is sent on by digest: when the
+   daemon has pulled, and before the client learns of it, the ID of what is there must be one of
+   the `Ids` of a fact; only then it gets the tag that the client asked for. The texts live where
+   those of struct param_change do. */
+struct pull {
+    struct str name;   /* repository, normalised: "docker.io/acme/app"; p NULL: no pull follows */
+    struct str digest; /* "sha256:..." of what is pulled */
+    struct str tag;    /* as asked, without colon; empty: by digest, nothing is tagged */
+    size_t fact;       /* index of that FACT_SIGNATURE among the facts; FACTS_MAX: none says
+                          which IDs, and any that the daemon has by the digest will do */
+};
 
 /* Zeroed, it refuses. Texts are NUL-terminated, one line, escaped, without trailing dot. */
 struct decision {
@@ -207,6 +295,8 @@ struct decision {
     } changes[PARAM_CHANGES_MAX];
     size_t change_count;
     struct edits edits; /* of the body: IDs for names, labels that are added */
+    struct pull pull;   /* what follows the answer; zero: nothing */
+    struct signed_note signature; /* also when it is refused */
 };
 
 /* Reads method and target. On refusal fills decision (status 400, 403 or 404-like refusals of

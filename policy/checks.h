@@ -255,6 +255,9 @@ enum key images_restricted_by(const struct role *role);
 /* A rule that holds for containers and that no build would obey, or KEY_COUNT. */
 enum key builds_get_round(const struct role *role);
 enum finding judge_image(struct check *check, struct str reference, enum image_use use);
+/* Would the rules of names let an image pass under this one, "registry/repo:tag" or
+   "registry/repo@sha256:..."? */
+bool image_name_passes(struct check *check, struct str reference);
 /* Other content under a name. */
 enum finding judge_import(struct check *check, struct str name);
 /* A registry that the daemon would talk to. */
@@ -262,6 +265,17 @@ enum finding judge_registry(struct check *check, struct str registry);
 /* A registry and repository against a list of these; is it in the list? */
 bool reference_listed(const struct check *check, enum key key, struct str reference);
 enum finding judge_reference(struct check *check, enum key key, struct str reference);
+
+/* ---- signed images (checks_signed.c) --------------------------------------------------------- */
+
+/* What the request runs or mounts, by images.signed. The text being judged becomes the ID of what
+   was judged, in services the digest. made_of: of an existing container, the ID of its image; p
+   NULL: the reference alone tells which it is. */
+enum finding judge_signed(struct check *check, struct str reference, struct str made_of);
+/* What the request pulls; the parameters become its digest, and decision->pull says what follows. */
+enum finding judge_signed_pull(struct check *check, struct str reference);
+/* What a pull was asked by, where its parameters have the digest of that in their place already. */
+struct str pull_as_asked(struct check *check, struct str reference);
 
 // clang-format off
 /* ---- parameters (checks_param.c) ------------------------------------------------------------- */

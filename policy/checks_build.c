@@ -15,6 +15,8 @@ enum key builds_get_round(const struct role *role)
     enum key images = images_restricted_by(role);
     if (images != KEY_COUNT)
         return images;
+    if (role_has_signed(role))
+        return KEY_IMAGES_SIGNED;
     for (size_t i = 0; keys[i] != KEY_COUNT; i++) {
         const struct constraint *constraint = &role->keys[keys[i]];
         bool listed = keys[i] == KEY_USER && (!constraint->any || constraint->deny.count > 0);

@@ -523,10 +523,14 @@ static enum finding whole_network_mode(struct check *check)
 
 static enum finding whole_image(struct check *check)
 {
-    if (!images_restrict(check->role) || place_text(check, PLACE_IMAGE).n > 0)
+    bool restricts = images_restrict(check->role), demands = role_has_signed(check->role);
+    if ((!restricts && !demands) || place_text(check, PLACE_IMAGE).n > 0)
         return FINDING_PASS;
     check->at = NULL;
     check->field = place_path(check, PLACE_IMAGE);
+    if (!restricts)
+        return refuse_with(check, KEY_IMAGES_SIGNED, STR(""), NULL,
+                           "is not given, and images.signed demands signed ones");
     return refuse_with(check, KEY_IMAGES_ALLOW, STR(""), NULL,
                        "is not given, and images.allow restricts what may run");
 }

@@ -118,9 +118,8 @@ static enum finding judge_version(struct check *check, const struct image_ref *r
                        "names the tag \"%s\", which images.deny_tags excludes", tag_shown);
 }
 
-/* Would the image pass under this name, "registry/repo:tag" or "registry/repo@sha256:..."? An ID
-   says as much as a digest, so none is demanded. */
-static bool name_would_pass(struct check *check, struct str reference)
+/* An ID says as much as a digest, so none is demanded. */
+bool image_name_passes(struct check *check, struct str reference)
 {
     struct image_ref ref;
     return image_parse(reference, check->arena, &ref) &&
@@ -150,7 +149,7 @@ static bool names_pass(struct check *check, const struct found *found)
              n = json_next(&found->doc, n)) {
             if (name_is_excluded(check, n->text))
                 return false;
-            passes = passes || name_would_pass(check, n->text);
+            passes = passes || image_name_passes(check, n->text);
         }
     }
     return passes;
@@ -245,11 +244,21 @@ enum finding judge_image_there(struct check *check, struct str reference)
     }
 }
 
+enum finding judge_image_run(struct check *check, const struct json_node *value, struct str made_of)
+{
+    /* Where a signature was judged the name has become an ID. */
+    struct str reference =
+        role_has_signed(check->role) ? name_as_asked(check, FACT_IMAGE, value->text) : value->text;
+    if (judge_image(check, reference, IMAGE_RUN) != FINDING_PASS ||
+        judge_image_there(check, reference) != FINDING_PASS)
+        return FINDING_REFUSE;
+    check->at = value;
+    return judge_signed(check, reference, made_of);
+}
+
 enum finding check_image(struct check *check, const struct json_node *value)
 {
-    if (judge_image(check, value->text, IMAGE_RUN) != FINDING_PASS)
-        return FINDING_REFUSE;
-    return judge_image_there(check, value->text);
+    return judge_image_run(check, value, check->made_of);
 }
 
 enum finding judge_import(struct check *check, struct str name)

@@ -64,9 +64,11 @@ enum finding param_from_image(struct check *check, struct str value)
     struct str reference = with_tag(check, image, request_param(check->request, "tag"));
     if (!reference.p)
         return FINDING_UNSURE;
-    if (judge_image(check, reference, IMAGE_PULL) != FINDING_PASS)
+    reference = pull_as_asked(check, reference);
+    if (judge_image(check, reference, IMAGE_PULL) != FINDING_PASS ||
+        judge_image_name_free(check, reference, true) != FINDING_PASS)
         return FINDING_REFUSE;
-    return judge_image_name_free(check, reference, true);
+    return judge_signed_pull(check, reference);
 }
 
 enum finding param_from_src(struct check *check, struct str value)

@@ -51,6 +51,10 @@ enum finding judge_shared(struct check *check);
 /* An image that the request runs, mounts or fetches, if it is there already: is it for this
    client? (checks_image.c) */
 enum finding judge_image_there(struct check *check, struct str reference);
+/* All that is demanded of an image that the request runs or mounts; value: its name in the body.
+   made_of: as of judge_signed(). (checks_image.c) */
+enum finding judge_image_run(struct check *check, const struct json_node *value,
+                             struct str made_of);
 /* With owners of images: is the name that an image gets free, or the client's own? pulls: only what
    bears another's label counts as taken. */
 enum finding judge_image_name_free(struct check *check, struct str reference, bool pulls);

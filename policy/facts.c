@@ -17,6 +17,7 @@ static const char *const kind_names[FACT_KIND_COUNT] = {
     [FACT_SERVICE] = "service",         [FACT_TASK] = "task",           [FACT_SECRET] = "secret",
     [FACT_CONFIG] = "config",           [FACT_INFO] = "info",           [FACT_VERSION] = "version",
     [FACT_HOST_PATH] = "host_path",     [FACT_OWN_EXEC] = "own_exec",
+    [FACT_SIGNATURE] = "signature",
 };
 
 const char *fact_kind_name(enum fact_kind kind)
@@ -46,6 +47,11 @@ static struct fact *find(struct facts *facts, enum fact_kind kind, struct str na
             return fact;
     }
     return NULL;
+}
+
+const struct fact *check_fact(const struct check *check, enum fact_kind kind, struct str name)
+{
+    return check->facts ? find(check->facts, kind, name) : NULL;
 }
 
 static enum look ask(struct check *check, enum fact_kind kind, struct str name, struct str body)

@@ -44,6 +44,9 @@ struct found {
 enum look check_look(struct check *check, enum fact_kind kind, struct str name,
                      struct found *found);
 
+/* The fact of that name, answered or not; NULL: nobody has asked. */
+const struct fact *check_fact(const struct check *check, enum fact_kind kind, struct str name);
+
 /* The same for what is made by asking: body is POSTed, in the arena of the facts. */
 enum look check_make(struct check *check, enum fact_kind kind, struct str name, struct str body,
                      struct found *found);

@@ -181,6 +181,9 @@
     X(KEY_IMAGES_IMPORT, "images", "import", B | L, ENTRY_IMAGE, MAX_NONE, \
       "true", \
       "names under which other content may be put") \
+    X(KEY_IMAGES_SIGNED, "images", "signed", BL, ENTRY_SIGNED, MAX_NONE, \
+      "[]", \
+      "images that run and are pulled only when one of these keys has signed them") \
     X(KEY_NETWORKS_NAMES, "networks", "names", B | L, ENTRY_GLOB, MAX_NONE, \
       "true", \
       "names of networks that may be made") \

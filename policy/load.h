@@ -156,9 +156,21 @@ struct entries load_label_pairs(struct loader *loader, const struct json_node *n
 /* One entry of a list of this key, checked, normalised and parsed. */
 bool load_entry(struct loader *loader, enum key key, const struct json_node *node,
                 struct entry *out);
+/* The name of images, as an entry of the key, in its one spelling. */
+bool load_image(struct loader *loader, enum key key, const struct json_node *node,
+                struct entry *out);
 /* "512m", 2147483648: bytes. */
 bool load_bytes(struct str text, int64_t *out);
 /* "512m", 2147483648; "1.5", 1.5; 100. */
 bool load_max(struct loader *loader, enum key key, const struct json_node *node, int64_t *out);
+
+/* ---- images.signed (load_signed.c) ----------------------------------------------------------- */
+
+/* One entry: fills text with its match, and signature. False: it is none. */
+bool load_signed(struct loader *loader, const struct json_node *node, struct entry *out);
+/* What entries of the list say together; list is where it is written. */
+void load_signed_list(struct loader *loader, const struct json_node *list,
+                      const struct entries *entries);
+void load_warn_signed(struct loader *loader, const struct draft *draft);
 
 #endif

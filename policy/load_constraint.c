@@ -46,7 +46,9 @@ static struct entries load_entries(struct loader *loader, enum key key,
         count += load_entry(loader, key, n, &items[count]);
     struct entries entries = {items, count, NULL};
     enum entry_kind kind = key_rows[key].entries;
-    if (kind != ENTRY_PORTS && kind != ENTRY_CIDR && !entries_index(&entries, loader->arena))
+    if (kind == ENTRY_SIGNED)
+        load_signed_list(loader, list, &entries); /* in order, so without an index */
+    else if (kind != ENTRY_PORTS && kind != ENTRY_CIDR && !entries_index(&entries, loader->arena))
         load_no_memory(loader);
     return entries;
 }

@@ -143,8 +143,8 @@ static bool registry_alone(struct str text)
 }
 
 /* Fills in docker.io and library/ as Docker does for a name. */
-static bool read_image(struct loader *loader, enum key key, const struct json_node *node,
-                       struct entry *out)
+bool load_image(struct loader *loader, enum key key, const struct json_node *node,
+                struct entry *out)
 {
     struct str text = out->text;
     size_t slash = str_find(text, '/');
@@ -264,7 +264,9 @@ static bool read_text(struct loader *loader, enum key key, const struct json_nod
         return cidr_parse(out->text, &out->cidr) ||
                entry_error(loader, key, node, "is not an address range such as \"10.1.0.0/16\"");
     case ENTRY_IMAGE:
-        return read_image(loader, key, node, out);
+        return load_image(loader, key, node, out);
+    case ENTRY_SIGNED:
+        break; /* no text */
     }
     return false;
 }
@@ -307,6 +309,8 @@ bool load_entry(struct loader *loader, enum key key, const struct json_node *nod
                 struct entry *out)
 {
     const struct json_node *text = node;
+    if (key_rows[key].entries == ENTRY_SIGNED)
+        return load_signed(loader, node, out);
     if (key == KEY_BINDS && node->kind == JSON_OBJECT)
         text = read_bind_object(loader, node, out);
     if (!text)

@@ -210,18 +210,6 @@ static void offer_groups(struct nearest *nearest)
             nearest_offer(nearest, str_of(key_rows[key].group));
 }
 
-/* A key of the format that no code of this version enforces. */
-static bool unenforced(struct loader *loader, const struct json_node *member)
-{
-    if (!str_is(member->key, "signed"))
-        return false;
-    load_error(
-        loader, member->key_offset,
-        "\"images.signed\" is not enforced by this version yet, so it is refused rather than "
-        "ignored");
-    return true;
-}
-
 /* What docker, compose or Kubernetes call what a key of containers governs. */
 static const struct nearest_word container_words[] = {
     {"memory", "mem_limit"}, {"mem", "mem_limit"},        {"cpu", "cpus"},
@@ -260,8 +248,6 @@ static void load_group(struct loader *loader, const struct json_node *node, stru
     for (const struct json_node *m = json_child(loader->doc, node); m;
          m = json_next(loader->doc, m)) {
         if (load_description(loader, m))
-            continue;
-        if (str_is(group, "images") && unenforced(loader, m))
             continue;
         enum key key = 0;
         while (key < KEY_COUNT &&

@@ -203,6 +203,7 @@ static void warn_of_role(const struct warner *warner, size_t at)
     load_warn_values(warner->loader, draft);
     load_warn_responses(warner->loader, draft);
     load_warn_limits(warner->loader, draft);
+    load_warn_signed(warner->loader, draft);
 }
 
 /* ---- parents and heirs ----------------------------------------------------------------------- */

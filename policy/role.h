@@ -21,7 +21,7 @@ enum key {
     KEY_LOG_OPTIONS, KEY_ENV, KEY_LABELS, KEY_NAMES,                       /* containers */
     KEY_EXEC_PRIVILEGED, KEY_EXEC_USERS, KEY_EXEC_COMMANDS, KEY_EXEC_ENV,  /* exec */
     KEY_IMAGES_ALLOW, KEY_IMAGES_DENY, KEY_IMAGES_REQUIRE_DIGEST, KEY_IMAGES_DENY_TAGS,
-    KEY_IMAGES_IMPORT,                                                     /* images */
+    KEY_IMAGES_IMPORT, KEY_IMAGES_SIGNED,                                  /* images */
     KEY_NETWORKS_NAMES, KEY_NETWORKS_DRIVERS, KEY_NETWORKS_OPTIONS, KEY_NETWORKS_SUBNETS,
     KEY_NETWORKS_INTERNAL,                                                 /* networks */
     KEY_BUILDS_UNCONSTRAINED, KEY_BUILDS_NETWORK_MODE, KEY_BUILDS_REMOTE, KEY_BUILDS_BUILDKIT,
@@ -51,6 +51,7 @@ struct entry {
             uint8_t ip[16]; /* IPv4 as ::ffff:a.b.c.d */
             uint8_t bits;   /* 0..128, counted in the 128 bits */
         } cidr;
+        const struct signed_entry *signature; /* images.signed; text is its match */
     };
 };
 
@@ -174,7 +175,15 @@ enum shape {
 };
 
 /* What the entries of a list are, so that the loader can check and parse them. */
-enum entry_kind { ENTRY_GLOB, ENTRY_PATH, ENTRY_CAPABILITY, ENTRY_PORTS, ENTRY_CIDR, ENTRY_IMAGE };
+enum entry_kind {
+    ENTRY_GLOB,
+    ENTRY_PATH,
+    ENTRY_CAPABILITY,
+    ENTRY_PORTS,
+    ENTRY_CIDR,
+    ENTRY_IMAGE,
+    ENTRY_SIGNED
+};
 /* What a max is. */
 enum max_kind { MAX_NONE, MAX_BYTES, MAX_CPUS, MAX_COUNT };
 

@@ -128,6 +128,8 @@ static bool entry_read(enum key key, struct entry *entry)
         return cidr_parse(text, &entry->cidr);
     case ENTRY_IMAGE:
         return str_find(text, '/') < text.n;
+    case ENTRY_SIGNED:
+        return false;
     case ENTRY_GLOB:
         break;
     }

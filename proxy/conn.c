@@ -3,6 +3,7 @@
 #include "conn.h"
 
 #include "lookup.h"
+#include "pulled.h"
 #include "stream_tls.h"
 #include "throttle.h"
 #include "who.h"
@@ -84,12 +85,14 @@ static const struct {
     [PHASE_LOOKUP] = {"lookup", BIT(PHASE_LOOKUP) | BIT(PHASE_HELD) | ANSWERED, exchange_look_up},
     [PHASE_HELD] = {"held", BIT(PHASE_CONNECT) | BIT(PHASE_RESPOND) | ANSWERED, step_held},
     [PHASE_CONNECT] = {"connect", BIT(PHASE_CONNECT) | BIT(PHASE_RESPOND) | ANSWERED, step_connect},
-    [PHASE_RESPOND] = {"respond", BIT(PHASE_VERIFY) | BIT(PHASE_TUNNEL) | ANSWERED,
+    [PHASE_RESPOND] = {"respond",
+                       BIT(PHASE_VERIFY) | BIT(PHASE_PULLED) | BIT(PHASE_TUNNEL) | ANSWERED,
                        exchange_respond},
     [PHASE_VERIFY] = {"verify",
                       BIT(PHASE_VERIFY) | BIT(PHASE_RESPOND) | BIT(PHASE_REMOVE) | ANSWERED,
                       exchange_verify},
     [PHASE_REMOVE] = {"remove", ANSWERED, exchange_remove},
+    [PHASE_PULLED] = {"pulled", BIT(PHASE_PULLED) | ANSWERED, pulled_step},
     [PHASE_TUNNEL] = {"tunnel", BIT(PHASE_LINGER) | BIT(PHASE_CLOSED), exchange_tunnel},
     [PHASE_DROP] = {"drop", BIT(PHASE_HEAD) | BIT(PHASE_LINGER) | BIT(PHASE_CLOSED), exchange_drop},
     [PHASE_LINGER] = {"linger", BIT(PHASE_CLOSED), step_linger},
@@ -184,6 +187,11 @@ static void conn_clock(struct conn *conn, bool entered)
             return;
         seconds = REMOVE_S;
         break;
+    case PHASE_PULLED: /* one deadline for each step */
+        if (!entered)
+            return;
+        seconds = pulled_seconds(&conn->exchange);
+        break;
     case PHASE_CONNECT:
     case PHASE_DROP:
         if (!entered)
@@ -240,7 +248,7 @@ static void conn_close(struct conn *conn)
 static void conn_enter(struct conn *conn, enum phase next)
 {
     assert(next < PHASE_COUNT && (phases[conn->phase].next & BIT(next)));
-    bool entered = conn->phase != next || next == PHASE_HEAD;
+    bool entered = conn->phase != next || next == PHASE_HEAD || next == PHASE_PULLED;
     if (conn->phase == PHASE_CONNECT) /* else the next request would be met by this one's retry */
         loop_cancel(&conn->exchange.context->loop, &conn->forward);
     conn->phase = next;

@@ -4,7 +4,9 @@
 
 #include "deny.h"
 #include "lookup.h"
+#include "pulled.h"
 #include "respond_filter.h"
+#include "signature_facts.h"
 #include "throttle.h"
 #include "upstream.h"
 #include "who.h"
@@ -37,6 +39,8 @@ static struct inquiry *inquiry_take(struct context *context)
     inquiry->facts.arena = &inquiry->arena;
     inquiry->rounds = 0;
     inquiry->would_deny = false;
+    inquiry->signatures = NULL;
+    inquiry->asked_signatures = 0;
     inquiry->uses = NULL;
     inquiry->made = (struct str){NULL, 0};
     body_reset(&inquiry->body);
@@ -56,6 +60,7 @@ void inquiry_release(struct exchange *exchange)
     struct context *context = exchange->context;
     if (!inquiry)
         return;
+    signature_facts_cancel(exchange);
     exchange->inquiry = NULL;
     body_leave_peer(&inquiry->body);
     lookup_free(inquiry->lookup);
@@ -534,6 +539,7 @@ void exchange_finish(struct exchange *exchange)
     metrics_close(exchange->context->metrics, &exchange->span);
     inquiry_release(exchange);
     respond_filter_drop(exchange);
+    pulled_drop(exchange);
     throttle_end_stream(exchange);
     exchange->route = NULL;
     exchange->role = exchange->judge = NULL;

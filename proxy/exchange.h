@@ -10,6 +10,7 @@
 #include "usage.h"
 
 struct respond_filter;
+struct pulled;
 
 /* Where a connection stands. The last two are no phases: they mean "stay". */
 enum phase {
@@ -23,6 +24,7 @@ enum phase {
     PHASE_RESPOND, /* sent on, or being sent: waiting for the response and relaying it */
     PHASE_VERIFY,  /* a container was made: looking at its volumes once more before anybody knows */
     PHASE_REMOVE,  /* they are not what was judged: the container is being removed */
+    PHASE_PULLED,  /* a signed image was pulled: looking which one, before anybody knows */
     PHASE_TUNNEL,  /* raw bytes in both directions; never HTTP again */
     PHASE_DROP,    /* answered by us; the rest of the body is read and dropped */
     PHASE_LINGER,  /* our last byte is sent or queued; waiting for the client to end */
@@ -68,6 +70,7 @@ struct exchange {
     bool end_passed : 1;            /* the client's end has been passed on */
     bool record_end : 1;            /* an `end` line is due when it is over */
     struct respond_filter *filter;  /* what the answer is filtered by; NULL: it passes as it is */
+    struct pulled *pulled;          /* what follows a pull of a signed image; NULL: nothing */
     size_t held_head;               /* bytes of a response's head whose body is awaited; 0: none */
     const char *cut;                /* static: why we ended it; NULL: we did not */
 };
@@ -128,6 +131,18 @@ bool record_limited(struct exchange *exchange, const char *rule, const char *why
 void record_end(struct exchange *exchange);
 /* The line of a container that was made and did not pass when it was looked at again ("verify"). */
 bool record_verify(struct exchange *exchange, int status, bool removed);
+/* What came of a pull that a signature has decided. Texts are borrowed. */
+struct record_pull {
+    struct str reference;   /* NAME@DIGEST */
+    struct str tag;         /* empty: none was asked for */
+    struct str id;          /* of the image that is there; p NULL: not known */
+    struct str key, format; /* of the signature; empty: not known */
+    const char *why;        /* "": all is well */
+    bool verified;          /* it is the image that was found signed */
+    bool would_deny;        /* it is not, and --mode audit lets it be */
+    bool tagged, removed;
+};
+bool record_pull(struct exchange *exchange, const struct record_pull *pull);
 
 void inquiry_release(struct exchange *exchange);
 

@@ -33,7 +33,8 @@ struct lookup {
     struct facts *facts;
     struct line lines[LOOKUP_LINES_MAX];
     struct body answers[FACTS_MAX]; /* of facts that were found */
-    struct fact errand;             /* the container to be removed; no name: none */
+    struct fact errand;             /* the container to be removed, or: */
+    struct str request;             /* what is sent in its place; no text: none */
     size_t text;                    /* bytes of them */
     struct task retry;              /* the daemon's socket had no room */
 };
@@ -86,7 +87,7 @@ void lookup_go_apart(struct lookup *lookup)
     lookup->lines[0].stream = &lookup->lines[0].own;
 }
 
-void lookup_remove(struct lookup *lookup, struct str id)
+static void stop_asking(struct lookup *lookup)
 {
     for (size_t i = 0; i < LOOKUP_LINES_MAX; i++) {
         struct line *line = &lookup->lines[i];
@@ -96,7 +97,25 @@ void lookup_remove(struct lookup *lookup, struct str id)
         body_free(&line->body);
         line->fact = NULL;
     }
+}
+
+void lookup_remove(struct lookup *lookup, struct str id)
+{
+    stop_asking(lookup);
     lookup->errand = (struct fact){.kind = FACT_CONTAINER, .name = id};
+}
+
+void lookup_send(struct lookup *lookup, struct str request)
+{
+    stop_asking(lookup);
+    lookup->request = request;
+    lookup->errand = (struct fact){.kind = FACT_IMAGE, .name = request};
+}
+
+bool lookup_sent(const struct lookup *lookup, struct str *why)
+{
+    *why = lookup->errand.text;
+    return lookup->errand.state == FACT_FOUND;
 }
 
 bool lookup_removed(const struct lookup *lookup, struct str *why)
@@ -233,6 +252,10 @@ static void answered(struct lookup *lookup, struct line *line)
 static bool put_target(const struct lookup *lookup, const struct fact *fact, struct head_out *out)
 {
     size_t length = 0;
+    if (is_errand(lookup, fact) && lookup->request.n > 0) {
+        head_put(out, lookup->request);
+        return true;
+    }
     if (is_errand(lookup, fact)) {
         head_put(out, STR("DELETE /containers/"));
         head_put(out, fact->name);
@@ -442,7 +465,7 @@ static struct fact *next_wanted(struct lookup *lookup)
         return errand->state == FACT_WANTED && !is_asked(lookup, errand) ? errand : NULL;
     for (size_t i = 0; i < facts->count; i++) {
         struct fact *fact = &facts->items[i];
-        if (fact->state != FACT_WANTED || is_asked(lookup, fact))
+        if (fact->state != FACT_WANTED || fact->kind == FACT_SIGNATURE || is_asked(lookup, fact))
             continue;
         if (fact->kind == FACT_OWN_EXEC)
             answer_own_exec(lookup, fact);

@@ -55,6 +55,11 @@ void lookup_go_apart(struct lookup *lookup);
    outlives the look-up, with its anonymous volumes, whether it runs or not. Behind
    lookup_go_apart(). */
 void lookup_remove(struct lookup *lookup, struct str id);
+/* The same with any request without a body that may be sent twice, as it begins ("DELETE
+   /images/x"); the text outlives the look-up. */
+void lookup_send(struct lookup *lookup, struct str request);
+/* After LOOKUP_DONE: has the daemon done it? False: *why says what it answered. */
+bool lookup_sent(const struct lookup *lookup, struct str *why);
 /* After LOOKUP_DONE: is it gone? False: *why says what the daemon answered. */
 bool lookup_removed(const struct lookup *lookup, struct str *why);
 

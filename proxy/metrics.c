@@ -132,6 +132,12 @@ void metrics_count_limit(struct metrics *metrics, enum limit limit)
         add(&metrics->limits[limit], 1);
 }
 
+void metrics_count_pull(struct metrics *metrics, enum metrics_pull outcome)
+{
+    if (metrics)
+        add(&metrics->pulls[outcome], 1);
+}
+
 static void observe(struct metrics_histogram *histogram, const uint64_t *bounds, uint64_t began_ns)
 {
     uint64_t now = clock_now_ns(), ns = now > began_ns ? now - began_ns : 0;

@@ -46,6 +46,14 @@ enum metrics_upstream {
     METRICS_UPSTREAMS,
 };
 
+/* What came of a pull that a signature has decided, when the daemon was done. */
+enum metrics_pull {
+    METRICS_PULL_VERIFIED,
+    METRICS_PULL_UNTAGGED, /* verified, and the daemon did not give it its tag */
+    METRICS_PULL_REFUSED,  /* the daemon has another image, or does not say which */
+    METRICS_PULLS,
+};
+
 /* What an exchange may count as while it is open. */
 enum metrics_span { METRICS_NO_SPAN, METRICS_STREAM, METRICS_TUNNEL, METRICS_SPANS };
 
@@ -79,6 +87,7 @@ struct metrics {
     _Atomic uint64_t open[METRICS_SPANS];
     _Atomic uint64_t bytes_in, bytes_out; /* from and to clients */
     _Atomic uint64_t upstream_errors[METRICS_UPSTREAMS];
+    _Atomic uint64_t pulls[METRICS_PULLS];
     _Atomic uint64_t audit_lines, audit_failures;
     _Atomic uint64_t handshakes_full, handshakes_resumed;
     _Atomic uint64_t handshake_failures[TLS_FAILURES];
@@ -116,6 +125,7 @@ void metrics_count_bytes(struct metrics *metrics, struct metrics_bytes *seen, ui
 void metrics_count_upstream_error(struct metrics *metrics, enum metrics_upstream kind);
 /* The same for an errno of connecting. */
 void metrics_count_upstream_errno(struct metrics *metrics, int error);
+void metrics_count_pull(struct metrics *metrics, enum metrics_pull outcome);
 /* Whole lines that were, or were not all, written. */
 void metrics_count_audit(struct metrics *metrics, struct str lines, bool written);
 void metrics_count_handshake(struct metrics *metrics, bool resumed);

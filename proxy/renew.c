@@ -63,7 +63,8 @@ enum phase exchange_renew(struct exchange *exchange, enum phase phase)
     if (!exchange->allowed)
         return exchange_refuse(exchange, 403, why);
     exchange->keep_alive = false;
-    if (exchange->inquiry && phase >= PHASE_RESPOND) /* what it makes is judged first */
+    /* What it makes, or has pulled, is judged first. */
+    if ((exchange->inquiry && phase >= PHASE_RESPOND) || phase == PHASE_PULLED)
         return PHASE_WAIT;
     if (!policy_closes_revoked(exchange->context->snapshot->policy))
         return PHASE_WAIT;

@@ -3,6 +3,7 @@
 #include "exchange.h"
 #include "who.h"
 
+#include "pulled.h"
 #include "respond_filter.h"
 
 #include <errno.h>
@@ -253,6 +254,8 @@ static enum phase take_response_head(struct exchange *exchange, size_t length)
         return exchange_bad_answer(exchange, "it has no length");
     if (respond_filter_wants(exchange, &http))
         return respond_filter_begin(exchange, &http, length);
+    if (pulled_wants(exchange, &http))
+        return pulled_begin(exchange, &http, length);
     return start_body(exchange, &http, length);
 }
 
@@ -327,6 +330,8 @@ static enum phase relay_body(struct exchange *exchange)
 
 static enum phase pass_body(struct exchange *exchange)
 {
+    if (pulled_runs(exchange))
+        return pulled_pass(exchange);
     return respond_filter_runs(exchange) ? respond_filter_step(exchange) : relay_body(exchange);
 }
 
@@ -429,6 +434,8 @@ enum phase exchange_timeout(struct exchange *exchange, enum phase phase)
         return exchange_verify_late(exchange);
     case PHASE_REMOVE:
         return exchange_remove_late(exchange);
+    case PHASE_PULLED:
+        return pulled_late(exchange);
     case PHASE_CONNECT:
         metrics_count_upstream_error(exchange->context->metrics, METRICS_UPSTREAM_BUSY);
         exchange->record_end = true;

@@ -1,0 +1,585 @@
+/* The gate of images.signed. What runs is judged by its ID, since anybody who may tag, load, import
+   or build can put any content under any local name; what is pulled, by the digest that its tag
+   stands for. Who signed what is a fact (FACT_SIGNATURE), which others verify; here it is only
+   compared with what the daemon says. */
+#include "checks.h"
+
+#include "existing.h"
+
+#include <stdio.h>
+
+enum {
+    LISTED_COST = 12, /* units of work to compare with one digest */
+    NAME_COST = 200   /* and to read one name of an image */
+};
+
+/* One image on its way through the gate. */
+struct gate {
+    struct check *check;
+    struct str asked; /* the reference */
+    struct str id;    /* full ID of what it is here */
+    struct found found;
+    bool there;                       /* found is */
+    bool failed;                      /* somebody could not be asked */
+    const struct signed_entry *entry; /* that has refused it; NULL: none yet */
+    struct str text;                  /* why */
+    struct signed_note note;          /* likewise; its reason is empty while nobody has refused */
+};
+
+/* What an entry says of an image. */
+enum gate_says { GATE_REFUSES, GATE_WAITS, GATE_PASSES };
+
+/* ---- small things ---------------------------------------------------------------------------- */
+
+static const struct signed_entry *entry_for(const struct check *check, struct str repository)
+{
+    const struct entries *list = &check_key(check, KEY_IMAGES_SIGNED)->allow;
+    for (size_t i = 0; i < list->count; i++)
+        if (entry_matches(&list->items[i], repository, false, check->work))
+            return list->items[i].signature;
+    return NULL;
+}
+
+/* "sha256:" and 64 digits. */
+static bool is_sha256(struct str text)
+{
+    struct str prefix = STR("sha256:");
+    return str_starts(text, prefix) && id_is_full(str_skip(text, prefix.n));
+}
+
+static bool is_listed(const struct check *check, const struct str *list, size_t count,
+                      struct str text)
+{
+    for (size_t i = 0; i < count && check_spend(check, LISTED_COST); i++)
+        if (str_eq(list[i], text))
+            return true;
+    return false;
+}
+
+static void write_word(char *dst, size_t cap, struct str text)
+{
+    text_shorten(dst, cap, text);
+}
+
+static void note_pass(struct check *check, struct str digest, struct str key, struct str format)
+{
+    struct signed_note *note = &check->decision->signature;
+    *note = (struct signed_note){.reason = "ok"};
+    write_word(note->digest, sizeof(note->digest), digest);
+    write_word(note->key, sizeof(note->key), key);
+    write_word(note->format, sizeof(note->format), format);
+}
+
+/* ---- asking ---------------------------------------------------------------------------------- */
+
+/* An answer to a question about a signature. */
+struct answer {
+    bool is_signed;
+    struct found found;
+};
+
+enum asked { ASKED_WAITS, ASKED_FAILED, ASKED_ANSWERED };
+
+static enum asked read_answer(struct check *check, struct str name, struct answer *out)
+{
+    const struct fact *fact = check_fact(check, FACT_SIGNATURE, name);
+    *out = (struct answer){.is_signed = false};
+    if (fact && (fact->state == FACT_FAILED || fact->state == FACT_MISSING))
+        return ASKED_FAILED;
+    switch (check_look(check, FACT_SIGNATURE, name, &out->found)) {
+    case LOOK_WAIT:
+        return ASKED_WAITS;
+    case LOOK_FOUND:
+        break;
+    default:
+        return ASKED_FAILED;
+    }
+    out->is_signed = str_is(fact_text(&out->found, "Verdict"), "signed") &&
+                     is_sha256(fact_text(&out->found, "Digest"));
+    return ASKED_ANSWERED;
+}
+
+/* A tag was asked for, and the request that is sent on has its digest in its place. */
+static bool find_by_digest(struct check *check, struct str repository, struct str digest,
+                           struct answer *out)
+{
+    struct facts *facts = check->facts;
+    for (size_t i = 0; facts && i < facts->count; i++) {
+        struct signature_question question;
+        if (facts->items[i].state == FACT_FOUND && fact_signature(&facts->items[i], &question) &&
+            question.tag.n > 0 && str_eq(question.repository, repository) &&
+            read_answer(check, facts->items[i].name, out) == ASKED_ANSWERED &&
+            str_eq(fact_text(&out->found, "Digest"), digest))
+            return true;
+    }
+    return false;
+}
+
+/* separator: ':' for a tag, '@' for a digest, '#' for an ID. */
+static enum asked ask_signature(struct check *check, struct str repository, const char *separator,
+                                struct str what, struct answer *out)
+{
+    const struct str parts[] = {repository, str_of(separator), what};
+    struct str name = arena_join(check->arena, parts, ARRAY_LEN(parts));
+    if (!name.p)
+        return ASKED_FAILED; /* and the arena is full, with which the decision refuses */
+    if (separator[0] == '@' && !check_fact(check, FACT_SIGNATURE, name) &&
+        find_by_digest(check, repository, what, out))
+        return ASKED_ANSWERED;
+    return read_answer(check, name, out);
+}
+
+/* Is it one of the IDs that the signed image may have? */
+static bool answer_has_id(const struct check *check, const struct answer *answer, struct str id)
+{
+    const struct json_node *ids = fact_at(&answer->found, "Ids");
+    if (str_eq(fact_text(&answer->found, "Digest"), id))
+        return true;
+    for (const struct json_node *n = ids ? json_child(&answer->found.doc, ids) : NULL;
+         n && check_spend(check, LISTED_COST); n = json_next(&answer->found.doc, n))
+        if (str_eq(n->text, id))
+            return true;
+    return false;
+}
+
+/* Not known which IDs the digest has: the daemon's own list of digests tells, into which only a
+   pull and a push write. */
+static bool answer_unmapped(const struct answer *answer)
+{
+    const struct json_node *mapped = fact_at(&answer->found, "Mapped");
+    return mapped && mapped->kind == JSON_FALSE;
+}
+
+static void note_answer(struct check *check, const struct answer *answer)
+{
+    note_pass(check, fact_text(&answer->found, "Digest"), fact_text(&answer->found, "Key"),
+              fact_text(&answer->found, "Format"));
+}
+
+/* ---- refusing -------------------------------------------------------------------------------- */
+
+/* The first reason stays, but that nothing was found gives way to more. */
+static void blame(struct gate *gate, const struct signed_entry *entry, struct str reason,
+                  struct str text, struct str digest)
+{
+    struct signed_note *note = &gate->note;
+    if (note->reason[0] && strcmp(note->reason, "no_signature") != 0 &&
+        strcmp(note->reason, "not_known") != 0)
+        return;
+    *note = (struct signed_note){.key = ""};
+    write_word(note->reason, sizeof(note->reason), reason.n > 0 ? reason : STR("no_signature"));
+    write_word(note->digest, sizeof(note->digest), digest);
+    gate->entry = entry;
+    gate->text = text;
+}
+
+static void blame_answer(struct gate *gate, const struct signed_entry *entry,
+                         const struct answer *answer, struct str digest)
+{
+    struct str reason = fact_text(&answer->found, "Reason");
+    blame(gate, entry, reason, fact_text(&answer->found, "Text"), digest);
+    write_word(gate->note.key, sizeof(gate->note.key), fact_text(&answer->found, "Key"));
+}
+
+/* Nobody could be asked: another try may pass. */
+static void blame_failed(struct gate *gate, const struct signed_entry *entry, struct str repository,
+                         const char *separator, struct str what)
+{
+    const struct str parts[] = {repository, str_of(separator), what};
+    struct str name = arena_join(gate->check->arena, parts, ARRAY_LEN(parts));
+    const struct fact *fact =
+        name.p ? check_fact(gate->check, FACT_SIGNATURE, name) : (const struct fact *)NULL;
+    gate->failed = true;
+    gate->note.reason[0] = '\0'; /* this one is told */
+    blame(gate, entry, STR("not_asked"),
+          fact && fact->text.n > 0 ? fact->text : STR("it cannot be asked for now"),
+          separator[0] == '@' ? what : STR(""));
+}
+
+static enum finding gate_refuses(struct gate *gate)
+{
+    struct check *check = gate->check;
+    struct decision *decision = check->decision;
+    char text[REASON_MAX / 2], entry[VALUE_MAX + 48] = "images.signed";
+    const char *digest = gate->note.digest;
+    SHOWN(shown, gate->asked);
+    if (decision->status != 0)
+        return FINDING_REFUSE;
+    if (gate->entry) {
+        SHOWN(match, gate->entry->match);
+        snprintf(entry, sizeof(entry), "images.signed[%zu] (\"%s\")", gate->entry->index, match);
+    }
+    decision->signature = gate->note;
+    refuse_with(check, KEY_IMAGES_SIGNED, gate->asked, NULL,
+                "names the image \"%s\"%s%s%s, which %s refuses: %s: %s", shown,
+                digest[0] ? " (" : "", digest, digest[0] ? ")" : "", entry, gate->note.reason,
+                text_sentence(text, sizeof(text), gate->text));
+    if (gate->failed && decision->status == 403)
+        decision->status = 503;
+    return FINDING_REFUSE;
+}
+
+/* ---- what is here, by its ID ------------------------------------------------------------------
+ */
+
+/* Goes through the names of one list of the image; out gets the next one that is a name. */
+static const struct json_node *next_name(struct gate *gate, const char *list,
+                                         const struct json_node *before, struct image_ref *out)
+{
+    const struct json_node *names = gate->there ? fact_at(&gate->found, list) : NULL;
+    const struct json_node *n = before  ? json_next(&gate->found.doc, before)
+                                : names ? json_child(&gate->found.doc, names)
+                                        : NULL;
+    while (n && check_spend(gate->check, NAME_COST + n->text.n)) {
+        if (image_parse(n->text, gate->check->arena, out))
+            return n;
+        n = json_next(&gate->found.doc, n);
+    }
+    return NULL;
+}
+
+static bool lists_pass(struct gate *gate, const struct signed_entry *entry)
+{
+    struct check *check = gate->check;
+    struct image_ref ref;
+    if (is_listed(check, entry->ids, entry->id_count, gate->id)) {
+        note_pass(check, gate->id, STR(""), STR("ids"));
+        return true;
+    }
+    if (entry->digest_count == 0)
+        return false;
+    if (is_listed(check, entry->digests, entry->digest_count, gate->id)) {
+        note_pass(check, gate->id, STR(""), STR("digests"));
+        return true;
+    }
+    for (const struct json_node *n = next_name(gate, "RepoDigests", NULL, &ref); n;
+         n = next_name(gate, "RepoDigests", n, &ref))
+        if (is_listed(check, entry->digests, entry->digest_count, ref.digest)) {
+            note_pass(check, ref.digest, STR(""), STR("digests"));
+            return true;
+        }
+    return false;
+}
+
+/* Is the ID known to be that of a signed image? */
+static enum gate_says ask_id(struct gate *gate, const struct signed_entry *entry,
+                             struct str repository)
+{
+    struct answer answer;
+    switch (ask_signature(gate->check, repository, "#", gate->id, &answer)) {
+    case ASKED_WAITS:
+        return GATE_WAITS;
+    case ASKED_FAILED:
+        blame_failed(gate, entry, repository, "#", gate->id);
+        return GATE_REFUSES;
+    case ASKED_ANSWERED:
+        break;
+    }
+    if (!answer.is_signed) { /* the ID stands in the question */
+        blame_answer(gate, entry, &answer, STR(""));
+        return GATE_REFUSES;
+    }
+    note_answer(gate->check, &answer);
+    return GATE_PASSES;
+}
+
+static enum gate_says ask_digest(struct gate *gate, const struct signed_entry *entry,
+                                 const struct image_ref *ref)
+{
+    struct answer answer;
+    switch (ask_signature(gate->check, ref->name, "@", ref->digest, &answer)) {
+    case ASKED_WAITS:
+        return GATE_WAITS;
+    case ASKED_FAILED:
+        blame_failed(gate, entry, ref->name, "@", ref->digest);
+        return GATE_REFUSES;
+    case ASKED_ANSWERED:
+        break;
+    }
+    if (!answer.is_signed) {
+        blame_answer(gate, entry, &answer, ref->digest);
+        return GATE_REFUSES;
+    }
+    if (!answer_has_id(gate->check, &answer, gate->id) && !answer_unmapped(&answer)) {
+        blame(gate, entry, STR("id_mismatch"),
+              STR("the signed image of that digest is another one than the daemon has by it"),
+              ref->digest);
+        return GATE_REFUSES;
+    }
+    note_answer(gate->check, &answer);
+    return GATE_PASSES;
+}
+
+/* The digests that the daemon has for it from repositories of the entry. */
+static enum gate_says ask_digests(struct gate *gate, const struct signed_entry *entry)
+{
+    enum gate_says says = GATE_REFUSES;
+    struct image_ref ref;
+    size_t asked = 0;
+    for (const struct json_node *n = next_name(gate, "RepoDigests", NULL, &ref);
+         n && asked < SIGNED_LOOKS_MAX && says != GATE_PASSES;
+         n = next_name(gate, "RepoDigests", n, &ref)) {
+        if (ref.digest.n == 0 || entry_for(gate->check, ref.name) != entry)
+            continue;
+        enum gate_says one = ask_digest(gate, entry, &ref);
+        says = one > says ? one : says;
+        asked++;
+    }
+    if (asked == 0)
+        blame(
+            gate, entry, STR("no_digest"),
+            STR("the daemon has no digest of it from a repository of the entry, as it has of what "
+                "was pulled from there; pull it, or list its ID in \"ids\""),
+            STR(""));
+    return says;
+}
+
+static enum gate_says gate_entry(struct gate *gate, const struct signed_entry *entry,
+                                 struct str repository)
+{
+    if (lists_pass(gate, entry))
+        return GATE_PASSES;
+    if (entry->formats == 0 || repository.n == 0) {
+        blame(gate, entry, STR("not_listed"),
+              STR("neither its ID nor a digest that the daemon has for it is in the entry"),
+              STR(""));
+        return GATE_REFUSES;
+    }
+    enum gate_says says = ask_id(gate, entry, repository);
+    return says == GATE_REFUSES && !gate->failed ? ask_digests(gate, entry) : says;
+}
+
+/* ---- named by an ID ---------------------------------------------------------------------------
+ */
+
+/* It may run under any of its names that the rules of names let pass. */
+static enum gate_says gate_names(struct gate *gate)
+{
+    static const char *const lists[] = {"RepoTags", "RepoDigests"};
+    struct str judged[SIGNED_LOOKS_MAX];
+    size_t count = 0, names = 0;
+    enum gate_says says = GATE_REFUSES;
+    struct image_ref ref;
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+        for (const struct json_node *n = next_name(gate, lists[i], NULL, &ref);
+             n && count < ARRAY_LEN(judged) && says != GATE_PASSES;
+             n = next_name(gate, lists[i], n, &ref)) {
+            if (!image_name_passes(gate->check, n->text))
+                continue;
+            names++;
+            if (is_listed(gate->check, judged, count, ref.name))
+                continue;
+            judged[count++] = ref.name;
+            const struct signed_entry *entry = entry_for(gate->check, ref.name);
+            enum gate_says one = entry ? gate_entry(gate, entry, ref.name) : GATE_PASSES;
+            says = one > says ? one : says;
+        }
+    if (names > 0)
+        return says;
+    /* Without a name it is of no repository: an entry for all of them is meant. */
+    const struct signed_entry *all = entry_for(gate->check, STR(""));
+    return all ? gate_entry(gate, all, STR("")) : GATE_PASSES;
+}
+
+/* ---- the whole --------------------------------------------------------------------------------
+ */
+
+/* What the daemon has by that name. PASS: go on, or wait (*waits). */
+static enum finding look_at_image(struct gate *gate, struct str name, bool made, bool *waits)
+{
+    struct check *check = gate->check;
+    *waits = false;
+    switch (check_look(check, FACT_IMAGE, name, &gate->found)) {
+    case LOOK_WAIT:
+        *waits = true;
+        return FINDING_PASS;
+    case LOOK_MISSING:
+        gate->id = name;
+        return made ? FINDING_PASS : refuse_missing(check, FACT_IMAGE, name);
+    case LOOK_REFUSED:
+        return FINDING_REFUSE;
+    case LOOK_FOUND:
+        break;
+    }
+    gate->there = true;
+    gate->id = gate->found.fact->id;
+    return FINDING_PASS;
+}
+
+static enum finding refuse_unknown(struct gate *gate, const struct signed_entry *entry,
+                                   const char *reason, const char *text)
+{
+    blame(gate, entry, str_of(reason), str_of(text), STR(""));
+    return gate_refuses(gate);
+}
+
+/* entry NULL: named by ID. */
+static enum finding judge_here(struct gate *gate, const struct signed_entry *entry,
+                               struct str repository, struct str made_of)
+{
+    struct check *check = gate->check;
+    bool waits;
+    bool made = check_is_existing(check);
+    if (made && made_of.n == 0)
+        made_of = gate->asked;
+    if (made && !is_sha256(made_of))
+        return refuse_unknown(gate, entry, "no_id",
+                              "what an existing container has of it is told by a name, which may "
+                              "stand for something else by now; make the container anew");
+    if (look_at_image(gate, made ? made_of : gate->asked, made, &waits) != FINDING_PASS)
+        return FINDING_REFUSE;
+    if (waits)
+        return FINDING_PASS;
+    if (!is_sha256(gate->id))
+        return refuse_unknown(gate, entry, "no_id", "the daemon does not tell its full ID");
+    enum gate_says says = entry ? gate_entry(gate, entry, repository) : gate_names(gate);
+    if (says == GATE_WAITS)
+        return FINDING_PASS;
+    return says == GATE_PASSES ? pin_text(check, STR(""), gate->id, STR("")) : gate_refuses(gate);
+}
+
+/* A digest by the lists, or asked for. *digest: what it stands for, where it passes. */
+static enum gate_says gate_resolves(struct gate *gate, const struct signed_entry *entry,
+                                    const struct image_ref *ref, struct str tag,
+                                    struct answer *answer, struct str *digest)
+{
+    bool by_digest = ref->digest.n > 0;
+    struct check *check = gate->check;
+    *answer = (struct answer){.is_signed = false};
+    *digest = ref->digest;
+    if (by_digest && is_listed(check, entry->digests, entry->digest_count, ref->digest)) {
+        note_pass(check, ref->digest, STR(""), STR("digests"));
+        return GATE_PASSES;
+    }
+    if (entry->formats == 0) {
+        blame(gate, entry, STR("not_listed"),
+              by_digest ? STR("the digest is none of those in the entry")
+                        : STR("the entry lists digests; name the image by one of them, as "
+                              "NAME@sha256:..."),
+              ref->digest);
+        return GATE_REFUSES;
+    }
+    const char *separator = by_digest ? "@" : ":";
+    struct str what = by_digest ? ref->digest : tag;
+    switch (ask_signature(check, ref->name, separator, what, answer)) {
+    case ASKED_WAITS:
+        return GATE_WAITS;
+    case ASKED_FAILED:
+        blame_failed(gate, entry, ref->name, separator, what);
+        return GATE_REFUSES;
+    case ASKED_ANSWERED:
+        break;
+    }
+    struct str found = fact_text(&answer->found, "Digest");
+    if (!by_digest && is_listed(check, entry->digests, entry->digest_count, found)) {
+        note_pass(check, found, STR(""), STR("digests"));
+        *digest = found;
+        return GATE_PASSES;
+    }
+    if (!answer->is_signed || (by_digest && !str_eq(found, ref->digest))) {
+        blame_answer(gate, entry, answer, found.n > 0 ? found : ref->digest);
+        return GATE_REFUSES;
+    }
+    note_answer(check, answer);
+    *digest = found;
+    return GATE_PASSES;
+}
+
+/* Nodes pull what a service names: by the digest they all get the same. */
+static enum finding judge_service(struct gate *gate, const struct signed_entry *entry,
+                                  const struct image_ref *ref)
+{
+    struct answer answer;
+    struct str digest;
+    bool bare = ref->tag.n == 0 && ref->digest.n == 0;
+    struct str tag = bare ? STR("latest") : ref->tag;
+    switch (gate_resolves(gate, entry, ref, tag, &answer, &digest)) {
+    case GATE_REFUSES:
+        return gate_refuses(gate);
+    case GATE_WAITS:
+        return FINDING_PASS;
+    case GATE_PASSES:
+        break;
+    }
+    if (ref->digest.n > 0)
+        return FINDING_PASS;
+    const struct str parts[] = {gate->asked, bare ? STR(":latest") : STR(""), STR("@")};
+    struct str before = arena_join(gate->check->arena, parts, ARRAY_LEN(parts));
+    return before.p ? pin_text(gate->check, before, digest, STR("")) : FINDING_UNSURE;
+}
+
+enum finding judge_signed(struct check *check, struct str reference, struct str made_of)
+{
+    struct gate gate = {.check = check, .asked = reference};
+    struct image_ref ref;
+    if (!role_has_signed(check->role))
+        return FINDING_PASS;
+    if (image_is_id(reference))
+        return judge_here(&gate, NULL, STR(""), made_of);
+    if (!image_parse(reference, check->arena, &ref))
+        return refuse_unknown(&gate, NULL, "no_name", "it is not the name of an image");
+    const struct signed_entry *entry = entry_for(check, ref.name);
+    if (!entry)
+        return FINDING_PASS;
+    return check_is_service(check) ? judge_service(&gate, entry, &ref)
+                                   : judge_here(&gate, entry, ref.name, made_of);
+}
+
+/* ---- pulls ------------------------------------------------------------------------------------
+ */
+
+struct str pull_as_asked(struct check *check, struct str reference)
+{
+    struct image_ref ref;
+    struct answer answer;
+    if (!role_has_signed(check->role) || !check->facts ||
+        !image_parse(reference, check->arena, &ref) || ref.digest.n == 0 ||
+        !find_by_digest(check, ref.name, ref.digest, &answer))
+        return reference;
+    return answer.found.fact->name;
+}
+
+/* What is sent on by digest gets its tag once the ID of what came is known. */
+static enum finding pull_by_digest(struct check *check, const struct image_ref *ref,
+                                   const struct answer *answer, struct str digest)
+{
+    bool mapped = answer->is_signed && !answer_unmapped(answer);
+    check->decision->pull = (struct pull){
+        .name = ref->name,
+        .digest = digest,
+        .tag = ref->digest.n > 0 ? STR("") : ref->tag,
+        .fact = mapped ? (size_t)(answer->found.fact - check->facts->items) : FACTS_MAX,
+    };
+    if (pin_param(check, "fromImage", ref->name) != FINDING_PASS)
+        return FINDING_REFUSE;
+    return pin_param(check, "tag", digest);
+}
+
+enum finding judge_signed_pull(struct check *check, struct str reference)
+{
+    struct gate gate = {.check = check, .asked = reference};
+    struct image_ref ref;
+    struct answer answer;
+    struct str digest;
+    if (!role_has_signed(check->role))
+        return FINDING_PASS;
+    if (!image_parse(reference, check->arena, &ref))
+        return refuse_unknown(&gate, NULL, "no_name", "it is not the name of an image");
+    const struct signed_entry *entry = entry_for(check, ref.name);
+    if (!entry)
+        return FINDING_PASS;
+    if (ref.tag.n == 0 && ref.digest.n == 0)
+        return refuse_unknown(&gate, entry, "all_tags",
+                              "without tag and digest every tag would be pulled; name one");
+    switch (gate_resolves(&gate, entry, &ref, ref.tag, &answer, &digest)) {
+    case GATE_REFUSES:
+        return gate_refuses(&gate);
+    case GATE_WAITS:
+        return FINDING_PASS;
+    case GATE_PASSES:
+        break;
+    }
+    if (ref.digest.n > 0 && !answer.is_signed)
+        return FINDING_PASS; /* listed, so that nothing is to be seen to afterwards */
+    return pull_by_digest(check, &ref, &answer, digest);
+}
