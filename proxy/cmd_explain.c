@@ -128,6 +128,24 @@ static void write_limits(struct json_out *out, const struct role *role)
         json_out_close(out, '}');
 }
 
+/* What a signature said, and what the proxy does behind a pull. */
+static void write_signature(struct json_out *out, const struct decision *decision)
+{
+    const struct signed_note *note = &decision->signature;
+    if (!note->reason[0])
+        return;
+    json_out_key(out, "signature");
+    json_out_open(out, '{');
+    json_out_member(out, "reason", str_of(note->reason));
+    if (note->digest[0])
+        json_out_member(out, "digest", str_of(note->digest));
+    if (note->key[0])
+        json_out_member(out, "key", str_of(note->key));
+    if (note->format[0])
+        json_out_member(out, "format", str_of(note->format));
+    json_out_close(out, '}');
+}
+
 static void write_answer(struct json_out *out, const struct answer *answer)
 {
     static const char *const verdicts[] = {
@@ -160,6 +178,8 @@ static void write_answer(struct json_out *out, const struct answer *answer)
         json_out_member(out, "pinned", decision->pinned);
         write_changes(out, decision);
     }
+    if (decision->verdict != VERDICT_NEED)
+        write_signature(out, decision);
     json_out_close(out, '}');
 }
 

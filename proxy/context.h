@@ -18,6 +18,8 @@
 
 struct exec_table;
 struct lookup;
+struct trust_desk;
+struct trust_question;
 struct usage_table;
 
 /* What all loops count together. */
@@ -48,7 +50,9 @@ struct inquiry {
     struct lookup *lookup; /* how it is asked; owns the answers. NULL: nothing was asked */
     int rounds;            /* times that the decision has asked */
     bool would_deny;       /* --mode audit: the decision is a refusal, and it goes on */
-    struct uses *uses;     /* what it needs of a role, in the arena; NULL: not told */
+    struct trust_question *signatures; /* under what they are asked for, in the arena; or NULL */
+    uint32_t asked_signatures;         /* bits of the facts that others are to answer */
+    struct uses *uses;                 /* what it needs of a role, in the arena; NULL: not told */
     struct decision floor; /* --mode audit: of the role that nothing is let through against */
     struct str made;       /* ID of the container that was made, in the arena; p NULL: not known */
     struct arena arena;
@@ -81,7 +85,8 @@ struct context {
     struct inquiry *inquiries;   /* free ones */
     size_t inquiry_count;
     struct kept info, version;
-    char id_prefix[24]; /* makes request ids unique over loops and restarts */
+    struct trust_desk *desk; /* where signatures are asked for; NULL: no policy demands any */
+    char id_prefix[24];      /* makes request ids unique over loops and restarts */
     uint64_t next_id;
     EVP_MD *sha256; /* owned by the process */
     EVP_MD_CTX *digest;

@@ -6,6 +6,7 @@
 #include "lookup.h"
 #include "pulled.h"
 #include "respond_filter.h"
+#include "signature_facts.h"
 #include "throttle.h"
 #include "upstream.h"
 #include "who.h"
@@ -38,6 +39,8 @@ static struct inquiry *inquiry_take(struct context *context)
     inquiry->facts.arena = &inquiry->arena;
     inquiry->rounds = 0;
     inquiry->would_deny = false;
+    inquiry->signatures = NULL;
+    inquiry->asked_signatures = 0;
     inquiry->uses = NULL;
     inquiry->made = (struct str){NULL, 0};
     body_reset(&inquiry->body);
@@ -57,6 +60,7 @@ void inquiry_release(struct exchange *exchange)
     struct context *context = exchange->context;
     if (!inquiry)
         return;
+    signature_facts_cancel(exchange);
     exchange->inquiry = NULL;
     body_leave_peer(&inquiry->body);
     lookup_free(inquiry->lookup);

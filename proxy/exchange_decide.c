@@ -7,6 +7,7 @@
 #include "lookup.h"
 #include "pulled.h"
 #include "respond_filter.h"
+#include "signature_facts.h"
 #include "throttle.h"
 #include "upstream.h"
 #include "who.h"
@@ -46,7 +47,8 @@ bool exchange_only_records(const struct exchange *exchange)
 {
     const struct decision *decision = &exchange->inquiry->decision;
     return exchange->context->config->audit_mode && !decision->close &&
-           (decision->status == 403 || decision->status == 404);
+           (decision->status == 403 || decision->status == 404 ||
+            (decision->status == 503 && decision->rule));
 }
 
 const char *exchange_role_name(const struct exchange *exchange)
@@ -124,8 +126,10 @@ bool exchange_answer_here(struct exchange *exchange)
         struct fact *fact = &facts->items[i];
         if (fact->state == FACT_WANTED && fact->kind == FACT_HOST_PATH)
             host_fact_answer(exchange->context->shared->host_root, fact, facts->arena);
-        others |= fact->state == FACT_WANTED;
     }
+    signature_facts_ask(exchange);
+    for (size_t i = 0; i < facts->count; i++)
+        others |= facts->items[i].state == FACT_WANTED;
     return others;
 }
 
@@ -270,7 +274,7 @@ enum phase exchange_look_up(struct exchange *exchange)
         return PHASE_CLOSED;
     switch (lookup_step(exchange->inquiry->lookup)) {
     case LOOKUP_DONE:
-        return exchange_decide(exchange);
+        return signature_facts_wait(exchange) ? PHASE_WAIT : exchange_decide(exchange);
     case LOOKUP_WAIT:
         return PHASE_WAIT;
     case LOOKUP_YIELD:
@@ -304,6 +308,7 @@ static void keep_answers(struct facts *facts)
 static enum phase decide_without(struct exchange *exchange)
 {
     struct inquiry *inquiry = exchange->inquiry;
+    signature_facts_cancel(exchange);
     keep_answers(&inquiry->facts);
     lookup_free(inquiry->lookup);
     inquiry->lookup = NULL;
@@ -315,6 +320,10 @@ enum phase exchange_look_up_late(struct exchange *exchange)
 {
     if (exchange->context->config->audit_mode)
         return decide_without(exchange);
+    if (signature_facts_wait(exchange))
+        return deny_as(exchange, 504,
+                       "it was not told in time whether the image is signed, without which this "
+                       "request cannot be judged");
     return deny_as(exchange, 504,
                    "the Docker daemon did not say in time what it knows of the objects that this "
                    "request names, without which it cannot be judged");

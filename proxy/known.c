@@ -54,7 +54,8 @@ static bool is_nameless(enum fact_kind kind)
 /* Does what was found say which one it is? */
 static bool is_self_named(const struct known_fact *fact)
 {
-    return fact->state == FACT_FOUND && fact->kind != FACT_HOST_PATH && fact->kind != FACT_OWN_EXEC;
+    return fact->state == FACT_FOUND && fact->kind != FACT_HOST_PATH &&
+           fact->kind != FACT_OWN_EXEC && fact->kind != FACT_SIGNATURE;
 }
 
 static bool read_kind(struct document *document, const struct json_node *node, enum fact_kind *out)

@@ -465,7 +465,7 @@ static struct fact *next_wanted(struct lookup *lookup)
         return errand->state == FACT_WANTED && !is_asked(lookup, errand) ? errand : NULL;
     for (size_t i = 0; i < facts->count; i++) {
         struct fact *fact = &facts->items[i];
-        if (fact->state != FACT_WANTED || is_asked(lookup, fact))
+        if (fact->state != FACT_WANTED || fact->kind == FACT_SIGNATURE || is_asked(lookup, fact))
             continue;
         if (fact->kind == FACT_OWN_EXEC)
             answer_own_exec(lookup, fact);

@@ -148,6 +148,26 @@ static void write_facts(const struct inquiry *inquiry, struct json_out *out)
     json_out_close(out, ']');
 }
 
+/* Whose signature the decision rests on, or why it found none. */
+static void write_signature(const struct decision *decision, struct json_out *out)
+{
+    const struct signed_note *note = &decision->signature;
+    const struct {
+        const char *name, *text;
+    } members[] = {{"reason", note->reason},
+                   {"digest", note->digest},
+                   {"key", note->key},
+                   {"format", note->format}};
+    if (!note->reason[0])
+        return;
+    json_out_key(out, "signature");
+    json_out_open(out, '{');
+    for (size_t i = 0; i < ARRAY_LEN(members); i++)
+        if (members[i].text[0])
+            json_out_member(out, members[i].name, str_of(members[i].text));
+    json_out_close(out, '}');
+}
+
 /* False: it could not be taken, and a line without it would say that there was no body. */
 static bool write_body_hash(struct exchange *exchange, struct json_out *out)
 {
@@ -212,6 +232,7 @@ bool record_request(struct exchange *exchange)
     write_status(exchange, &out);
     write_uses(exchange, &out);
     write_facts(exchange->inquiry, &out);
+    write_signature(&exchange->inquiry->decision, &out);
     if (!write_body_hash(exchange, &out))
         exchange->context->batch.failed = true;
     struct str image = request_image(&exchange->inquiry->request, &exchange->context->scratch);

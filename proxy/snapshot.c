@@ -1,6 +1,8 @@
 /* Who still holds a set; see snapshot.h. */
 #include "snapshot.h"
 
+#include "trust.h"
+
 #include <stdlib.h>
 
 struct snapshot *snapshot_ref(struct snapshot *snapshot)
@@ -13,6 +15,7 @@ void snapshot_unref(struct snapshot *snapshot)
 {
     if (!snapshot || atomic_fetch_sub(&snapshot->references, 1) != 1)
         return;
+    trust_rules_free(snapshot->trust);
     policy_free(snapshot->policy);
     tls_context_unref(snapshot->tls);
     free(snapshot);

@@ -8,12 +8,15 @@
 
 #include <stdatomic.h>
 
+struct trust_rules;
+
 struct snapshot {
     atomic_uint references;
     struct policy *policy;
-    const struct role *role; /* of everybody (--role); NULL: policy_client() gives each his own */
-    struct tls_context *tls; /* of new connections; NULL when no listener needs one */
-    char hash[65];           /* SHA-256 of the policy's text in hex, or "builtin" */
+    const struct role *role;   /* of everybody (--role); NULL: policy_client() gives each his own */
+    struct trust_rules *trust; /* what the policy demands of signatures; NULL: nothing */
+    struct tls_context *tls;   /* of new connections; NULL when no listener needs one */
+    char hash[65];             /* SHA-256 of the policy's text in hex, or "builtin" */
 };
 
 struct snapshot *snapshot_ref(struct snapshot *snapshot);

@@ -8,6 +8,7 @@
 #include "exchange.h"
 
 #include "lookup.h"
+#include "signature_facts.h"
 #include "upstream.h"
 #include "who.h"
 
@@ -133,7 +134,7 @@ enum phase exchange_verify(struct exchange *exchange)
     char why[600];
     switch (lookup_step(exchange->inquiry->lookup)) {
     case LOOKUP_DONE:
-        return judge_again(exchange);
+        return signature_facts_wait(exchange) ? PHASE_WAIT : judge_again(exchange);
     case LOOKUP_WAIT:
         return PHASE_WAIT;
     case LOOKUP_YIELD:
