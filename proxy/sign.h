@@ -84,6 +84,7 @@ struct sign_descriptor {
     struct str media_type;
     struct str signature; /* cosign: of the payload, as it stands in the annotation */
     bool certificate;     /* cosign: one of Fulcio's stands beside it */
+    struct str os, architecture, variant; /* of an index's manifest; empty: not told */
 };
 
 struct sign_candidates {

@@ -98,6 +98,16 @@ static bool kind_holds(const struct json *doc, struct sign_manifest *out)
     return false;
 }
 
+/* Unsigned hints where the index is not signed: they only say what to look at first. */
+static void read_platform(const struct json *doc, const struct json_node *node,
+                          struct sign_descriptor *out)
+{
+    const struct json_node *platform = sign_json_get(doc, node, "platform", JSON_OBJECT);
+    out->os = sign_json_text(doc, platform, "os");
+    out->architecture = sign_json_text(doc, platform, "architecture");
+    out->variant = sign_json_text(doc, platform, "variant");
+}
+
 static bool read_children(const struct json *doc, struct arena *arena, struct sign_manifest *out,
                           struct sign_verdict *verdict)
 {
@@ -110,9 +120,12 @@ static bool read_children(const struct json *doc, struct arena *arena, struct si
     out->children = arena_alloc(arena, list->count + 1, sizeof *out->children);
     if (!out->children)
         return sign_refuse(verdict, SIGN_LIMIT, "out of memory");
-    for (const struct json_node *one = json_child(doc, list); one; one = json_next(doc, one))
-        if (!sign_parts_descriptor(doc, one, &out->children[out->child_count++]))
+    for (const struct json_node *one = json_child(doc, list); one; one = json_next(doc, one)) {
+        struct sign_descriptor *child = &out->children[out->child_count++];
+        if (!sign_parts_descriptor(doc, one, child))
             return sign_refuse(verdict, SIGN_BAD_MANIFEST, "an index with a bad descriptor");
+        read_platform(doc, one, child);
+    }
     return true;
 }
 

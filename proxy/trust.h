@@ -5,13 +5,14 @@
 #ifndef PROXY_TRUST_H
 #define PROXY_TRUST_H
 
+#include "loop.h"
 #include "policy.h"
 #include "trust_source.h"
 
 #include <sys/types.h>
 
 enum {
-    TRUST_JOBS_MAX = 16,     /* verifications at a time, of all loops together */
+    TRUST_JOBS_MAX = 16,     /* verifications at a time, of one loop */
     TRUST_QUEUE_MAX = 64,    /* that wait for one of those; more are answered with FACT_FAILED */
     TRUST_REFUSED_S = 30,    /* seconds that a refusal is remembered */
     TRUST_UNREACHED_S = 10,  /* the same where the registry could not be asked */
@@ -48,9 +49,10 @@ bool trust_rules_want_registry(const struct trust_rules *rules);
 
 /* ---- an event loop ------------------------------------------------------------------------- */
 
-/* registry NULL: there is none. Both outlive the desk. NULL when out of memory. */
-struct trust_desk *trust_desk_open(struct trust *trust, const struct trust_source *registry);
-/* Whoever still waits is forgotten. */
+/* registry NULL: there is none. All three outlive the desk. NULL when out of memory. */
+struct trust_desk *trust_desk_open(struct trust *trust, struct loop *loop,
+                                   const struct trust_source *registry);
+/* Whoever still waits is forgotten. Before the loop is closed. */
 void trust_desk_close(struct trust_desk *desk);
 
 /* Under what is asked. All borrowed, until the answer. */
@@ -63,7 +65,8 @@ struct trust_question {
 
 enum trust_status {
     TRUST_DONE, /* the fact has its answer */
-    TRUST_WAIT, /* it comes later: on_ready(arg) is called once, when fact has it */
+    TRUST_WAIT, /* it comes later: on_ready(arg) is called once, in a turn of its own, when fact
+                   has it */
 };
 
 /* Answers a fact of FACT_SIGNATURE, whose name is one of
@@ -71,14 +74,14 @@ enum trust_status {
        docker.io/acme/app@sha256:DIGEST    verified
        docker.io/acme/app#sha256:ID        is this image's ID known as verified: answered at once
    FACT_FOUND with a JSON object, whose members that are not known are not there:
-       {"Verdict": "signed" or "refused", "Reason": "ok" or "no_signature" ..., "Text": "a sentence",
-        "Digest": "sha256:...", "Ids": ["sha256:...", ...], "Mapped": true, "Key": "SHA256:...",
-        "Format": "cosign-simple"}
-   Ids: what the daemon may call the image by ID: the digest itself (containerd), the digests of
-   configs of its manifests. Mapped false: the store has the signature and no manifest, so which
-   configs these are is not known here; what the daemon says of RepoDigests tells (SIGNATURES.md 7).
-   FACT_FAILED (503): nobody could be asked, or too many ask. Texts are copied into the arena, which
-   with fact and question must stay until the answer or trust_cancel(). */
+       {"Verdict": "signed" or "refused", "Reason": "ok" or "no_signature" ..., "Text": "a
+   sentence", "Digest": "sha256:...", "Ids": ["sha256:...", ...], "Mapped": true, "Key":
+   "SHA256:...", "Format": "cosign-simple"} Ids: what the daemon may call the image by ID: the
+   digest itself (containerd), the digests of configs of its manifests. Mapped false: the store has
+   the signature and no manifest, so which configs these are is not known here; what the daemon says
+   of RepoDigests tells (SIGNATURES.md 7). FACT_FAILED (503): nobody could be asked, or too many
+   ask. Texts are copied into the arena, which with fact and question must stay until the answer or
+   trust_cancel(). */
 enum trust_status trust_ask(struct trust_desk *desk, const struct trust_question *question,
                             struct fact *fact, struct arena *arena, void (*on_ready)(void *arg),
                             void *arg);
@@ -90,5 +93,16 @@ void trust_cancel(struct trust_desk *desk, const void *arg);
    there is no memory; nothing is recorded. From any loop. */
 bool trust_record(struct trust *trust, const struct trust_question *question, struct str repository,
                   struct str digest, struct str id);
+
+/* ---- metrics ------------------------------------------------------------------------------- */
+
+struct trust_count {
+    const char *reason; /* "ok", "no_signature" */
+    uint64_t answers;   /* of that reason */
+};
+/* By index; false behind the last. From any thread. */
+bool trust_count(struct trust *trust, size_t index, struct trust_count *out);
+/* How many IDs the ledger holds. */
+size_t trust_known(struct trust *trust);
 
 #endif
