@@ -75,6 +75,7 @@ static void answer_metrics(struct admin_conn *conn)
     struct metrics_view view = {
         .loops = admin->metrics,
         .loop_count = server->worker_count,
+        .trust = server->shared->trust,
         .policy_hash = context->snapshot->hash,
         .audit_mode = server->config->audit_mode,
         .connections = atomic_load(&server->shared->connections),

@@ -344,6 +344,16 @@ static bool load(struct daemon *daemon)
     return reload->snapshot != NULL;
 }
 
+static bool open_trust(struct daemon *daemon)
+{
+    struct err err = {.set = false};
+    const struct trust_options options = trust_options_of(&daemon->config, daemon->drop.uid);
+    daemon->shared.trust = trust_open(&options, &err);
+    if (!daemon->shared.trust)
+        log_error("%s", err.text);
+    return daemon->shared.trust != NULL;
+}
+
 /* As the user that serves, who sees less than root. */
 static void warn_of_binds(const struct daemon *daemon)
 {
@@ -357,7 +367,7 @@ static bool start(struct daemon *daemon)
 {
     struct err err = {.set = false};
     const struct config *config = &daemon->config;
-    if (!prepare(daemon) || !load(daemon))
+    if (!prepare(daemon) || !load(daemon) || !open_trust(daemon))
         return false;
     daemon->sink = daemon->reload.sink = audit_open(config->audit_logs, config->audit_count, &err);
     if (!daemon->sink) {
@@ -393,6 +403,7 @@ static void take_down(struct daemon *daemon)
     EVP_MD_free(daemon->sha256);
     exec_table_free(daemon->shared.execs);
     usage_table_free(daemon->shared.usages);
+    trust_close(daemon->shared.trust);
     audit_close(daemon->sink);
     host_root_close(&daemon->host_root);
     systemd_close_notifier(&daemon->notifier);

@@ -29,6 +29,8 @@ struct config {
     bool audit_mode;     /* what the policy refuses is let through, and recorded */
     const char *user;    /* to become; NULL: stays who it is */
     bool sandbox;
+    const char *signature_store, *key_dir, *trust_cache; /* NULL: not given */
+    unsigned trust_ttl;                                  /* s; 0: for ever */
     const char *host_root; /* where the daemon's file system is seen, or "none" */
     enum log_level log_level;
     enum log_format log_format;

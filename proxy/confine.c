@@ -49,6 +49,9 @@ static void grant(struct sandbox *sandbox, const struct config *config, const st
 {
     if (config->policy && strcmp(config->policy, "-") != 0)
         sandbox_grant_folder_of(sandbox, config->policy, SANDBOX_READ);
+    sandbox_grant(sandbox, config->key_dir, SANDBOX_READ);
+    if (config->signature_store)
+        sandbox_grant(sandbox, config->signature_store, SANDBOX_READ | SANDBOX_LIST);
     for (size_t i = 0; i < config->audit_count; i++) {
         const char *target = config->audit_logs[i];
         if (!audit_target_is_file(target))

@@ -18,6 +18,7 @@
 
 struct exec_table;
 struct lookup;
+struct trust;
 struct trust_desk;
 struct trust_question;
 struct usage_table;
@@ -30,6 +31,7 @@ struct shared {
     atomic_uint lookup_lines;          /* connections of look-ups beside the clients' own */
     struct exec_table *execs;          /* commands made through the proxy */
     struct usage_table *usages;        /* what each client uses; NULL: nobody is limited */
+    struct trust *trust;               /* in signed images */
     const struct host_root *host_root; /* where bind sources are looked at; NULL: by name only */
     atomic_ullong paused_ms;           /* monotonic: when clients last had to wait; 0: never */
     atomic_uint refused;               /* requests since the daemon is away; 0: it is there */
@@ -85,7 +87,7 @@ struct context {
     struct inquiry *inquiries;   /* free ones */
     size_t inquiry_count;
     struct kept info, version;
-    struct trust_desk *desk; /* where signatures are asked for; NULL: no policy demands any */
+    struct trust_desk *desk; /* where signatures are asked for */
     char id_prefix[24];      /* makes request ids unique over loops and restarts */
     uint64_t next_id;
     EVP_MD *sha256; /* owned by the process */

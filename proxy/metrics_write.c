@@ -359,6 +359,20 @@ static void write_process(const struct process_state *process, struct metrics_te
     one(text, "process_virtual_memory_bytes", "gauge", "Virtual memory.", process->virtual_size);
 }
 
+static void write_trust(const struct metrics_view *view, struct metrics_text *text)
+{
+    struct trust_count count;
+    const char *name = PREFIX "signature_verdicts_total";
+    metrics_text_family(text, name, "counter",
+                        "Answers to whether an image is signed, by reason; ok: it is.");
+    for (size_t i = 0; view->trust && trust_count(view->trust, i, &count); i++) {
+        struct metrics_label labels[] = {{"reason", str_of(count.reason)}};
+        metrics_text_sample(text, name, labels, 1, count.answers);
+    }
+    one(text, PREFIX "signature_ledger_entries", "gauge", "IDs of images that were found signed.",
+        view->trust ? trust_known(view->trust) : 0);
+}
+
 void metrics_write(const struct metrics_view *view, struct metrics_text *text)
 {
     write_infos(view, text);
@@ -369,6 +383,7 @@ void metrics_write(const struct metrics_view *view, struct metrics_text *text)
     write_times(view, text);
     write_connections(view, text);
     write_upstream(view, text);
+    write_trust(view, text);
     write_pulls(view, text);
     write_audit(view, text);
     write_tls(view, text);

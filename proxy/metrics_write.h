@@ -5,6 +5,7 @@
 #include "metrics.h"
 #include "metrics_text.h"
 #include "process.h"
+#include "trust.h"
 
 /* What is not counted but looked up when somebody asks. */
 struct metrics_view {
@@ -13,8 +14,9 @@ struct metrics_view {
     const char *policy_hash;
     unsigned connections, connections_max; /* of clients */
     bool audit_failing;
-    bool audit_mode;   /* --mode audit */
-    int64_t not_after; /* of the server's certificate, seconds since the epoch; 0: no TLS */
+    struct trust *trust; /* in signed images; NULL: none */
+    bool audit_mode;     /* --mode audit */
+    int64_t not_after;   /* of the server's certificate, seconds since the epoch; 0: no TLS */
     struct process_state process;
 };
 

@@ -149,6 +149,12 @@ static bool tell_container(struct policy *policy)
     return !id[0] || policy_own_container(policy, str_of(id));
 }
 
+bool own_places_tell_trust(const struct config *config, struct policy *policy, struct err *err)
+{
+    return tell_path(policy, config->key_dir, err) &&
+           (!config->trust_cache || tell_path(policy, config->trust_cache, err));
+}
+
 bool own_places_tell(const struct config *config, struct policy *policy, struct err *err)
 {
     const char *upstream = address_unix_path(config->upstream);

@@ -95,6 +95,8 @@ static const struct call calls[] = {
     {"readlink", ALLOW, {{0}}}, {"readlinkat", ALLOW, {{0}}}, {"getcwd", ALLOW, {{0}}},
     {"access", ALLOW, {{0}}}, {"faccessat", ALLOW, {{0}}}, {"faccessat2", ALLOW, {{0}}},
     {"statfs", ALLOW, {{0}}},
+    {"getdents64", ALLOW, {{0}}},               /* the signature store; elsewhere Landlock forbids it */
+    {"fdatasync", ALLOW, {{0}}},                /* what was found signed outlives a crash */
     {"fstatfs", ALLOW, {{0}}},                  /* is a bind source's mount nosuid? */
     {"ftruncate", ALLOW, {{0}}},                /* takes half an audit line back */
     {"fallocate", ALLOW, {{IF(1, INT), IS FALLOC_FL_KEEP_SIZE}}},    /* is there room for the next one? */
@@ -239,6 +241,7 @@ enum {
     FS_EXECUTE = 1 << 0,
     FS_WRITE_FILE = 1 << 1,
     FS_READ_FILE = 1 << 2,
+    FS_READ_DIR = 1 << 3,
     FS_REMOVE_FILE = 1 << 5,
     FS_MAKE_REG = 1 << 8,
     FS_ABI_1 = (1 << 13) - 1,
@@ -278,6 +281,7 @@ static void add_grant(int ruleset, int fd, unsigned access, uint64_t handled)
     struct path_attr rule = {.parent_fd = fd};
     rule.allowed |= access & SANDBOX_READ ? FS_READ_FILE : 0;
     rule.allowed |= access & SANDBOX_APPEND ? FS_WRITE_FILE | FS_MAKE_REG | FS_TRUNCATE : 0;
+    rule.allowed |= access & SANDBOX_LIST ? FS_READ_DIR : 0;
     rule.allowed |= access & SANDBOX_REMOVE ? FS_REMOVE_FILE : 0;
     rule.allowed &= handled;
     if (fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode))

@@ -11,6 +11,7 @@ enum sandbox_access {
     SANDBOX_READ = 1,   /* read files */
     SANDBOX_APPEND = 2, /* make files, and write at their ends */
     SANDBOX_REMOVE = 4, /* remove files: sockets of our own */
+    SANDBOX_LIST = 8,   /* list folders */
 };
 
 struct sandbox {

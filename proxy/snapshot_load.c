@@ -85,6 +85,33 @@ static bool choose_role(struct snapshot *snapshot, const struct config *config)
     return false;
 }
 
+struct trust_options trust_options_of(const struct config *config, uid_t uid)
+{
+    return (struct trust_options){.cache = config->trust_cache,
+                                  .store = config->signature_store,
+                                  .keys = config->key_dir,
+                                  .ttl = config->trust_ttl,
+                                  .uid = uid};
+}
+
+/* The keys that the policy names, and what it demands by them. */
+static bool load_trust(struct snapshot *snapshot, const struct snapshot_source *source)
+{
+    struct err err = {.set = false};
+    struct err_list errors = {NULL, 0, 0};
+    const struct trust_options options = trust_options_of(source->config, source->uid);
+    bool ok =
+        trust_rules_load(&options, snapshot->policy, source->registry, &snapshot->trust, &errors);
+    for (size_t i = 0; i < errors.count; i++)
+        log_error("%s: %s", config_policy_name(source->config), errors.items[i].err.text);
+    err_list_free(&errors);
+    if (ok && snapshot->trust && !own_places_tell_trust(source->config, snapshot->policy, &err)) {
+        log_error("%s", err.text);
+        return false;
+    }
+    return ok;
+}
+
 static bool load_policy(struct snapshot *snapshot, struct snapshot_source *source)
 {
     const struct config *config = source->config;
@@ -99,7 +126,7 @@ static bool load_policy(struct snapshot *snapshot, struct snapshot_source *sourc
         log_error("%s", err.text);
         return false;
     }
-    return choose_role(snapshot, config);
+    return choose_role(snapshot, config) && load_trust(snapshot, source);
 }
 
 /* ---- TLS ----------------------------------------------------------------------------------- */

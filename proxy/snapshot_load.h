@@ -4,15 +4,21 @@
 #define PROXY_SNAPSHOT_LOAD_H
 
 #include "listener.h"
+#include "trust.h"
 
 struct snapshot_source {
     const struct config *config;
-    uid_t uid;   /* of the process, or the one that it will become: may own the files */
-    char *piped; /* the policy of standard input, which can be read once; owned. NULL: none */
+    uid_t uid;     /* of the process, or the one that it will become: may own the files */
+    bool registry; /* there is who asks registries about signatures */
+    char *piped;   /* the policy of standard input, which can be read once; owned. NULL: none */
     size_t piped_length;
 };
 
-/* Policy, role and TLS files, with one reference. NULL: the log says all that is wrong. */
+/* What the options say of signatures. Borrowed of config. */
+struct trust_options trust_options_of(const struct config *config, uid_t uid);
+
+/* Policy, role, keys of images and TLS files, with one reference. NULL: the log says all that is
+ * wrong. */
 struct snapshot *snapshot_load(struct snapshot_source *source);
 void snapshot_source_free(struct snapshot_source *source);
 /* Own sockets and ports are kept from containers, and clients that no listener can meet are warned

@@ -5,32 +5,15 @@
 #include "image.h"
 
 #include <openssl/evp.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-enum {
-    REFUSALS_MAX = 256, /* that are remembered */
-    KEY_BYTES = 32,     /* SHA-256 of a question */
-    ANSWER_MAX = 8192   /* bytes */
-};
-
-/* A no that is remembered. */
-struct refusal {
-    unsigned char key[KEY_BYTES];
-    uint64_t until_ms; /* monotonic; 0: free */
-    unsigned reason;
-    char text[256], digest[SIGN_DIGEST_BYTES + 1];
-};
-
 struct trust {
     struct trust_ledger *ledger;
     const char *store; /* NULL: none */
-    pthread_mutex_t lock;
-    struct refusal *refusals; /* REFUSALS_MAX, once there is one; guarded by the lock */
-    size_t next_refusal;      /* to be replaced */
+    struct trust_refusals *refusals;
     atomic_ullong answers[TRUST_REASONS];
 };
 
@@ -47,7 +30,7 @@ struct waiter {
 struct job {
     struct job *next;
     struct trust_desk *desk;
-    unsigned char key[KEY_BYTES];
+    unsigned char key[TRUST_KEY_BYTES];
     uint64_t generation; /* of its rules */
     struct trust_task task;
     struct arena arena;        /* holds the texts of the task */
@@ -85,11 +68,12 @@ struct trust *trust_open(const struct trust_options *options, struct err *err)
         err_set(err, 0, 0, "out of memory");
         return NULL;
     }
-    pthread_mutex_init(&trust->lock, NULL);
+    trust->refusals = trust_refusals_new();
     trust->store = options->store;
     trust->ledger = trust_ledger_open(options->cache, options->ttl, options->uid, err);
-    if (trust->ledger)
+    if (trust->ledger && trust->refusals)
         return trust;
+    err_set(err, 0, 0, "out of memory");
     trust_close(trust);
     return NULL;
 }
@@ -99,8 +83,7 @@ void trust_close(struct trust *trust)
     if (!trust)
         return;
     trust_ledger_close(trust->ledger);
-    pthread_mutex_destroy(&trust->lock);
-    free(trust->refusals);
+    trust_refusals_free(trust->refusals);
     free(trust);
 }
 
@@ -118,10 +101,11 @@ size_t trust_known(struct trust *trust)
     return trust_ledger_size(trust->ledger);
 }
 
-/* ---- refusals -------------------------------------------------------------------------------- */
+/* ---- keys of questions
+ * -------------------------------------------------------------------------------- */
 
 /* What has the same key has the same answer: name, rule and keys, platform, who asks. */
-static bool key_of(const struct asked *asked, struct str name, unsigned char key[KEY_BYTES])
+static bool key_of(const struct asked *asked, struct str name, unsigned char key[TRUST_KEY_BYTES])
 {
     const struct trust_question *question = asked->question;
     const struct str parts[] = {name, str_of(asked->rule->hash), question->platform,
@@ -138,44 +122,6 @@ static bool key_of(const struct asked *asked, struct str name, unsigned char key
     return ok;
 }
 
-static void remember(struct trust *trust, const unsigned char key[KEY_BYTES],
-                     const struct trust_verdict *verdict)
-{
-    bool unreached = verdict->reason == TRUST_REGISTRY_ERROR || verdict->reason == TRUST_NOT_FOUND;
-    uint64_t seconds = unreached ? TRUST_UNREACHED_S : TRUST_REFUSED_S;
-    pthread_mutex_lock(&trust->lock);
-    if (!trust->refusals)
-        trust->refusals = calloc(REFUSALS_MAX, sizeof *trust->refusals);
-    if (trust->refusals) {
-        struct refusal *refusal = &trust->refusals[trust->next_refusal];
-        trust->next_refusal = (trust->next_refusal + 1) % REFUSALS_MAX;
-        refusal->until_ms = clock_now_ms() + seconds * 1000;
-        refusal->reason = verdict->reason;
-        memcpy(refusal->key, key, KEY_BYTES);
-        memcpy(refusal->text, verdict->text, sizeof refusal->text);
-        memcpy(refusal->digest, verdict->digest, sizeof refusal->digest);
-    }
-    pthread_mutex_unlock(&trust->lock);
-}
-
-static bool was_refused(struct trust *trust, const unsigned char key[KEY_BYTES],
-                        struct trust_verdict *out)
-{
-    bool known = false;
-    pthread_mutex_lock(&trust->lock);
-    for (size_t i = 0; i < REFUSALS_MAX && trust->refusals && !known; i++) {
-        const struct refusal *refusal = &trust->refusals[i];
-        known = refusal->until_ms > clock_now_ms() && memcmp(refusal->key, key, KEY_BYTES) == 0;
-        if (!known)
-            continue;
-        *out = (struct trust_verdict){.reason = refusal->reason};
-        memcpy(out->text, refusal->text, sizeof out->text);
-        memcpy(out->digest, refusal->digest, sizeof out->digest);
-    }
-    pthread_mutex_unlock(&trust->lock);
-    return known;
-}
-
 /* ---- answers --------------------------------------------------------------------------------- */
 
 static void fail_fact(struct fact *fact, struct arena *arena, const char *why)
@@ -184,42 +130,12 @@ static void fail_fact(struct fact *fact, struct arena *arena, const char *why)
     fact->state = FACT_FAILED;
 }
 
-static void write_ids(const struct trust_verdict *verdict, struct json_out *out)
-{
-    json_out_key(out, "Ids");
-    json_out_open(out, '[');
-    for (size_t i = 0; i < verdict->id_count; i++)
-        json_out_str(out, str_of(verdict->ids[i]));
-    json_out_close(out, ']');
-    json_out_key(out, "Mapped");
-    json_out_raw(out, verdict->mapped ? STR("true") : STR("false"));
-}
-
-static struct str or_nothing(const char *text)
-{
-    return text[0] ? str_of(text) : (struct str){NULL, 0};
-}
-
 static void answer(struct trust *trust, const struct trust_verdict *verdict, struct fact *fact,
                    struct arena *arena)
 {
-    char text[ANSWER_MAX];
-    struct json_out out = {.p = text, .cap = sizeof text};
-    bool good = verdict->reason == SIGN_OK;
     atomic_fetch_add(&trust->answers[verdict->reason], 1);
-    json_out_open(&out, '{');
-    json_out_member(&out, "Verdict", good ? STR("signed") : STR("refused"));
-    json_out_member(&out, "Reason", str_of(trust_reason_name(verdict->reason)));
-    json_out_member(&out, "Text", or_nothing(verdict->text));
-    json_out_member(&out, "Digest", or_nothing(verdict->digest));
-    if (good) {
-        write_ids(verdict, &out);
-        json_out_member(&out, "Key", or_nothing(verdict->key));
-        json_out_member(&out, "Format", str_of(sign_format_name(verdict->format)));
-    }
-    json_out_close(&out, '}');
-    fact->text = arena_copy(arena, (struct str){text, out.len <= out.cap ? out.len : 0});
-    fact->state = fact->text.p && fact->text.n > 0 ? FACT_FOUND : FACT_FAILED;
+    fact->text = trust_verdict_write(verdict, arena);
+    fact->state = fact->text.n > 0 ? FACT_FOUND : FACT_FAILED;
 }
 
 /* A yes holds for the digest and for each ID that it covers. */
@@ -260,9 +176,19 @@ static bool uses_store(const struct trust *trust, const struct trust_rule *rule)
     return trust->store && rule->source != SIGNED_REGISTRY;
 }
 
+/* Where nobody else can tell. */
+static void refuse_unknown(const struct asked *asked, struct trust_verdict *out)
+{
+    *out = (struct trust_verdict){0};
+    if (asked->name.id.n)
+        trust_refuse(out, TRUST_ID_UNKNOWN, "no image with this ID is known to be signed");
+    else
+        trust_refuse(out, TRUST_REGISTRY_ERROR, "no registry can be asked from here");
+}
+
 /* By digest and by ID: what is known, and what the store tells. False: a source could tell more. */
 static bool judge_here(struct trust_desk *desk, const struct asked *asked,
-                       const unsigned char key[KEY_BYTES], struct trust_verdict *out)
+                       const unsigned char key[TRUST_KEY_BYTES], struct trust_verdict *out)
 {
     struct trust *trust = desk->trust;
     struct trust_subject subject = subject_of(asked);
@@ -275,10 +201,9 @@ static bool judge_here(struct trust_desk *desk, const struct asked *asked,
             snprintf(out->digest, sizeof out->digest, "%.*s", STR_ARG(wanted));
         return !registry || !asked->question->platform.n;
     }
-    if (was_refused(trust, key, out))
+    if (trust_refusals_find(trust->refusals, key, out))
         return true;
-    *out = (struct trust_verdict){0};
-    trust_refuse(out, TRUST_ID_UNKNOWN, "no image with this ID is known to be signed");
+    refuse_unknown(asked, out);
     if (uses_store(trust, asked->rule) && asked->name.id.n)
         trust_store_judge_id(trust->store, &subject, wanted, &desk->steps, out);
     else if (uses_store(trust, asked->rule))
@@ -286,7 +211,7 @@ static bool judge_here(struct trust_desk *desk, const struct asked *asked,
     if (out->reason == SIGN_OK)
         keep_yes(trust, asked->rule, asked->ref.name, out);
     else if (!registry)
-        remember(trust, key, out);
+        trust_refusals_add(trust->refusals, key, out);
     return out->reason == SIGN_OK || !registry;
 }
 
@@ -312,7 +237,7 @@ static struct str name_by_digest(const struct job *job, struct str digest, struc
 
 /* The key of what a tag was resolved to, as if the digest had been asked for. */
 static bool resolved_key(const struct job *job, struct str digest, struct arena *arena,
-                         unsigned char key[KEY_BYTES])
+                         unsigned char key[TRUST_KEY_BYTES])
 {
     struct trust_rules rules = {.generation = job->generation};
     struct trust_question question = {
@@ -334,17 +259,19 @@ static bool on_digest(void *arg, struct str digest, struct trust_verdict *out)
     struct job *job = arg;
     struct trust *trust = job->desk->trust;
     struct trust_subject subject = job->task.subject;
-    unsigned char key[KEY_BYTES];
+    unsigned char key[TRUST_KEY_BYTES];
     struct arena arena = {.limit = 0};
     subject.image.digest = digest;
     if (!binds_tag(job) && trust_ledger_find(trust->ledger, subject.image.repository,
                                              subject.rule->hash, digest, time(NULL), out)) {
         trust_say(&job->desk->steps, "it was verified before: the ledger has it");
         out->id_count = 0; /* of this platform they are found again */
+        out->mapped = false;
         return true;
     }
     bool tagged = subject.image.tag.n > 0 && !binds_tag(job);
-    bool refused = tagged && resolved_key(job, digest, &arena, key) && was_refused(trust, key, out);
+    bool refused = tagged && resolved_key(job, digest, &arena, key) &&
+                   trust_refusals_find(trust->refusals, key, out);
     arena_free(&arena);
     if (refused || !tagged || !uses_store(trust, subject.rule))
         return refused;
@@ -356,7 +283,7 @@ static bool on_digest(void *arg, struct str digest, struct trust_verdict *out)
 static void end_job(struct job *job)
 {
     struct trust_desk *desk = job->desk;
-    unsigned char key[KEY_BYTES];
+    unsigned char key[TRUST_KEY_BYTES];
     struct arena arena = {.limit = 0};
     job->verdict = *trust_drive_verdict(job->drive, &job->dead);
     job->ended = true;
@@ -366,10 +293,10 @@ static void end_job(struct job *job)
     if (verdict->reason == SIGN_OK)
         keep_yes(desk->trust, job->task.subject.rule, job->task.subject.image.repository, verdict);
     else if (!job->dead && (unreached || job->task.subject.image.tag.n == 0))
-        remember(desk->trust, job->key, verdict);
+        trust_refusals_add(desk->trust->refusals, job->key, verdict);
     else if (!job->dead && !binds_tag(job) && verdict->digest[0] &&
              resolved_key(job, str_of(verdict->digest), &arena, key))
-        remember(desk->trust, key, verdict);
+        trust_refusals_add(desk->trust->refusals, key, verdict);
     arena_free(&arena);
 }
 
@@ -472,48 +399,32 @@ static bool add_waiter(struct job *job, struct fact *fact, struct arena *arena,
     return true;
 }
 
-static struct job *find_job(const struct trust_desk *desk, const unsigned char key[KEY_BYTES])
+static struct job *find_job(const struct trust_desk *desk, const unsigned char key[TRUST_KEY_BYTES])
 {
     struct job *job = desk->jobs;
-    while (job && (job->told || memcmp(job->key, key, KEY_BYTES) != 0))
+    while (job && (job->told || memcmp(job->key, key, TRUST_KEY_BYTES) != 0))
         job = job->next;
     return job;
 }
 
-static bool copy_task(struct job *job, const struct asked *asked)
-{
-    struct trust_subject *subject = &job->task.subject;
-    *subject = subject_of(asked);
-    job->task.auth = asked->question->auth;
-    job->task.platform = asked->question->platform;
-    struct str *const texts[] = {
-        &subject->host,         &subject->path,  &subject->image.repository, &subject->image.tag,
-        &subject->image.digest, &job->task.auth, &job->task.platform};
-    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-        if (!texts[i]->p)
-            continue;
-        *texts[i] = arena_copy(&job->arena, *texts[i]);
-        if (!texts[i]->p)
-            return false;
-    }
-    return true;
-}
-
 static struct job *new_job(struct trust_desk *desk, const struct asked *asked,
-                           const unsigned char key[KEY_BYTES])
+                           const unsigned char key[TRUST_KEY_BYTES])
 {
     struct job *job = calloc(1, sizeof *job);
     if (!job)
         return NULL;
     job->desk = desk;
     job->generation = asked->question->rules->generation;
-    memcpy(job->key, key, KEY_BYTES);
-    job->task = (struct trust_task){.source = desk->source,
+    memcpy(job->key, key, TRUST_KEY_BYTES);
+    job->task = (struct trust_task){.subject = subject_of(asked),
+                                    .auth = asked->question->auth,
+                                    .platform = asked->question->platform,
+                                    .source = desk->source,
                                     .known = on_digest,
                                     .arg = job,
                                     .on_done = on_driven,
                                     .steps = desk->steps};
-    if (copy_task(job, asked))
+    if (trust_task_copy(&job->task, &job->arena))
         return job;
     free_job(job);
     return NULL;
@@ -534,7 +445,8 @@ static enum trust_status failed(struct fact *fact, struct arena *arena, const ch
 }
 
 static enum trust_status ask_source(struct trust_desk *desk, const struct asked *asked,
-                                    const unsigned char key[KEY_BYTES], const struct waiter *who)
+                                    const unsigned char key[TRUST_KEY_BYTES],
+                                    const struct waiter *who)
 {
     struct job *job = find_job(desk, key);
     if (job && add_waiter(job, who->fact, who->arena, who->on_ready, who->arg))
@@ -587,21 +499,25 @@ enum trust_status trust_ask(struct trust_desk *desk, const struct trust_question
 {
     struct asked asked;
     struct trust_verdict verdict = {0};
-    unsigned char key[KEY_BYTES];
+    unsigned char key[TRUST_KEY_BYTES];
     if (!understand(question, fact, arena, &asked))
         return TRUST_DONE;
     if (!key_of(&asked, fact->name, key))
         return failed(fact, arena, "out of memory");
     bool done = false;
-    if (!asked.name.tag.n)
+    if (asked.rule->sign.formats == 0) {
+        trust_refuse(&verdict, SIGN_NO_SIGNATURE,
+                     "the policy takes no signature for it, only digests and ids");
+        done = true;
+    } else if (!asked.name.tag.n) {
         done = judge_here(desk, &asked, key, &verdict);
-    else
-        done = was_refused(desk->trust, key, &verdict);
-    if (!done && (asked.rule->source == SIGNED_STORE || !desk->source)) {
+    } else if (asked.rule->source == SIGNED_STORE || !desk->source) {
         trust_refuse(&verdict, TRUST_TAG_UNRESOLVED,
                      "the signature store does not tell what a tag stands for: name the image by "
                      "its digest (NAME@sha256:...)");
         done = true;
+    } else {
+        done = trust_refusals_find(desk->trust->refusals, key, &verdict);
     }
     if (done) {
         answer(desk->trust, &verdict, fact, arena);

@@ -445,16 +445,18 @@ static void on_fetched(void *arg)
         drive->task.on_done(drive->task.arg);
 }
 
-static bool copy_texts(struct trust_drive *drive)
+bool trust_task_copy(struct trust_task *task, struct arena *arena)
 {
-    struct trust_subject *subject = &drive->task.subject;
+    struct trust_subject *subject = &task->subject;
     struct str *const texts[] = {
-        &subject->host,         &subject->path,    &subject->image.repository, &subject->image.tag,
-        &subject->image.digest, &drive->task.auth, &drive->task.platform};
+        &subject->host,      &subject->path,         &subject->image.repository,
+        &subject->image.tag, &subject->image.digest, &task->auth,
+        &task->platform,
+    };
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         if (!texts[i]->p)
             continue;
-        *texts[i] = arena_copy(&drive->arena, *texts[i]);
+        *texts[i] = arena_copy(arena, *texts[i]);
         if (!texts[i]->p)
             return false;
     }
@@ -469,10 +471,6 @@ struct trust_drive *trust_drive_start(const struct trust_task *task, bool *done)
     drive->task = *task;
     drive->arena.limit = DRIVE_BYTES_MAX;
     sign_nothing(&drive->best);
-    if (!copy_texts(drive)) {
-        trust_drive_free(drive);
-        return NULL;
-    }
     *done = go(drive, ask_image(drive));
     return drive;
 }

@@ -40,6 +40,9 @@ void trust_take(struct trust_verdict *verdict, const struct sign_verdict *sign);
 /* Once each, up to TRUST_IDS_MAX. */
 void trust_add_id(struct trust_verdict *verdict, struct str id);
 
+/* The answer of a FACT_SIGNATURE, see trust.h; empty: no memory. */
+struct str trust_verdict_write(const struct trust_verdict *verdict, struct arena *arena);
+
 /* ---- steps, for people (`sockwarden verify`) ------------------------------------------------- */
 
 /* say NULL: nobody listens. */
@@ -128,11 +131,29 @@ bool trust_ledger_find(struct trust_ledger *ledger, struct str repo, const char 
                        struct str id_or_digest, int64_t now, struct trust_verdict *out);
 size_t trust_ledger_size(struct trust_ledger *ledger);
 
+/* ---- refusals (trust_refusals.c) ------------------------------------------------------------- */
+
+enum {
+    TRUST_KEY_BYTES = 32,     /* SHA-256 of a question */
+    TRUST_REFUSALS_MAX = 256, /* that are remembered */
+};
+
+struct trust_refusals;
+
+/* NULL when out of memory. */
+struct trust_refusals *trust_refusals_new(void);
+void trust_refusals_free(struct trust_refusals *refusals);
+/* For TRUST_REFUSED_S, or TRUST_UNREACHED_S. */
+void trust_refusals_add(struct trust_refusals *refusals, const unsigned char key[TRUST_KEY_BYTES],
+                        const struct trust_verdict *verdict);
+bool trust_refusals_find(struct trust_refusals *refusals, const unsigned char key[TRUST_KEY_BYTES],
+                         struct trust_verdict *out);
+
 /* ---- through a source (trust_drive.c) -------------------------------------------------------- */
 
 struct trust_drive;
 
-/* What is asked of a source. Texts are borrowed, but for the steps' they are copied. */
+/* What is asked of a source. Texts are borrowed for as long as the drive. */
 struct trust_task {
     struct trust_subject subject; /* image.tag and image.digest: one of them may be empty */
     struct str auth, platform;
@@ -144,6 +165,8 @@ struct trust_task {
     struct trust_steps steps;
 };
 
+/* Puts its texts into the arena; false: no memory. */
+bool trust_task_copy(struct trust_task *task, struct arena *arena);
 /* NULL when out of memory. The verdict is there when *done; else on_done tells. */
 struct trust_drive *trust_drive_start(const struct trust_task *task, bool *done);
 /* dead: nobody was there who asks (503). */

@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+enum { ANSWER_MAX = 8192 /* bytes; TRUST_IDS_MAX IDs take a third */ };
+
 const char *trust_reason_name(unsigned reason)
 {
     static const char *const names[] = {
@@ -50,6 +52,41 @@ void trust_add_id(struct trust_verdict *verdict, struct str id)
     char *slot = verdict->ids[verdict->id_count++];
     memcpy(slot, id.p, id.n);
     slot[id.n] = '\0';
+}
+
+static void write_ids(const struct trust_verdict *verdict, struct json_out *out)
+{
+    json_out_key(out, "Ids");
+    json_out_open(out, '[');
+    for (size_t i = 0; i < verdict->id_count; i++)
+        json_out_str(out, str_of(verdict->ids[i]));
+    json_out_close(out, ']');
+    json_out_key(out, "Mapped");
+    json_out_raw(out, verdict->mapped ? STR("true") : STR("false"));
+}
+
+static struct str or_nothing(const char *text)
+{
+    return text[0] ? str_of(text) : (struct str){NULL, 0};
+}
+
+struct str trust_verdict_write(const struct trust_verdict *verdict, struct arena *arena)
+{
+    char text[ANSWER_MAX];
+    struct json_out out = {.p = text, .cap = sizeof text};
+    bool good = verdict->reason == SIGN_OK;
+    json_out_open(&out, '{');
+    json_out_member(&out, "Verdict", good ? STR("signed") : STR("refused"));
+    json_out_member(&out, "Reason", str_of(trust_reason_name(verdict->reason)));
+    json_out_member(&out, "Text", or_nothing(verdict->text));
+    json_out_member(&out, "Digest", or_nothing(verdict->digest));
+    if (good) {
+        write_ids(verdict, &out);
+        json_out_member(&out, "Key", or_nothing(verdict->key));
+        json_out_member(&out, "Format", str_of(sign_format_name(verdict->format)));
+    }
+    json_out_close(&out, '}');
+    return arena_copy(arena, (struct str){text, out.len <= out.cap ? out.len : 0});
 }
 
 void trust_say(const struct trust_steps *steps, const char *format, ...)

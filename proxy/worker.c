@@ -2,6 +2,7 @@
 #include "worker.h"
 
 #include "lookup.h"
+#include "trust.h"
 #include "upstream.h"
 
 #include <errno.h>
@@ -102,6 +103,7 @@ bool worker_open(struct worker *worker, unsigned index, const struct config *con
     context->sha256 = sha256;
     context->digest = EVP_MD_CTX_new();
     context->metrics = metrics_new();
+    context->desk = trust_desk_open(shared->trust, &context->loop, NULL);
     upstream_setup(context, config->upstream);
     snprintf(context->id_prefix, sizeof(context->id_prefix), "%08lx-%x-",
              (unsigned long)time(NULL) & 0xffffffffUL, index);
@@ -110,7 +112,7 @@ bool worker_open(struct worker *worker, unsigned index, const struct config *con
     context->loop.turn_arg = worker;
     pthread_mutex_init(&worker->lock, NULL);
     worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (worker->wake_fd < 0 || !context->digest || !context->metrics)
+    if (worker->wake_fd < 0 || !context->digest || !context->metrics || !context->desk)
         return false;
     worker->wake_event =
         event_new(context->loop.base, worker->wake_fd, EV_READ | EV_PERSIST, on_wake, worker);
@@ -207,6 +209,7 @@ void worker_close(struct worker *worker)
         conn_close_all(context);
         on_turn_end(worker); /* the last audit lines */
     }
+    trust_desk_close(context->desk);
     snapshot_unref(worker->fresh);
     snapshot_unref(context->snapshot);
     exchange_pool_free(context);
