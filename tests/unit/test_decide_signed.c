@@ -1,0 +1,220 @@
+/* The gate of images.signed: what runs, is mounted, pulled and given to services, by what the daemon
+   and those who verify say of it; and what is sent on in its place. */
+#include "decide_helper.h"
+
+#define H(digit) "sha256:" digit digit digit digit digit digit digit digit
+#define ID1      H("11111111")
+#define ID2      H("22222222")
+#define D1       H("aaaaaaaa")
+#define D2       H("bbbbbbbb")
+#define KEY      "SHA256:" "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
+
+#define APP    "{\"match\":\"ghcr.io/acme/**\",\"keys\":[\"a.pub\"]}"
+#define LISTED "{\"match\":\"ghcr.io/acme/**\",\"digests\":[\"" D1 "\"],\"ids\":[\"" ID1 "\"]}"
+#define BOTH   "{\"match\":\"ghcr.io/acme/**\",\"keys\":[\"a.pub\"],\"digests\":[\"" D1 "\"]}"
+#define NO_OTHERS ",{\"match\":\"**\",\"digests\":[]}"
+
+/* An image of the daemon's; tags and digests are lists. */
+#define IMAGE(id, tags, digests)                                                              \
+    "{\"Id\":\"" id "\",\"RepoTags\":[" tags "],\"RepoDigests\":[" digests "],\"Config\":{}," \
+    "\"RootFS\":{}}"
+#define IMAGES(members)     "\"image\":{" members "}"
+#define SIGNATURES(members) ",\"signature\":{" members "}"
+#define GOOD(digest, ids)                                                                     \
+    "{\"Verdict\":\"signed\",\"Reason\":\"ok\",\"Digest\":\"" digest "\",\"Ids\":[" ids       \
+    "],\"Key\":\"" KEY "\",\"Format\":\"cosign-simple\"}"
+#define BAD(reason) \
+    "{\"Verdict\":\"refused\",\"Reason\":\"" reason "\",\"Text\":\"the reason in words\"}"
+#define PULLED IMAGE(ID1, "\"ghcr.io/acme/app:1\"", "\"ghcr.io/acme/app@" D1 "\"")
+#define BUILT  IMAGE(ID1, "\"ghcr.io/acme/app:1\"", "")
+
+#define RUN(image)     "POST", "/v1.41/containers/create", "{\"Image\":\"" image "\"}"
+#define PULL(params)   "POST", "/v1.41/images/create?" params, ""
+#define SERVICE(image) "POST", "/v1.41/services/create", \
+    "{\"Name\":\"s\",\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"" image "\"}}}"
+#define MOUNT(image) "POST", "/v1.48/containers/create", "{\"Image\":\"free:1\",\"HostConfig\":{\"Mounts\":" \
+    "[{\"Type\":\"image\",\"Source\":\"" image "\",\"Target\":\"/m\"}]}}"
+
+struct gate_row {
+    const char *entries;
+    const char *method, *target, *body;
+    const char *facts;
+    int status;        /* 0: allowed */
+    const char *part;  /* of the sentence; of what is sent on where it is allowed; NULL: as asked */
+    const char *reason; /* of the audit line */
+};
+
+/* clang-format off */
+static const struct gate_row gate_rows[] = {
+    /* ---- what runs ---- */
+    /* no entry covers it: nothing is asked */
+    {APP, RUN("free:1"), "\"image\":{}", 0, NULL, ""},
+    {APP, RUN("ghcr.io/other/app:1"), "\"image\":{}", 0, NULL, ""},
+    {APP NO_OTHERS, RUN("free:1"), IMAGES("\"free:1\":" IMAGE(ID1, "\"free:1\"", "\"free@" D1 "\"")), 403, "images.signed[1] (\"**\") refuses: not_listed", "not_listed"},
+    /* known by its ID */
+    {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" PULLED) SIGNATURES("\"ghcr.io/acme/app#" ID1 "\":" GOOD(D1, "\"" ID1 "\"")), 0, "\"Image\":\"" ID1 "\"", "ok"},
+    /* by the digest that it was pulled by */
+    {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" PULLED) SIGNATURES("\"ghcr.io/acme/app@" D1 "\":" GOOD(D1, "\"" ID2 "\",\"" ID1 "\"")), 0, "\"Image\":\"" ID1 "\"", "ok"},
+    {APP, RUN("ghcr.io/acme/app"), IMAGES("\"ghcr.io/acme/app\":" PULLED) SIGNATURES("\"ghcr.io/acme/app@" D1 "\":" GOOD(D1, "\"" ID1 "\"")), 0, "\"Image\":\"" ID1 "\"", "ok"},
+    {APP, RUN("ghcr.io/acme/app@" D1), IMAGES("\"ghcr.io/acme/app@" D1 "\":" PULLED) SIGNATURES("\"ghcr.io/acme/app@" D1 "\":" GOOD(D1, "\"" ID1 "\"")), 0, "\"Image\":\"" ID1 "\"", "ok"},
+    /* a store of containerd: the ID is the digest */
+    {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" IMAGE(D1, "\"ghcr.io/acme/app:1\"", "\"ghcr.io/acme/app@" D1 "\"")) SIGNATURES("\"ghcr.io/acme/app@" D1 "\":" GOOD(D1, "")), 0, "\"Image\":\"" D1 "\"", "ok"},
+    /* the second digest is the signed one */
+    {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" IMAGE(ID1, "", "\"ghcr.io/acme/old@" D2 "\",\"ghcr.io/acme/app@" D1 "\"")) SIGNATURES("\"ghcr.io/acme/app@" D1 "\":" GOOD(D1, "\"" ID1 "\"")), 0, "\"Image\":\"" ID1 "\"", "ok"},
+    /* the store has no manifest, and the daemon's own digests tell */
+    {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" PULLED) SIGNATURES("\"ghcr.io/acme/app@" D1 "\":{\"Verdict\":\"signed\",\"Digest\":\"" D1 "\",\"Ids\":[\"" D1 "\"],\"Mapped\":false}"), 0, "\"Image\":\"" ID1 "\"", "ok"},
+    /* names prove nothing */
+    {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" BUILT) SIGNATURES("\"ghcr.io/acme/app:1\":" GOOD(D1, "\"" ID1 "\"")), 403, "names the image \"ghcr.io/acme/app:1\", which images.signed[0] (\"ghcr.io/acme/**\") refuses: no_digest: the daemon has no digest of it", "no_digest"},
+    {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" IMAGE(ID1, "", "\"free@" D1 "\"")) SIGNATURES("\"docker.io/library/free@" D1 "\":" GOOD(D1, "\"" ID1 "\"")), 403, "no_digest", "no_digest"},
+    {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" PULLED) SIGNATURES("\"ghcr.io/acme/app@" D1 "\":" GOOD(D1, "\"" ID2 "\"")), 403, "(" D1 "), which images.signed[0] (\"ghcr.io/acme/**\") refuses: id_mismatch", "id_mismatch"},
+    {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" PULLED) SIGNATURES("\"ghcr.io/acme/app@" D1 "\":" BAD("bad_signature")), 403, "(" D1 "), which images.signed[0] (\"ghcr.io/acme/**\") refuses: bad_signature: the reason in words", "bad_signature"},
+    {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" PULLED), 403, "refuses: no_signature: nobody has signed it", "no_signature"},
+    {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" PULLED) SIGNATURES("\"ghcr.io/acme/app@" D1 "\":{\"Verdict\":\"signed\"}"), 403, "no_signature", "no_signature"},
+    {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" PULLED) SIGNATURES("\"ghcr.io/acme/app@" D1 "\":{}"), 403, "no_signature", "no_signature"},
+    {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" IMAGE("sha256:11", "", "")), 403, "no_id", "no_id"},
+    {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":\"No such image: ghcr.io/acme/app:1\""), 404, "No such image: ghcr.io/acme/app:1", ""},
+    /* nobody could be asked */
+    {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" PULLED) SIGNATURES("\"ghcr.io/acme/app@" D1 "\":[\"the helper has died\"]"), 503, "not_asked: the helper has died", "not_asked"},
+    {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" PULLED) SIGNATURES("\"ghcr.io/acme/app#" ID1 "\":[\"too many ask\"]"), 503, "not_asked: too many ask", "not_asked"},
+    {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" IMAGE(ID1, "", "\"ghcr.io/acme/old@" D2 "\",\"ghcr.io/acme/app@" D1 "\"")) SIGNATURES("\"ghcr.io/acme/old@" D2 "\":[\"away\"],\"ghcr.io/acme/app@" D1 "\":" GOOD(D1, "\"" ID1 "\"")), 0, "\"Image\":\"" ID1 "\"", "ok"},
+    /* lists of the policy */
+    {LISTED, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" BUILT), 0, "\"Image\":\"" ID1 "\"", "ok"},
+    {LISTED, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" IMAGE(ID2, "", "\"ghcr.io/acme/app@" D1 "\"")), 0, "\"Image\":\"" ID2 "\"", "ok"},
+    {LISTED, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" IMAGE(D1, "", "")), 0, "\"Image\":\"" D1 "\"", "ok"},
+    {LISTED, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" IMAGE(ID2, "", "\"ghcr.io/acme/app@" D2 "\"")), 403, "not_listed", "not_listed"},
+    {BOTH, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" PULLED), 0, "\"Image\":\"" ID1 "\"", "ok"},
+    {BOTH, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" IMAGE(ID2, "", "\"ghcr.io/acme/app@" D2 "\"")), 403, "no_signature", "no_signature"},
+    /* by ID: under any of its names */
+    {APP, RUN(ID1), IMAGES("\"" ID1 "\":" PULLED) SIGNATURES("\"ghcr.io/acme/app#" ID1 "\":" GOOD(D1, "\"" ID1 "\"")), 0, NULL, "ok"},
+    {APP, RUN("111111111111"), IMAGES("\"111111111111\":" PULLED) SIGNATURES("\"ghcr.io/acme/app#" ID1 "\":" GOOD(D1, "\"" ID1 "\"")), 0, "\"Image\":\"" ID1 "\"", "ok"},
+    {APP, RUN(ID1), IMAGES("\"" ID1 "\":" PULLED), 403, "no_signature", "no_signature"},
+    {APP, RUN(ID1), IMAGES("\"" ID1 "\":" IMAGE(ID1, "\"ghcr.io/acme/app:1\",\"free:1\"", "")), 0, NULL, ""},
+    {APP, RUN(ID1), IMAGES("\"" ID1 "\":" IMAGE(ID1, "", "")), 0, NULL, ""},
+    {APP NO_OTHERS, RUN(ID1), IMAGES("\"" ID1 "\":" IMAGE(ID1, "", "")), 403, "images.signed[1]", "not_listed"},
+    {APP ",{\"match\":\"**\",\"ids\":[\"" ID1 "\"]}", RUN(ID1), IMAGES("\"" ID1 "\":" IMAGE(ID1, "", "")), 0, NULL, "ok"},
+    {APP, RUN(""), "\"image\":{}", 403, "Image is not given, and images.signed demands", ""},
+    {APP, "POST", "/v1.41/containers/create", "{}", "\"image\":{}", 403, "Image is not given", ""},
+    {APP, RUN("no name"), "\"image\":{}", 403, "not the name of an image", ""},
+
+    /* ---- what is mounted ---- */
+    {APP, MOUNT("ghcr.io/acme/data:1"), IMAGES("\"ghcr.io/acme/data:1\":" IMAGE(ID1, "", "\"ghcr.io/acme/data@" D1 "\"")) SIGNATURES("\"ghcr.io/acme/data@" D1 "\":" GOOD(D1, "\"" ID1 "\"")), 0, "\"Source\":\"" ID1 "\"", "ok"},
+    {APP, MOUNT("ghcr.io/acme/data:1"), IMAGES("\"ghcr.io/acme/data:1\":" IMAGE(ID1, "", "\"ghcr.io/acme/data@" D1 "\"")), 403, "HostConfig.Mounts[0].Source names the image", "no_signature"},
+    {APP, MOUNT("free:2"), "\"image\":{}", 0, NULL, ""},
+
+    /* ---- what is pulled ---- */
+    {APP, PULL("fromImage=free&tag=1"), "\"image\":{}", 0, NULL, ""},
+    {APP, PULL("fromImage=ghcr.io/acme/app&tag=1"), "\"image\":{}" SIGNATURES("\"ghcr.io/acme/app:1\":" GOOD(D1, "\"" ID1 "\"")), 0, "?fromImage=ghcr.io/acme/app&tag=" D1, "ok"},
+    {APP, PULL("fromImage=ghcr.io/acme/app:1"), "\"image\":{}" SIGNATURES("\"ghcr.io/acme/app:1\":" GOOD(D1, "\"" ID1 "\"")), 0, "?fromImage=ghcr.io/acme/app&tag=" D1, "ok"},
+    {APP, PULL("fromImage=ghcr.io/acme/app&tag=" D1), "\"image\":{}" SIGNATURES("\"ghcr.io/acme/app@" D1 "\":" GOOD(D1, "\"" ID1 "\"")), 0, NULL, "ok"},
+    {APP, PULL("fromImage=ghcr.io/acme/app:7@" D1), "\"image\":{}" SIGNATURES("\"ghcr.io/acme/app@" D1 "\":" GOOD(D1, "\"" ID1 "\"")), 0, "?fromImage=ghcr.io/acme/app&tag=" D1, "ok"},
+    {APP, PULL("fromImage=ghcr.io/acme/app&tag=1"), "\"image\":{}", 403, "?fromImage names the image \"ghcr.io/acme/app:1\", which images.signed[0] (\"ghcr.io/acme/**\") refuses: no_signature: nobody", "no_signature"},
+    {APP, PULL("fromImage=ghcr.io/acme/app&tag=1"), "\"image\":{}" SIGNATURES("\"ghcr.io/acme/app:1\":[\"away\"]"), 503, "not_asked: away", "not_asked"},
+    {APP, PULL("fromImage=ghcr.io/acme/app&tag=" D1), "\"image\":{}" SIGNATURES("\"ghcr.io/acme/app@" D1 "\":" GOOD(D2, "\"" ID1 "\"")), 403, "images.signed", "no_signature"},
+    {APP, PULL("fromImage=ghcr.io/acme/app"), "\"image\":{}", 403, "all_tags", "all_tags"},
+    {APP, PULL("fromImage=" ID1), "\"image\":{}", 403, "no_name", "no_name"},
+    {LISTED, PULL("fromImage=ghcr.io/acme/app&tag=" D1), "\"image\":{}", 0, NULL, "ok"},
+    {LISTED, PULL("fromImage=ghcr.io/acme/app&tag=" D2), "\"image\":{}", 403, "not_listed: the digest is none of those in the entry", "not_listed"},
+    {LISTED, PULL("fromImage=ghcr.io/acme/app&tag=1"), "\"image\":{}", 403, "not_listed: the entry lists digests; name the image by one of them", "not_listed"},
+    {BOTH, PULL("fromImage=ghcr.io/acme/app&tag=1"), "\"image\":{}" SIGNATURES("\"ghcr.io/acme/app:1\":{\"Verdict\":\"refused\",\"Reason\":\"no_signature\",\"Digest\":\"" D1 "\"}"), 0, "tag=" D1, "ok"},
+    {APP NO_OTHERS, PULL("fromImage=free&tag=1"), "\"image\":{}", 403, "images.signed[1]", "not_listed"},
+
+    /* ---- services ---- */
+    {APP, SERVICE("free:1"), "\"image\":{}", 0, NULL, ""},
+    {APP, SERVICE("ghcr.io/acme/app:1"), "\"image\":{}" SIGNATURES("\"ghcr.io/acme/app:1\":" GOOD(D1, "")), 0, "\"Image\":\"ghcr.io/acme/app:1@" D1 "\"", "ok"},
+    {APP, SERVICE("ghcr.io/acme/app"), "\"image\":{}" SIGNATURES("\"ghcr.io/acme/app:latest\":" GOOD(D1, "")), 0, "\"Image\":\"ghcr.io/acme/app:latest@" D1 "\"", "ok"},
+    {APP, SERVICE("ghcr.io/acme/app:1@" D1), "\"image\":{}" SIGNATURES("\"ghcr.io/acme/app@" D1 "\":" GOOD(D1, "")), 0, NULL, "ok"},
+    {APP, SERVICE("ghcr.io/acme/app:1@" D1), "\"image\":{}", 403, "TaskTemplate.ContainerSpec.Image names the image", "no_signature"},
+    {APP, SERVICE("ghcr.io/acme/app:1"), "\"image\":{}", 403, "no_signature", "no_signature"},
+    {LISTED, SERVICE("ghcr.io/acme/app:1@" D1), "\"image\":{}", 0, NULL, "ok"},
+    {APP, "POST", "/v1.41/services/s/update?version=1", "{\"Name\":\"s\",\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"ghcr.io/acme/app:1\"}}}", "\"image\":{}" SIGNATURES("\"ghcr.io/acme/app:1\":" GOOD(D1, "")), 0, "\"Image\":\"ghcr.io/acme/app:1@" D1 "\"", "ok"},
+
+    /* ---- builds, and what is harmless ---- */
+    {APP, "POST", "/v1.41/build?t=ghcr.io/acme/app:1", "", "\"image\":{}", 403, "the role sets images.signed, which no build obeys", ""},
+    {APP, "POST", "/v1.41/images/free/tag?repo=ghcr.io/acme/app&tag=1", "", "\"image\":{}", 0, NULL, ""},
+    {APP, "POST", "/v1.41/images/load", "", "\"image\":{}", 0, NULL, ""},
+};
+/* clang-format on */
+
+/* What is sent on: the target, or the body where there is one. */
+static struct str sent_on(const struct gate_row *row, const struct decision *decision,
+                          struct arena *arena)
+{
+    struct request request;
+    struct decision ignored;
+    size_t cap = 4096, length = 0;
+    char *target = arena_alloc(arena, cap, 1);
+    assert_true(request_parse(str_of(row->method), str_of(row->target), arena, &request, &ignored));
+    if (row->body[0])
+        request.body = str_of(row->body);
+    assert_true(request_rewrite(&request, decision, arena));
+    if (row->body[0])
+        return request.body;
+    assert_true(request_target(&request, target, cap, &length));
+    return (struct str){target, length};
+}
+
+static bool holds(struct str text, const char *part)
+{
+    char copy[4096];
+    snprintf(copy, sizeof copy, "%.*s", STR_ARG(text));
+    /* ':' need not be written as %3A. */
+    return strstr(copy, part) != NULL;
+}
+
+static bool gate_row_right(const struct gate_row *row, const struct decision *decision,
+                           struct arena *arena)
+{
+    if (decision->status != row->status || !decision_sound(decision) ||
+        strcmp(decision->signature.reason, row->reason) != 0)
+        return false;
+    if (row->status)
+        return strstr(decision->reason, row->part) &&
+               (row->status == 404 || strcmp(decision->rule, "images.signed") == 0 ||
+                strcmp(decision->rule, "builds.unconstrained") == 0 ||
+                strcmp(decision->rule, "images.allow") == 0);
+    bool as_asked = !row->part;
+    return as_asked ? decision->edits.count == 0 && decision->change_count == 0
+                    : holds(sent_on(row, decision, arena), row->part);
+}
+
+static void decide_row(const struct gate_row *row, const char *more, struct arena *arena,
+                       struct decision *decision)
+{
+    char role[2048];
+    const struct role *parsed = NULL;
+    snprintf(role, sizeof role, "{\"allow\":[\"*\"]%s,\"images\":{\"signed\":[%s]}}", more,
+             row->entries);
+    struct policy *policy = load_role_text(role, &parsed);
+    decide_facts(parsed, row->method, row->target, str_of(row->body), row->facts, arena, decision);
+    policy_free(policy);
+}
+
+static void test_gate(void **state)
+{
+    (void)state;
+    size_t wrong = 0;
+    for (size_t i = 0; i < ARRAY_LEN(gate_rows); i++) {
+        const struct gate_row *row = &gate_rows[i];
+        struct arena arena = {0};
+        struct decision decision;
+        decide_row(row, "", &arena, &decision);
+        if (!gate_row_right(row, &decision, &arena)) {
+            print_error("%zu: %s %s %s\n  %s\n  -> %d (%s) %s\n", i, row->method, row->target,
+                        row->body, row->facts, decision.status, decision.signature.reason,
+                        decision.reason);
+            if (decision.verdict == VERDICT_ALLOW)
+                print_error("  %.*s\n", STR_ARG(sent_on(row, &decision, &arena)));
+            wrong++;
+        }
+        arena_free(&arena);
+    }
+    assert_int_equal(wrong, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_gate),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
