@@ -109,7 +109,7 @@ static const struct gate_row gate_rows[] = {
     {APP, PULL("fromImage=ghcr.io/acme/app:7@" D1), "\"image\":{}" SIGNATURES("\"ghcr.io/acme/app@" D1 "\":" GOOD(D1, "\"" ID1 "\"")), 0, "?fromImage=ghcr.io/acme/app&tag=" D1, "ok"},
     {APP, PULL("fromImage=ghcr.io/acme/app&tag=1"), "\"image\":{}", 403, "?fromImage names the image \"ghcr.io/acme/app:1\", which images.signed[0] (\"ghcr.io/acme/**\") refuses: no_signature: nobody", "no_signature"},
     {APP, PULL("fromImage=ghcr.io/acme/app&tag=1"), "\"image\":{}" SIGNATURES("\"ghcr.io/acme/app:1\":[\"away\"]"), 503, "not_asked: away", "not_asked"},
-    {APP, PULL("fromImage=ghcr.io/acme/app&tag=" D1), "\"image\":{}" SIGNATURES("\"ghcr.io/acme/app@" D1 "\":" GOOD(D2, "\"" ID1 "\"")), 403, "images.signed", "no_signature"},
+    {APP, PULL("fromImage=ghcr.io/acme/app&tag=" D1), "\"image\":{}" SIGNATURES("\"ghcr.io/acme/app@" D1 "\":" GOOD(D2, "\"" ID1 "\"")), 503, "not_asked: it cannot be told now", "not_asked"},
     {APP, PULL("fromImage=ghcr.io/acme/app"), "\"image\":{}", 403, "all_tags", "all_tags"},
     {APP, PULL("fromImage=" ID1), "\"image\":{}", 403, "no_name", "no_name"},
     {LISTED, PULL("fromImage=ghcr.io/acme/app&tag=" D1), "\"image\":{}", 0, NULL, "ok"},
