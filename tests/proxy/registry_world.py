@@ -373,7 +373,10 @@ class World:
         self.manifest = json.dumps({"schemaVersion": 2, "mediaType": OCI, "layers": [], "config": {
             "mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest_of(self.blob), "size": 2}}).encode()
         self.digest = digest_of(self.manifest)
-        store(self.base, "acme/app", [self.blob], [("1.2", self.manifest)])
+        payload, signature = self.sign()
+        store(self.base, "acme/app", [self.blob, payload],
+              [("1.2", self.manifest), (self.digest.replace(":", "-") + ".sig", signature),
+               ("unsigned", self.manifest + b"\n")])
         if not shutil.which("docker-registry"):
             self.basic = None
             return
@@ -382,6 +385,50 @@ class World:
         self.bearer = self.server(DockerRegistry(self.base, "bearer", self.tokens.auth()))
         self.basic.wait()
         self.bearer.wait()
+
+    def sign(self):
+        """cosign's payload and manifest for the image, by a key in keys/."""
+        self.keys = os.path.join(self.base, "keys")
+        os.mkdir(self.keys)
+        secret = os.path.join(self.base, "team.key")
+        openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", secret)
+        openssl("pkey", "-in", secret, "-pubout", "-out", os.path.join(self.keys, "team.pub"))
+        payload = json.dumps({"critical": {
+            "identity": {"docker-reference": "registry.example.com/acme/app"},
+            "image": {"docker-manifest-digest": self.digest},
+            "type": "cosign container image signature"}, "optional": None}).encode()
+        signature = base64.b64encode(openssl("dgst", "-sha256", "-sign", secret, data=payload)).decode()
+        config = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest_of(self.blob), "size": 2}
+        layer = {"mediaType": "application/vnd.dev.cosign.simplesigning.v1+json", "digest": digest_of(payload),
+                 "size": len(payload), "annotations": {"dev.cosignproject.cosign/signature": signature}}
+        return payload, json.dumps({"schemaVersion": 2, "mediaType": OCI, "config": config,
+                                    "layers": [layer]}).encode()
+
+    def policy(self, path, *hosts, source="registry"):
+        """Demands that signature at these hosts."""
+        entries = [{"match": host + "/**", "formats": ["cosign-simple"], "keys": ["team.pub"], "source": source,
+                    "signed_repository": "registry.example.com/acme/app"} for host in hosts]
+        with open(path, "w", encoding="ascii") as file:
+            json.dump({"version": 1, "roles": {"default": {
+                "extends": "builtin:all", "images": {"signed": entries}}}}, file)
+        return path
+
+    def logins(self):
+        """The file of --registry-auth for both registries."""
+        path = os.path.join(self.base, "config.json")
+        auth = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        with open(path, "w", encoding="ascii") as file:
+            json.dump({"auths": {self.basic.host: {"auth": auth}, self.bearer.host: {
+                "username": USER, "password": PASSWORD}}}, file)
+        os.chmod(path, 0o600)
+        return path
+
+    def options(self, *servers):
+        words = ["--key-dir", self.keys, "--registry-ca", self.ca, "--registry-auth", self.logins(),
+                 "--registry-timeout", "5", "--registry-token-host", self.tokens.host]
+        for server in servers:
+            words += ["--registry-private", server.host]
+        return words
 
     def server(self, server):
         self.stops.append(server.stop)
