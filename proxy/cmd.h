@@ -20,6 +20,7 @@ int cmd_audit(int argc, char **argv);
 int cmd_routes(int argc, char **argv);
 int cmd_roles(int argc, char **argv);
 int cmd_healthcheck(int argc, char **argv);
+int cmd_verify(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 
 /* `test --policy`: would the policy pass what is allowed in audit logs? */

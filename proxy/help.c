@@ -113,6 +113,27 @@ static const struct {
      "\n"
      "Example\n"
      "  sockwarden audit verify audit.jsonl.1 audit.jsonl\n"},
+    {"verify",
+     "Verifies the signatures of an image under the role's entry of images.signed that covers it, and\n"
+     "prints each step: the entry, its keys, what was looked at and why it counts or does not, then the\n"
+     "verdict, the digest and the IDs that it covers. IMAGE is NAME:TAG, NAME@sha256:DIGEST, or\n"
+     "NAME#sha256:ID for an ID that the daemon has. The daemon is not asked, and --trust-cache neither.\n"
+     "\n"
+     "Options\n"
+     "  --policy FILE       the policy\n"
+     "  --role NAME         whose images.signed decides; without it the role default\n"
+     "  --platform PLATFORM of an index, such as linux/arm64; without it this machine's\n"
+     "  --key-dir, --signature-store\n"
+     "                      as of serve\n"
+     "\n"
+     "Exit status\n"
+     "  0  signed, or no signature is needed\n"
+     "  1  policy, role or keys are wrong, or nobody could be asked\n"
+     "  2  usage\n"
+     "  3  refused\n"
+     "\n"
+     "Example\n"
+     "  sockwarden verify docker.io/acme/app:1.2 --policy policy.json\n"},
     {"routes",
      "Columns: method, path, operation, class, body, gist; the first line names them.\n"
      "\n"
