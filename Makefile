@@ -15,7 +15,8 @@ SHELL := /bin/bash
 .SUFFIXES:
 
 # ---- what is needed --------------------------------------------------------------------------
-DEPS_BUILD := gcc libc6-dev make pkg-config libevent-dev libcjson-dev libssl-dev libseccomp-dev libyaml-dev node-llhttp
+DEPS_BUILD := gcc libc6-dev make pkg-config libevent-dev libcjson-dev libssl-dev libseccomp-dev libyaml-dev libcurl4-openssl-dev \
+              node-llhttp
 DEPS_TEST  := $(DEPS_BUILD) clang libclang-rt-14-dev clang-tidy clang-format cppcheck libcmocka-dev \
               python3 docker.io docker-compose docker-registry busybox-static iptables iproute2 util-linux \
               ca-certificates procps openssl curl strace valgrind debhelper zsh fish
@@ -42,6 +43,14 @@ ifneq ($(NEED_LIBS),)
       YAML_LIBS   := $(shell pkg-config --libs yaml-0.1)
     endif
   endif
+  # libcurl is the registry helper's alone, a program of its own. REGISTRY=0, or no library, leaves it
+  # out; a policy that wants a registry to be asked is then refused at the start.
+  ifneq ($(REGISTRY),0)
+    ifeq ($(shell pkg-config --exists libcurl && echo y),y)
+      CURL_CFLAGS := $(shell pkg-config --cflags libcurl)
+      CURL_LIBS   := $(shell pkg-config --libs libcurl)
+    endif
+  endif
   ifeq ($(shell pkg-config --exists libllhttp && echo y),y)
     LLHTTP_CFLAGS := $(shell pkg-config --cflags libllhttp)
     LLHTTP_LIBS   := $(shell pkg-config --libs libllhttp)
@@ -54,7 +63,7 @@ ifneq ($(NEED_LIBS),)
     $(error llhttp not found: neither `pkg-config libllhttp` nor $(LLHTTP_SHARE)/llhttp/llhttp.c (Debian: apt-get install node-llhttp, or run `make deps` as root))
   endif
 endif
-PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(LLHTTP_CFLAGS) $(YAML_CFLAGS)
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(LLHTTP_CFLAGS) $(YAML_CFLAGS) $(CURL_CFLAGS)
 EVENT_LIBS := $(shell pkg-config --libs libevent_core 2>/dev/null)
 CJSON_LIBS := $(shell pkg-config --libs libcjson 2>/dev/null)
 SSL_LIBS   := $(shell pkg-config --libs openssl 2>/dev/null)
@@ -92,28 +101,36 @@ LDFLAGS_ALL = $(HARDEN_LDFLAGS) $(SAN) -Wl,--as-needed -pthread $(LDFLAGS)
 
 # ---- sources ---------------------------------------------------------------------------------
 POLICY_SRCS := $(sort $(wildcard policy/*.c))
-PROXY_SRCS  := $(sort $(wildcard proxy/*.c))
+# Of the helper; the program itself is linked with none of it.
+REGISTRY_SRCS := $(addprefix proxy/registry_,helper.c fetch.c job.c kept.c request.c sandbox.c)
+PROXY_ALL   := $(sort $(wildcard proxy/*.c))
+PROXY_SRCS  := $(if $(CURL_LIBS),$(PROXY_ALL),$(filter-out $(REGISTRY_SRCS),$(PROXY_ALL)))
 BUILTINS    := $(sort $(wildcard policy/builtin/*.json))
 POLICY_OBJS := $(POLICY_SRCS:%.c=$(BUILD)/%.o) $(BUILD)/gen/builtin_roles.o
 PROXY_OBJS  := $(PROXY_SRCS:%.c=$(BUILD)/%.o)
-PROXY_LIB_OBJS := $(filter-out $(BUILD)/proxy/main.o,$(PROXY_OBJS))
+PROXY_LIB_OBJS := $(filter-out $(BUILD)/proxy/main.o $(REGISTRY_SRCS:%.c=$(BUILD)/%.o),$(PROXY_OBJS))
 LLHTTP_OBJS := $(patsubst $(LLHTTP_SHARE)/llhttp/%.c,$(BUILD)/llhttp/%.o,$(LLHTTP_SRCS))
 UNIT_SRCS   := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_BINS   := $(UNIT_SRCS:tests/unit/%.c=$(BUILD)/unit/%)
 FUZZ_SRCS   := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BINS   := $(FUZZ_SRCS:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 READING     := $(BUILD)/tests/reading
-C_FILES     := $(POLICY_SRCS) $(PROXY_SRCS) $(UNIT_SRCS) $(FUZZ_SRCS) $(wildcard tests/daemon/*.c tests/fault/*.c tests/fuzz/*.h tests/unit/*.h tests/bench/*.c tests/bench/*.h include/*.h policy/*.h proxy/*.h)
+C_FILES     := $(POLICY_SRCS) $(PROXY_ALL) $(UNIT_SRCS) $(FUZZ_SRCS) $(wildcard tests/daemon/*.c tests/fault/*.c tests/fuzz/*.h tests/unit/*.h tests/bench/*.c tests/bench/*.h include/*.h policy/*.h proxy/*.h)
 LIBPOLICY   := $(BUILD)/libpolicy.a
 LIBPROXY    := $(BUILD)/libproxy.a
 BIN         := $(BUILD)/sockwarden
+HELPER      := $(if $(CURL_LIBS),$(BUILD)/sockwarden-registry)
 
 .PHONY: all
-all: $(BIN) ## build the program at build/sockwarden
+all: $(BIN) $(HELPER) ## build the program at build/sockwarden
 
 $(BIN): $(BUILD)/proxy/main.o $(LIBPROXY) $(LIBPOLICY) $(LLHTTP_OBJS)
 	@echo "  LD      $@"
 	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) $(EVENT_LIBS) $(CJSON_LIBS) $(SSL_LIBS) $(SECCOMP_LIBS) $(LLHTTP_LIBS) $(YAML_LIBS)
+
+$(BUILD)/sockwarden-registry: $(REGISTRY_SRCS:%.c=$(BUILD)/%.o) $(LIBPROXY) $(LIBPOLICY)
+	@echo "  LD      $@"
+	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) $(CURL_LIBS) $(CJSON_LIBS) $(SSL_LIBS) $(SECCOMP_LIBS)
 
 $(LIBPOLICY): $(POLICY_OBJS)
 	@echo "  AR      $@"
@@ -262,7 +279,7 @@ analyze: ## gcc -fanalyzer
 cppcheck: ## cppcheck
 	$(Q)cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 	  --suppress=missingInclude --suppress=missingIncludeSystem -Iinclude -Ipolicy -Iproxy -DSOCKWARDEN_YAML -DSOCKWARDEN_VERSION='"x"' \
-	  -j2 $(POLICY_SRCS) $(PROXY_SRCS)
+	  -j2 $(POLICY_SRCS) $(PROXY_ALL)
 tidy: ## clang-tidy
 	$(Q)mkdir -p $(BUILD); printf '%s\n' $(POLICY_SRCS) $(PROXY_SRCS) | xargs -P2 -I{} clang-tidy --quiet --warnings-as-errors='*' {} -- \
 	  -std=c17 -D_GNU_SOURCE -DSOCKWARDEN_VERSION='"x"' -iquote include $(PKG_CFLAGS) 2>$(BUILD)/tidy.log

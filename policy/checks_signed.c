@@ -126,7 +126,11 @@ static enum asked ask_signature(struct check *check, struct str repository, cons
     if (separator[0] == '@' && !check_fact(check, FACT_SIGNATURE, name) &&
         find_by_digest(check, repository, what, out))
         return ASKED_ANSWERED;
-    return read_answer(check, name, out);
+    enum asked asked = read_answer(check, name, out);
+    /* What was asked by digest is answered for that digest. */
+    if (separator[0] == '@' && out->is_signed && !str_eq(fact_text(&out->found, "Digest"), what))
+        return ASKED_FAILED;
+    return asked;
 }
 
 /* Is it one of the IDs that the signed image may have? */
@@ -164,7 +168,7 @@ static void blame(struct gate *gate, const struct signed_entry *entry, struct st
 {
     struct signed_note *note = &gate->note;
     if (note->reason[0] && strcmp(note->reason, "no_signature") != 0 &&
-        strcmp(note->reason, "not_known") != 0)
+        strcmp(note->reason, "id_unknown") != 0)
         return;
     *note = (struct signed_note){.key = ""};
     write_word(note->reason, sizeof(note->reason), reason.n > 0 ? reason : STR("no_signature"));
@@ -191,8 +195,8 @@ static void blame_failed(struct gate *gate, const struct signed_entry *entry, st
         name.p ? check_fact(gate->check, FACT_SIGNATURE, name) : (const struct fact *)NULL;
     gate->failed = true;
     gate->note.reason[0] = '\0'; /* this one is told */
-    blame(gate, entry, STR("not_asked"),
-          fact && fact->text.n > 0 ? fact->text : STR("it cannot be asked for now"),
+    bool told = fact && fact->state == FACT_FAILED && fact->text.n > 0;
+    blame(gate, entry, STR("not_asked"), told ? fact->text : STR("it cannot be told now"),
           separator[0] == '@' ? what : STR(""));
 }
 
@@ -476,7 +480,7 @@ static enum gate_says gate_resolves(struct gate *gate, const struct signed_entry
         *digest = found;
         return GATE_PASSES;
     }
-    if (!answer->is_signed || (by_digest && !str_eq(found, ref->digest))) {
+    if (!answer->is_signed) {
         blame_answer(gate, entry, answer, found.n > 0 ? found : ref->digest);
         return GATE_REFUSES;
     }

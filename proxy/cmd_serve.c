@@ -9,6 +9,7 @@
 #include "host_warn.h"
 #include "lookup.h"
 #include "peer_container.h"
+#include "registry_spawn.h"
 #include "reload.h"
 #include "bypass.h"
 #include "upstream.h"
@@ -36,6 +37,7 @@ struct daemon {
     struct event *deadline; /* of a stop */
     struct drop drop;
     struct host_root host_root;
+    struct registry_lines registries;
     struct systemd_notifier notifier;
     struct event *watchdog; /* NULL: nobody wants to hear */
     int stopping;           /* how many times it was asked for */
@@ -344,6 +346,22 @@ static bool load(struct daemon *daemon)
     return reload->snapshot != NULL;
 }
 
+/* Before threads and sandbox, and where the policy wants it: else there is no such process. */
+static bool start_registry(struct daemon *daemon)
+{
+    struct err err = {.set = false};
+    if (!trust_rules_want_registry(daemon->reload.snapshot->trust))
+        return true;
+    if (!registry_spawn(&daemon->config, daemon->config.workers, &daemon->registries, &err)) {
+        log_error("%s", err.text);
+        return false;
+    }
+    daemon->shared.registries = &daemon->registries;
+    daemon->reload.registry = true;
+    log_info("registries are asked for signatures by a process of its own");
+    return true;
+}
+
 static bool open_trust(struct daemon *daemon)
 {
     struct err err = {.set = false};
@@ -367,7 +385,7 @@ static bool start(struct daemon *daemon)
 {
     struct err err = {.set = false};
     const struct config *config = &daemon->config;
-    if (!prepare(daemon) || !load(daemon) || !open_trust(daemon))
+    if (!prepare(daemon) || !load(daemon) || !start_registry(daemon) || !open_trust(daemon))
         return false;
     daemon->sink = daemon->reload.sink = audit_open(config->audit_logs, config->audit_count, &err);
     if (!daemon->sink) {
@@ -404,6 +422,7 @@ static void take_down(struct daemon *daemon)
     exec_table_free(daemon->shared.execs);
     usage_table_free(daemon->shared.usages);
     trust_close(daemon->shared.trust);
+    registry_lines_close(&daemon->registries);
     audit_close(daemon->sink);
     host_root_close(&daemon->host_root);
     systemd_close_notifier(&daemon->notifier);

@@ -4,6 +4,8 @@
 #include "cmd.h"
 
 #include "image.h"
+#include "registry.h"
+#include "registry_spawn.h"
 #include "snapshot_load.h"
 #include "trust_parts.h"
 
@@ -24,6 +26,9 @@ struct verify {
     struct signed_entry entry;
     struct trust_rules *rules;
     struct loop loop;
+    struct registry_lines lines;
+    struct registry_line *line; /* NULL: no registry is asked */
+    struct registry_logins *logins;
 };
 
 /* ---- options --------------------------------------------------------------------------------- */
@@ -140,7 +145,7 @@ static int load(struct verify *verify)
     int status = choose_role(verify);
     if (status != EXIT_OK)
         return status;
-    bool ok = trust_rules_load(&options, verify->policy, false, &verify->rules, &errors);
+    bool ok = trust_rules_load(&options, verify->policy, true, &verify->rules, &errors);
     for (size_t i = 0; i < errors.count; i++)
         cmd_fail(0, "%s: %s", verify->config.policy, errors.items[i].err.text);
     err_list_free(&errors);
@@ -243,13 +248,34 @@ static void on_ready(void *arg)
     verify->loop.stop = true;
 }
 
+/* The same helper as that of serve. */
+static int open_registry(struct verify *verify)
+{
+    const struct config *config = &verify->config;
+    struct err err = {.set = false};
+    if (verify->entry.source == SIGNED_STORE)
+        return EXIT_OK;
+    if (config->registry_auth) {
+        verify->logins = registry_logins_read(config->registry_auth, geteuid(), &err);
+        if (!verify->logins)
+            return cmd_fail(EXIT_FAILED, "--registry-auth %s", err.text);
+    }
+    if (!registry_spawn(config, 1, &verify->lines, &err))
+        return cmd_fail(EXIT_FAILED, "%s", err.text);
+    verify->line =
+        registry_line_open(&verify->loop, verify->lines.fds[0], 0, config->registry_timeout);
+    registry_line_use(verify->line, verify->logins);
+    return verify->line ? EXIT_OK : cmd_fail(EXIT_FAILED, "out of memory");
+}
+
 static int ask(struct verify *verify)
 {
     struct err err = {.set = false};
     struct trust_options options = trust_options_of(&verify->config, geteuid());
     options.cache = NULL; /* each step is taken */
     struct trust *trust = trust_open(&options, &err);
-    struct trust_desk *desk = trust ? trust_desk_open(trust, &verify->loop, NULL) : NULL;
+    struct trust_desk *desk =
+        trust ? trust_desk_open(trust, &verify->loop, registry_line_source(verify->line)) : NULL;
     const struct trust_question question = {
         .rules = verify->rules, .role = verify->role, .platform = str_of(verify->platform)};
     const struct trust_steps steps = {.say = say_step};
@@ -279,7 +305,11 @@ static int judge(struct verify *verify)
     }
     if (!loop_open(&verify->loop, 4096))
         return cmd_fail(EXIT_FAILED, "out of memory");
-    int status = ask(verify);
+    int status = open_registry(verify);
+    if (status == EXIT_OK)
+        status = ask(verify);
+    registry_line_close(verify->line);
+    registry_logins_free(verify->logins);
     loop_close(&verify->loop);
     return status;
 }

@@ -115,6 +115,22 @@ static const struct option options[] = {
      "for keep-alive connections without a request; streams and tunnels have none"},
     {"stop-timeout", 0, SECONDS, AT(stop_timeout), 0, 0, 0, 86400, "10", "SECONDS",
      "for what runs when TERM or INT comes"},
+    {"registry-auth", 0, TEXT, AT(registry_auth), 0, 0, 0, 0, NULL, "FILE",
+     "logins of registries that are asked for signatures, in the form of docker's config.json"},
+    {"registry-ca", 0, TEXT, AT(registry_ca), 0, 0, 0, 0, NULL, "FILE",
+     "CAs of those registries, in the place of the system's"},
+    {"registry-private", 0, LIST, AT(registry_private), AT(registry_private_count), CONFIG_REGISTRIES_MAX, 0, 0, NULL, "HOST[:PORT]",
+     "this registry, token server or blob store may have a private or loopback address; repeatable"},
+    {"registry-plain-http", 0, LIST, AT(registry_plain), AT(registry_plain_count), CONFIG_REGISTRIES_MAX, 0, 0, NULL, "HOST[:PORT]",
+     "this registry is asked by plain HTTP; repeatable"},
+    {"registry-token-host", 0, LIST, AT(registry_tokens), AT(registry_tokens_count), CONFIG_REGISTRIES_MAX, 0, 0, NULL, "HOST[:PORT]",
+     "a token server that registries of other names may send to; repeatable"},
+    {"registry-proxy", 0, TEXT, AT(registry_proxy), 0, 0, 0, 0, NULL, "URL",
+     "ask registries through this HTTP proxy, http://HOST:PORT; the environment is not looked at"},
+    {"registry-direct", 0, LIST, AT(registry_direct), AT(registry_direct_count), CONFIG_REGISTRIES_MAX, 0, 0, NULL, "HOST[:PORT]",
+     "this one is asked without that proxy; repeatable"},
+    {"registry-timeout", 0, SECONDS, AT(registry_timeout), 0, 0, 1, 120, "20", "SECONDS",
+     "for one question to a registry, with its token and redirects"},
 };
 // clang-format on
 
@@ -534,7 +550,7 @@ bool config_read(int argc, char **argv, struct config *out, struct err *err)
     for (size_t i = 0; i < out->host_count; i++)
         if (!check_host(out->hosts[i], err))
             return false;
-    if (!check_admin(out, err) || !check_tls(out, err))
+    if (!check_admin(out, err) || !check_tls(out, err) || !config_check_registry(out, err))
         return false;
     for (size_t i = 0; i < out->host_count; i++)
         if (strcmp(out->hosts[i], out->upstream) == 0)

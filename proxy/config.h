@@ -6,7 +6,7 @@
 #include "audit.h"
 #include "log.h"
 
-enum { CONFIG_HOSTS_MAX = 16 };
+enum { CONFIG_HOSTS_MAX = 16, CONFIG_REGISTRIES_MAX = 32 };
 
 struct dropin;
 
@@ -38,7 +38,13 @@ struct config {
     unsigned max_connections;
     uint64_t max_body, max_head;                                                       /* bytes */
     unsigned head_timeout, body_timeout, upstream_timeout, idle_timeout, stop_timeout; /* s */
-    char *kept[4]; /* lists from the environment; owned */
+    const char *registry_auth, *registry_ca, *registry_proxy; /* NULL: not given */
+    const char *registry_private[CONFIG_REGISTRIES_MAX], *registry_plain[CONFIG_REGISTRIES_MAX],
+        *registry_direct[CONFIG_REGISTRIES_MAX], *registry_tokens[CONFIG_REGISTRIES_MAX];
+    size_t registry_private_count, registry_plain_count, registry_direct_count,
+        registry_tokens_count;
+    unsigned registry_timeout; /* s */
+    char *kept[8];             /* lists from the environment; owned */
     size_t kept_count;
     struct dropin *dropin; /* in the place of another proxy, by its variables; owned; NULL: no */
 };
@@ -48,6 +54,9 @@ struct config {
    and the environment, or kept until config_free(). */
 bool config_read(int argc, char **argv, struct config *out, struct err *err);
 void config_free(struct config *config);
+
+/* Of config_read(): are the values of --registry-... what they are to be? */
+bool config_check_registry(const struct config *config, struct err *err);
 
 /* Where the policy comes from, for messages: its file, "built in" or "of the environment". */
 const char *config_policy_name(const struct config *config);

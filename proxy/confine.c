@@ -50,6 +50,8 @@ static void grant(struct sandbox *sandbox, const struct config *config, const st
     if (config->policy && strcmp(config->policy, "-") != 0)
         sandbox_grant_folder_of(sandbox, config->policy, SANDBOX_READ);
     sandbox_grant(sandbox, config->key_dir, SANDBOX_READ);
+    if (config->registry_auth)
+        sandbox_grant_folder_of(sandbox, config->registry_auth, SANDBOX_READ);
     if (config->signature_store)
         sandbox_grant(sandbox, config->signature_store, SANDBOX_READ | SANDBOX_LIST);
     for (size_t i = 0; i < config->audit_count; i++) {
@@ -97,7 +99,8 @@ static bool check_file(const char *what, const char *path)
 
 bool confine_check_reach(const struct config *config, bool tls)
 {
-    bool ok = check_file("the policy", config->policy);
+    bool ok = check_file("the policy", config->policy) &
+              check_file("--registry-auth", config->registry_auth);
     if (tls) {
         ok &= check_file("--tlscert", config->tls_cert);
         ok &= check_file("--tlskey", config->tls_key);

@@ -18,6 +18,8 @@
 
 struct exec_table;
 struct lookup;
+struct registry_line;
+struct registry_lines;
 struct trust;
 struct trust_desk;
 struct trust_question;
@@ -32,6 +34,7 @@ struct shared {
     struct exec_table *execs;          /* commands made through the proxy */
     struct usage_table *usages;        /* what each client uses; NULL: nobody is limited */
     struct trust *trust;               /* in signed images */
+    struct registry_lines *registries; /* a socket for each loop; NULL: no registry is asked */
     const struct host_root *host_root; /* where bind sources are looked at; NULL: by name only */
     atomic_ullong paused_ms;           /* monotonic: when clients last had to wait; 0: never */
     atomic_uint refused;               /* requests since the daemon is away; 0: it is there */
@@ -87,8 +90,9 @@ struct context {
     struct inquiry *inquiries;   /* free ones */
     size_t inquiry_count;
     struct kept info, version;
-    struct trust_desk *desk; /* where signatures are asked for */
-    char id_prefix[24];      /* makes request ids unique over loops and restarts */
+    struct registry_line *registry; /* who asks registries; NULL: no policy wants any asked */
+    struct trust_desk *desk;        /* where signatures are asked for */
+    char id_prefix[24];             /* makes request ids unique over loops and restarts */
     uint64_t next_id;
     EVP_MD *sha256; /* owned by the process */
     EVP_MD_CTX *digest;

@@ -1,6 +1,8 @@
 /* Which metrics there are; see metrics_write.h. sockwarden(8), METRICS, explains each. */
 #include "metrics_write.h"
 
+#include "registry.h"
+
 #include <stdlib.h>
 
 #define PREFIX "sockwarden_"
@@ -359,6 +361,28 @@ static void write_process(const struct process_state *process, struct metrics_te
     one(text, "process_virtual_memory_bytes", "gauge", "Virtual memory.", process->virtual_size);
 }
 
+static void write_registry(struct metrics_text *text)
+{
+    static const char *const names[] = {
+        [TRUST_GOT] = "got",     [TRUST_ABSENT] = "absent", [TRUST_LARGE] = "large",
+        [TRUST_ERROR] = "error", [TRUST_DEAD] = "dead",
+    };
+    struct registry_counts counts = registry_counts_read();
+    const char *name = PREFIX "registry_answers_total";
+    if (!counts.started)
+        return;
+    metrics_text_family(text, name, "counter",
+                        "Answers to questions that registries were asked; dead: nobody asked.");
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        struct metrics_label labels[] = {{"result", str_of(names[i])}};
+        metrics_text_sample(text, name, labels, 1, counts.outcomes[i]);
+    }
+    one(text, PREFIX "registry_helper_up", "gauge", "Is there who asks registries?", counts.up);
+    name = PREFIX "registry_helper_deaths_total";
+    metrics_text_family(text, name, "counter", "Registry helpers that have ended by themselves.");
+    metrics_text_sample(text, name, NULL, 0, counts.deaths);
+}
+
 static void write_trust(const struct metrics_view *view, struct metrics_text *text)
 {
     struct trust_count count;
@@ -384,6 +408,7 @@ void metrics_write(const struct metrics_view *view, struct metrics_text *text)
     write_connections(view, text);
     write_upstream(view, text);
     write_trust(view, text);
+    write_registry(text);
     write_pulls(view, text);
     write_audit(view, text);
     write_tls(view, text);

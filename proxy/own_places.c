@@ -152,6 +152,8 @@ static bool tell_container(struct policy *policy)
 bool own_places_tell_trust(const struct config *config, struct policy *policy, struct err *err)
 {
     return tell_path(policy, config->key_dir, err) &&
+           (!config->registry_auth || tell_path(policy, config->registry_auth, err)) &&
+           (!config->registry_ca || tell_path(policy, config->registry_ca, err)) &&
            (!config->trust_cache || tell_path(policy, config->trust_cache, err));
 }
 

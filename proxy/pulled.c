@@ -7,6 +7,7 @@
 
 #include "filter.h"
 #include "lookup.h"
+#include "trust.h"
 #include "upstream.h"
 
 #include <errno.h>
@@ -450,6 +451,17 @@ static void judge_image(struct exchange *exchange)
     arena_reset(scratch);
 }
 
+/* So that a container of it needs no registry. What cannot be recorded is asked for again. */
+static void remember(struct exchange *exchange)
+{
+    const struct pulled *pulled = exchange->pulled;
+    const struct trust_question question = {.rules = exchange->snapshot->trust,
+                                            .role = exchange->role};
+    struct trust *trust = exchange->context->shared->trust;
+    if (trust && question.rules)
+        trust_record(trust, &question, pulled->name, pulled->digest, pulled->result.id);
+}
+
 static enum phase look_done(struct exchange *exchange)
 {
     struct pulled *pulled = exchange->pulled;
@@ -463,13 +475,13 @@ static enum phase look_done(struct exchange *exchange)
                  "%.*s has been pulled, and the daemon does not say which image that is: %s",
                  (int)pulled->reference.n, pulled->reference.p, why);
     }
-    if (!pulled->why[0])
-        pulled->result.verified = true;
-    else if (exchange->context->config->audit_mode && pulled->result.id.p)
-        pulled->result.would_deny = true;
-    else
-        return remove_image(exchange);
-    return give_tag(exchange);
+    pulled->result.verified = !pulled->why[0];
+    pulled->result.would_deny =
+        !pulled->result.verified && pulled->result.id.p && exchange->context->config->audit_mode;
+    if (pulled->result.verified)
+        remember(exchange);
+    return pulled->result.verified || pulled->result.would_deny ? give_tag(exchange)
+                                                                : remove_image(exchange);
 }
 
 static enum phase tag_done(struct exchange *exchange)

@@ -75,6 +75,16 @@ static bool sees_clients(const struct snapshot *fresh)
     return false;
 }
 
+/* Helpers are started before the sandbox is closed, or never. */
+static bool has_registry(const struct reload *reload, const struct snapshot *fresh)
+{
+    if (reload->registry || !trust_rules_want_registry(fresh->trust))
+        return true;
+    log_error("images.signed wants registries to be asked, which the policy of the start did not, "
+              "so no registry helper was started: restart sockwarden with this policy");
+    return false;
+}
+
 /* NULL: the log says why. The audit files are the last step, since they cannot be taken back. */
 static struct snapshot *load(struct reload *reload)
 {
@@ -86,7 +96,8 @@ static struct snapshot *load(struct reload *reload)
     if (!fresh)
         return NULL;
     keep_tls(reload->snapshot, fresh);
-    if (sees_clients(fresh) && snapshot_tell_listeners(fresh, reload->server)) {
+    if (sees_clients(fresh) && has_registry(reload, fresh) &&
+        snapshot_tell_listeners(fresh, reload->server)) {
         if (audit_reopen(reload->sink, &err))
             return fresh;
         log_error("%s", err.text);

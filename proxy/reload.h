@@ -12,6 +12,7 @@ struct reload {
     struct audit_sink *sink;
     const struct systemd_notifier *notifier;
     struct event *hup, *tick;
+    bool registry;  /* there is who asks registries, since the start */
     bool waiting;   /* until all loops have the new set */
     bool again;     /* asked for meanwhile */
     bool stopping;  /* nothing is loaded any more */

@@ -3,6 +3,7 @@
 #include "sandbox.h"
 
 #include "log.h"
+#include "sandbox_calls.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,25 +35,6 @@
 
 /* ---- system calls -------------------------------------------------------------------------- */
 
-enum answer {
-    ALLOW,
-    OWN,    /* allowed where the first argument is this process */
-    KILL,   /* the process ends */
-    ABSENT, /* "no such system call": the caller falls back to an older one */
-};
-
-struct call {
-    const char *name;
-    enum answer answer;
-    struct {
-        unsigned arg;
-        uint64_t mask, value; /* holds when (argument & mask) == value; mask 0: no test */
-    } tests[3];               /* all must hold */
-};
-
-#define INT           UINT32_MAX /* the kernel reads these arguments as int */
-#define IF(arg, mask) arg, (uint64_t)(mask)
-#define IS            (uint64_t)
 /* Creates a file without a name; the flag holds O_DIRECTORY, which is harmless by itself. */
 #define NAMELESS (O_TMPFILE & ~O_DIRECTORY)
 #define NEW_SPACES                                                                                \
@@ -60,7 +42,7 @@ struct call {
      CLONE_NEWNET)
 
 // clang-format off
-static const struct call calls[] = {
+static const struct sandbox_call calls[] = {
     /* Connections: accepted ones, and Unix streams of our own to the daemon. No bind, no listen. */
     {"socket", ALLOW, {{IF(0, INT), IS AF_UNIX}, {IF(1, 0xf), IS SOCK_STREAM}, {IF(2, INT), IS 0}}},
     {"accept4", ALLOW, {{0}}}, {"connect", ALLOW, {{0}}}, {"shutdown", ALLOW, {{0}}},
@@ -147,7 +129,7 @@ static const struct call calls[] = {
 };
 // clang-format on
 
-static uint32_t action_of(enum answer answer)
+static uint32_t action_of(enum sandbox_answer answer)
 {
     switch (answer) {
     case ALLOW:
@@ -161,7 +143,7 @@ static uint32_t action_of(enum answer answer)
 }
 
 /* A name that the library or the processor does not know stays without a row, which denies. */
-static int add_call(scmp_filter_ctx filter, const struct call *call, uint32_t action)
+static int add_call(scmp_filter_ctx filter, const struct sandbox_call *call, uint32_t action)
 {
     struct scmp_arg_cmp tests[ARRAY_LEN(call->tests)];
     unsigned count = 0;
@@ -176,18 +158,23 @@ static int add_call(scmp_filter_ctx filter, const struct call *call, uint32_t ac
     return seccomp_rule_add_array(filter, action, number, count, tests);
 }
 
+struct table {
+    const struct sandbox_call *calls;
+    size_t count;
+};
+
 /* What is absent is a filter of its own, since every new thread asks for it, and nobody wants to
    read that in the kernel's log. */
-static int fill_absent(scmp_filter_ctx filter)
+static int fill_absent(scmp_filter_ctx filter, const struct table *table)
 {
     int status = 0;
-    for (size_t i = 0; i < ARRAY_LEN(calls) && status == 0; i++)
-        if (calls[i].answer == ABSENT)
-            status = add_call(filter, &calls[i], SCMP_ACT_ERRNO(ENOSYS));
+    for (size_t i = 0; i < table->count && status == 0; i++)
+        if (table->calls[i].answer == ABSENT)
+            status = add_call(filter, &table->calls[i], SCMP_ACT_ERRNO(ENOSYS));
     return status;
 }
 
-static int fill_calls(scmp_filter_ctx filter)
+static int fill_calls(scmp_filter_ctx filter, const struct table *table)
 {
     int status = 0;
     /* Where kernel or library are too old for one of these, the filter is as tight without it. */
@@ -195,26 +182,29 @@ static int fill_calls(scmp_filter_ctx filter)
     seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
     seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-    for (size_t i = 0; i < ARRAY_LEN(calls) && status == 0; i++)
-        status = add_call(filter, &calls[i], action_of(calls[i].answer));
+    for (size_t i = 0; i < table->count && status == 0; i++)
+        status = add_call(filter, &table->calls[i], action_of(table->calls[i].answer));
     return status;
 }
 
-static int load_filter(uint32_t otherwise, int (*fill)(scmp_filter_ctx filter))
+static int load_filter(uint32_t otherwise,
+                       int (*fill)(scmp_filter_ctx filter, const struct table *table),
+                       const struct table *table)
 {
     scmp_filter_ctx filter = seccomp_init(otherwise);
-    int status = filter ? fill(filter) : -ENOMEM;
+    int status = filter ? fill(filter, table) : -ENOMEM;
     if (status == 0)
         status = seccomp_load(filter);
     seccomp_release(filter);
     return status;
 }
 
-static bool enter_seccomp(struct err *err)
+bool sandbox_limit_calls(const struct sandbox_call *allowed, size_t count, struct err *err)
 {
-    int status = load_filter(SCMP_ACT_ALLOW, fill_absent);
+    const struct table table = {allowed, count};
+    int status = load_filter(SCMP_ACT_ALLOW, fill_absent, &table);
     if (status == 0)
-        status = load_filter(SCMP_ACT_ERRNO(EPERM), fill_calls);
+        status = load_filter(SCMP_ACT_ERRNO(EPERM), fill_calls, &table);
     return status == 0 ||
            err_set(err, 0, 0,
                    "cannot limit the system calls (seccomp): %s; nothing is served without it "
@@ -256,13 +246,13 @@ enum {
 };
 
 /* All that this version of the interface can forbid. */
-static struct ruleset_attr handled_by(long abi)
+static struct ruleset_attr handled_by(long abi, bool connects)
 {
     struct ruleset_attr attr = {.handled_fs = FS_ABI_1};
     attr.handled_fs |= abi >= 2 ? FS_REFER : 0;
     attr.handled_fs |= abi >= 3 ? FS_TRUNCATE : 0;
     attr.handled_fs |= abi >= 5 ? FS_IOCTL_DEV : 0;
-    attr.handled_net = abi >= 4 ? NET_BIND_TCP | NET_CONNECT_TCP : 0;
+    attr.handled_net = abi < 4 ? 0 : connects ? NET_BIND_TCP : NET_BIND_TCP | NET_CONNECT_TCP;
     attr.scoped = abi >= 6 ? SCOPE_ABSTRACT_UNIX | SCOPE_SIGNAL : 0;
     return attr;
 }
@@ -289,13 +279,12 @@ static void add_grant(int ruleset, int fd, unsigned access, uint64_t handled)
     syscall(ADD_RULE, ruleset, PATH_BENEATH, &rule, 0);
 }
 
-/* The version of the interface that rules now, or 0 with errno set. */
-static long enter_landlock(const struct sandbox *sandbox)
+long sandbox_limit_files(const struct sandbox *sandbox)
 {
     long abi = syscall(CREATE_RULESET, NULL, (size_t)0, GET_VERSION);
     if (abi <= 0)
         return 0;
-    struct ruleset_attr attr = handled_by(abi);
+    struct ruleset_attr attr = handled_by(abi, sandbox->connects);
     int ruleset = (int)syscall(CREATE_RULESET, &attr, attr_size(abi), 0);
     if (ruleset < 0)
         return 0;
@@ -350,7 +339,7 @@ void sandbox_grant_folder_of(struct sandbox *sandbox, const char *path, unsigned
         grant_parent(sandbox, target, access);
 }
 
-static void release_grants(struct sandbox *sandbox)
+void sandbox_release(struct sandbox *sandbox)
 {
     for (size_t i = 0; i < sandbox->count; i++)
         close(sandbox->grants[i].fd);
@@ -360,20 +349,20 @@ static void release_grants(struct sandbox *sandbox)
 bool sandbox_enter(struct sandbox *sandbox, struct err *err)
 {
     if (!sandbox_is_built()) {
-        release_grants(sandbox);
+        sandbox_release(sandbox);
         log_warn("no sandbox: this build has sanitizers, which it would stop");
         return true;
     }
     struct rlimit none = {0, 0};
     if (setrlimit(RLIMIT_CORE, &none) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 ||
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
-        release_grants(sandbox);
+        sandbox_release(sandbox);
         return err_set(err, 0, 0, "cannot give up privileges: %s", strerror(errno));
     }
-    long abi = enter_landlock(sandbox);
+    long abi = sandbox_limit_files(sandbox);
     int error = errno;
-    release_grants(sandbox);
-    if (!enter_seccomp(err))
+    sandbox_release(sandbox);
+    if (!sandbox_limit_calls(calls, ARRAY_LEN(calls), err))
         return false;
     if (abi)
         log_info("sandbox: system calls are limited by seccomp, files by Landlock (version %ld)",

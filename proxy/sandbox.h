@@ -20,6 +20,7 @@ struct sandbox {
         unsigned access;
     } grants[SANDBOX_GRANTS_MAX];
     size_t count;
+    bool connects; /* to TCP ports, which is nothing that the proxy does */
 };
 
 /* Grants a file, or a folder with all that is below it. What cannot be opened is not granted. */

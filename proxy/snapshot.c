@@ -1,6 +1,7 @@
 /* Who still holds a set; see snapshot.h. */
 #include "snapshot.h"
 
+#include "registry_login.h"
 #include "trust.h"
 
 #include <stdlib.h>
@@ -16,6 +17,7 @@ void snapshot_unref(struct snapshot *snapshot)
     if (!snapshot || atomic_fetch_sub(&snapshot->references, 1) != 1)
         return;
     trust_rules_free(snapshot->trust);
+    registry_logins_free(snapshot->logins);
     policy_free(snapshot->policy);
     tls_context_unref(snapshot->tls);
     free(snapshot);

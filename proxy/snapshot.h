@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 
+struct registry_logins;
 struct trust_rules;
 
 struct snapshot {
@@ -15,8 +16,9 @@ struct snapshot {
     struct policy *policy;
     const struct role *role;   /* of everybody (--role); NULL: policy_client() gives each his own */
     struct trust_rules *trust; /* what the policy demands of signatures; NULL: nothing */
-    struct tls_context *tls;   /* of new connections; NULL when no listener needs one */
-    char hash[65];             /* SHA-256 of the policy's text in hex, or "builtin" */
+    struct registry_logins *logins; /* --registry-auth; NULL: none */
+    struct tls_context *tls;        /* of new connections; NULL when no listener needs one */
+    char hash[65];                  /* SHA-256 of the policy's text in hex, or "builtin" */
 };
 
 struct snapshot *snapshot_ref(struct snapshot *snapshot);

@@ -5,6 +5,7 @@
 #include "cmd.h"
 #include "dropin.h"
 #include "own_places.h"
+#include "registry_login.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,8 +101,7 @@ static bool load_trust(struct snapshot *snapshot, const struct snapshot_source *
     struct err err = {.set = false};
     struct err_list errors = {NULL, 0, 0};
     const struct trust_options options = trust_options_of(source->config, source->uid);
-    bool ok =
-        trust_rules_load(&options, snapshot->policy, source->registry, &snapshot->trust, &errors);
+    bool ok = trust_rules_load(&options, snapshot->policy, true, &snapshot->trust, &errors);
     for (size_t i = 0; i < errors.count; i++)
         log_error("%s: %s", config_policy_name(source->config), errors.items[i].err.text);
     err_list_free(&errors);
@@ -110,6 +110,18 @@ static bool load_trust(struct snapshot *snapshot, const struct snapshot_source *
         return false;
     }
     return ok;
+}
+
+static bool load_logins(struct snapshot *snapshot, const struct snapshot_source *source)
+{
+    const char *path = source->config->registry_auth;
+    struct err err = {.set = false};
+    if (!path)
+        return true;
+    snapshot->logins = registry_logins_read(path, source->uid, &err);
+    if (!snapshot->logins)
+        log_error("--registry-auth %s", err.text);
+    return snapshot->logins != NULL;
 }
 
 static bool load_policy(struct snapshot *snapshot, struct snapshot_source *source)
@@ -197,6 +209,7 @@ struct snapshot *snapshot_load(struct snapshot_source *source)
     atomic_init(&snapshot->references, 1);
     bool ok = load_policy(snapshot, source);
     ok &= load_tls(snapshot, source);
+    ok &= load_logins(snapshot, source);
     if (ok)
         return snapshot;
     snapshot_unref(snapshot);

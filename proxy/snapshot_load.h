@@ -8,9 +8,8 @@
 
 struct snapshot_source {
     const struct config *config;
-    uid_t uid;     /* of the process, or the one that it will become: may own the files */
-    bool registry; /* there is who asks registries about signatures */
-    char *piped;   /* the policy of standard input, which can be read once; owned. NULL: none */
+    uid_t uid;   /* of the process, or the one that it will become: may own the files */
+    char *piped; /* the policy of standard input, which can be read once; owned. NULL: none */
     size_t piped_length;
 };
 

@@ -2,6 +2,8 @@
 #include "worker.h"
 
 #include "lookup.h"
+#include "registry.h"
+#include "registry_spawn.h"
 #include "trust.h"
 #include "upstream.h"
 
@@ -59,6 +61,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     pthread_mutex_unlock(&worker->lock);
     if (fresh) {
         conn_renew_all(&worker->context, fresh);
+        registry_line_use(worker->context.registry, worker->context.snapshot->logins);
         atomic_store(&worker->renewing, false);
     }
     for (size_t i = 0; i < queued; i++)
@@ -88,6 +91,19 @@ static size_t buffer_size(const struct config *config)
     return config->max_head + 16 > RELAYED ? (size_t)config->max_head + 16 : RELAYED;
 }
 
+/* Takes its socket of the registry helper over, where there is one. */
+static bool open_registry(struct context *context, unsigned index)
+{
+    struct registry_lines *lines = context->shared->registries;
+    if (!lines || index >= lines->count)
+        return true;
+    context->registry = registry_line_open(&context->loop, lines->fds[index], index,
+                                           context->config->registry_timeout);
+    lines->fds[index] = -1;
+    registry_line_use(context->registry, context->snapshot->logins);
+    return context->registry != NULL;
+}
+
 bool worker_open(struct worker *worker, unsigned index, const struct config *config,
                  struct snapshot *snapshot, struct shared *shared, struct audit_sink *sink,
                  EVP_MD *sha256)
@@ -103,7 +119,10 @@ bool worker_open(struct worker *worker, unsigned index, const struct config *con
     context->sha256 = sha256;
     context->digest = EVP_MD_CTX_new();
     context->metrics = metrics_new();
-    context->desk = trust_desk_open(shared->trust, &context->loop, NULL);
+    if (!open_registry(context, index))
+        return false;
+    context->desk =
+        trust_desk_open(shared->trust, &context->loop, registry_line_source(context->registry));
     upstream_setup(context, config->upstream);
     snprintf(context->id_prefix, sizeof(context->id_prefix), "%08lx-%x-",
              (unsigned long)time(NULL) & 0xffffffffUL, index);
@@ -210,6 +229,7 @@ void worker_close(struct worker *worker)
         on_turn_end(worker); /* the last audit lines */
     }
     trust_desk_close(context->desk);
+    registry_line_close(context->registry);
     snapshot_unref(worker->fresh);
     snapshot_unref(context->snapshot);
     exchange_pool_free(context);

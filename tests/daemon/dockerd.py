@@ -17,12 +17,14 @@ import time
 
 import engine
 
-REGISTRY_PORT = 5000
+REGISTRIES = {"registry": 5000, "signed": 5001, "offline": 5002}    # names and ports
+REGISTRY_PORT = REGISTRIES["registry"]
 PROBE = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1])), 3)"
 REGISTRY_CONFIG = """version: 0.1
 log: {level: warn}
 storage:
-  filesystem: {rootdirectory: %s/registry}
+  filesystem: {rootdirectory: %s/%s}
+  delete: {enabled: true}
 http: {addr: 127.0.0.1:%d}
 """
 
@@ -94,8 +96,9 @@ def prepare_namespaces(base):
     sh("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
     sh("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/etc/docker")
     mount_cgroups()
-    with open(os.path.join(base, "registry.yml"), "w") as config:
-        config.write(REGISTRY_CONFIG % (base, REGISTRY_PORT))
+    for name, port in REGISTRIES.items():
+        with open(os.path.join(base, name + ".yml"), "w") as config:
+            config.write(REGISTRY_CONFIG % (base, name, port))
 
 
 class Holder:
@@ -127,8 +130,8 @@ class Holder:
                 "-H", "unix://" + base + "/docker.sock", "--cgroup-parent", "/" + self.cgroup,
                 *words[1:]], "dockerd.log")
         if words[0] == "registry":
-            return self.spawn("registry", ["docker-registry", "serve", base + "/registry.yml"],
-                              "registry.log")
+            return self.spawn(words[1], ["docker-registry", "serve", "%s/%s.yml" % (base, words[1])],
+                              words[1] + ".log")
         if words[0] == "alive":
             return "yes" if words[1] in self.children else "no"
         if words[0] == "kill" and words[1] in self.children:
@@ -313,15 +316,16 @@ class Dockerd:
         if status != 201:
             raise FixtureError("image tag: %d %s" % (status, body))
 
-    def start_registry(self):
-        """Serve a registry at 127.0.0.1:5000 of the daemon's network; False where there is none."""
+    def start_registry(self, name="registry"):
+        """Serve a registry at its port on 127.0.0.1 of the daemon's network; False where there is
+        no program for it."""
         if not any(os.access(os.path.join(d, "docker-registry"), os.X_OK)
                    for d in os.environ["PATH"].split(":")):
             return False
-        self.tell("registry")
+        self.tell("registry", name)
         end = time.monotonic() + 15
-        while time.monotonic() < end and self.tell("alive", "registry") == "yes":
-            probe = subprocess.run(self.inside(sys.executable, "-c", PROBE, str(REGISTRY_PORT)),
+        while time.monotonic() < end and self.tell("alive", name) == "yes":
+            probe = subprocess.run(self.inside(sys.executable, "-c", PROBE, str(REGISTRIES[name])),
                                    capture_output=True)
             if probe.returncode == 0:
                 return True
@@ -335,11 +339,20 @@ class Dockerd:
         if status != 200:
             raise FixtureError("swarm init: %d %s" % (status, body))
 
+    def stop_registry(self, name):
+        self.tell("kill", name, str(int(signal.SIGKILL)))
+        end = time.monotonic() + 10
+        while self.tell("alive", name) == "yes" and time.monotonic() < end:
+            time.sleep(0.02)
+
+    def first(self):
+        """The first process of the daemon's namespaces, as a word."""
+        with open("/proc/%d/task/%d/children" % (self.holder.pid, self.holder.pid)) as children:
+            return children.read().split()[0]
+
     def inside(self, *argv):
         """The command line that runs argv in the daemon's network."""
-        with open("/proc/%d/task/%d/children" % (self.holder.pid, self.holder.pid)) as children:
-            first = children.read().split()[0]
-        return ["nsenter", "-t", first, "-n", *argv]
+        return ["nsenter", "-t", self.first(), "-n", *argv]
 
     def close(self):
         self.holder.stdin.close()

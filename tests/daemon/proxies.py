@@ -131,7 +131,7 @@ def daemon_root(socket_path):
 class Proxy:
     """One running sockwarden, on a Unix socket and with TLS; it answers when the constructor returns."""
 
-    def __init__(self, binary, base, upstream, name, options, certs=None):
+    def __init__(self, binary, base, upstream, name, options, certs=None, wrapper=()):
         self.name = name
         self.port = mtls.free_port()
         self.socket = "%s/sw-%s.sock" % (base, name)
@@ -142,7 +142,7 @@ class Proxy:
                      "unix://" + upstream, "--audit-log", self.audit,
                      "--host-root", daemon_root(upstream), *options,
                      *(certs.serve(self.port) if certs else [])]
-        self.popen = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=self.log,
+        self.popen = subprocess.Popen([*wrapper, *self.argv], stdin=subprocess.DEVNULL, stdout=self.log,
                                       stderr=self.log, start_new_session=True)
         end = time.monotonic() + 15
         while not self.answers():

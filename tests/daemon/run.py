@@ -26,7 +26,7 @@ import proxies  # noqa: E402
 MODULES = ("test_run", "test_stream", "test_objects", "test_content", "test_build", "test_wire",
            "test_deny", "test_hostpath", "test_race", "test_threats", "test_compose", "test_roles", "test_learn",
            "test_swarm", "test_restart", "test_audit", "test_differential", "test_tls", "test_who",
-           "test_owner", "test_redact", "test_dropin")
+           "test_owner", "test_redact", "test_dropin", "test_signed")
 WORKERS = 3
 NEEDED = ("unshare", "nsenter", "ip", "mount", "dockerd", "/usr/bin/docker", "/bin/busybox")
 

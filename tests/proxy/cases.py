@@ -487,7 +487,8 @@ def each(cases, run):
 def run_live(files, report, only=None):
     with Live() as live:
         for file, cases in files.items():
-            chosen = [c for c in cases if not only or only in c.name]
+            # Verdicts on signatures are the proxy's own: tests/daemon/ makes real ones.
+            chosen = [c for c in cases if "signature" not in c.facts and (not only or only in c.name)]
             if chosen:
                 report(f"live {file}", len(chosen),
                        each(chosen, live.run) + live.settle(file, chosen))

@@ -23,7 +23,10 @@ import behaviour_learn
 import behaviour_limits
 import behaviour_limits_client
 import behaviour_process
+import behaviour_pull
 import behaviour_redact
+import behaviour_registry
+import behaviour_registry_serve
 import behaviour_reload
 import behaviour_reload_load
 import behaviour_sandbox
@@ -44,8 +47,9 @@ from harness import Late, settings
 SUITES = [behaviour_http, behaviour_stream, behaviour_upstream, behaviour_tunnel, behaviour_limits,
           behaviour_limits_client, behaviour_admin, behaviour_audit, behaviour_audit_chain,
           behaviour_build, behaviour_clients, behaviour_dropin, behaviour_ends, behaviour_facts,
-          behaviour_faults, behaviour_health, behaviour_hostpath, behaviour_learn, behaviour_process, behaviour_redact,
-          behaviour_reload, behaviour_reload_load, behaviour_sandbox, behaviour_scale, behaviour_systemd,
+          behaviour_faults, behaviour_health, behaviour_hostpath, behaviour_learn, behaviour_process, behaviour_pull,
+          behaviour_redact,
+          behaviour_registry, behaviour_registry_serve, behaviour_reload, behaviour_reload_load, behaviour_sandbox, behaviour_scale, behaviour_systemd,
           behaviour_test_command, behaviour_tls, behaviour_tls_files, behaviour_trouble,
           behaviour_verify, behaviour_who]
 

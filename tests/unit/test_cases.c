@@ -100,7 +100,7 @@ static const char *const files[] = {
     "create.jsonl", "exec.jsonl", "images.jsonl", "volumes.jsonl", "networks.jsonl", "json.jsonl",
     "framing.jsonl", "targets.jsonl", "operations.jsonl", "benign.jsonl", "archive.jsonl",
     "build.jsonl", "second.jsonl", "fields.jsonl", "toplevel.jsonl", "params.jsonl", "routes.jsonl",
-    "swarm.jsonl", "plugins.jsonl", "stateful.jsonl", "stateful-disk.jsonl",
+    "swarm.jsonl", "plugins.jsonl", "signed.jsonl", "stateful.jsonl", "stateful-disk.jsonl",
 };
 // clang-format on
 

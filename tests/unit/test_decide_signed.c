@@ -1,5 +1,5 @@
-/* The gate of images.signed: what runs, is mounted, pulled and given to services, by what the daemon
-   and those who verify say of it; and what is sent on in its place. */
+/* The gate of images.signed: what runs, is mounted, pulled and given to services, by what the
+   daemon and those who verify say of it; and what is sent on in its place. */
 #include "decide_helper.h"
 
 #define H(digit) "sha256:" digit digit digit digit digit digit digit digit
@@ -7,11 +7,13 @@
 #define ID2      H("22222222")
 #define D1       H("aaaaaaaa")
 #define D2       H("bbbbbbbb")
-#define KEY      "SHA256:" "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
+#define KEY   \
+    "SHA256:" \
+    "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
 
-#define APP    "{\"match\":\"ghcr.io/acme/**\",\"keys\":[\"a.pub\"]}"
-#define LISTED "{\"match\":\"ghcr.io/acme/**\",\"digests\":[\"" D1 "\"],\"ids\":[\"" ID1 "\"]}"
-#define BOTH   "{\"match\":\"ghcr.io/acme/**\",\"keys\":[\"a.pub\"],\"digests\":[\"" D1 "\"]}"
+#define APP       "{\"match\":\"ghcr.io/acme/**\",\"keys\":[\"a.pub\"]}"
+#define LISTED    "{\"match\":\"ghcr.io/acme/**\",\"digests\":[\"" D1 "\"],\"ids\":[\"" ID1 "\"]}"
+#define BOTH      "{\"match\":\"ghcr.io/acme/**\",\"keys\":[\"a.pub\"],\"digests\":[\"" D1 "\"]}"
 #define NO_OTHERS ",{\"match\":\"**\",\"digests\":[]}"
 
 /* An image of the daemon's; tags and digests are lists. */
@@ -20,27 +22,30 @@
     "\"RootFS\":{}}"
 #define IMAGES(members)     "\"image\":{" members "}"
 #define SIGNATURES(members) ",\"signature\":{" members "}"
-#define GOOD(digest, ids)                                                                     \
-    "{\"Verdict\":\"signed\",\"Reason\":\"ok\",\"Digest\":\"" digest "\",\"Ids\":[" ids       \
+#define GOOD(digest, ids)                                                               \
+    "{\"Verdict\":\"signed\",\"Reason\":\"ok\",\"Digest\":\"" digest "\",\"Ids\":[" ids \
     "],\"Key\":\"" KEY "\",\"Format\":\"cosign-simple\"}"
 #define BAD(reason) \
     "{\"Verdict\":\"refused\",\"Reason\":\"" reason "\",\"Text\":\"the reason in words\"}"
 #define PULLED IMAGE(ID1, "\"ghcr.io/acme/app:1\"", "\"ghcr.io/acme/app@" D1 "\"")
 #define BUILT  IMAGE(ID1, "\"ghcr.io/acme/app:1\"", "")
 
-#define RUN(image)     "POST", "/v1.41/containers/create", "{\"Image\":\"" image "\"}"
-#define PULL(params)   "POST", "/v1.41/images/create?" params, ""
-#define SERVICE(image) "POST", "/v1.41/services/create", \
-    "{\"Name\":\"s\",\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"" image "\"}}}"
-#define MOUNT(image) "POST", "/v1.48/containers/create", "{\"Image\":\"free:1\",\"HostConfig\":{\"Mounts\":" \
-    "[{\"Type\":\"image\",\"Source\":\"" image "\",\"Target\":\"/m\"}]}}"
+#define RUN(image)   "POST", "/v1.41/containers/create", "{\"Image\":\"" image "\"}"
+#define PULL(params) "POST", "/v1.41/images/create?" params, ""
+#define SERVICE(image)                \
+    "POST", "/v1.41/services/create", \
+        "{\"Name\":\"s\",\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"" image "\"}}}"
+#define MOUNT(image)                                        \
+    "POST", "/v1.48/containers/create",                     \
+        "{\"Image\":\"free:1\",\"HostConfig\":{\"Mounts\":" \
+        "[{\"Type\":\"image\",\"Source\":\"" image "\",\"Target\":\"/m\"}]}}"
 
 struct gate_row {
     const char *entries;
     const char *method, *target, *body;
     const char *facts;
-    int status;        /* 0: allowed */
-    const char *part;  /* of the sentence; of what is sent on where it is allowed; NULL: as asked */
+    int status;       /* 0: allowed */
+    const char *part; /* of the sentence; of what is sent on where it is allowed; NULL: as asked */
     const char *reason; /* of the audit line */
 };
 
@@ -109,7 +114,7 @@ static const struct gate_row gate_rows[] = {
     {APP, PULL("fromImage=ghcr.io/acme/app:7@" D1), "\"image\":{}" SIGNATURES("\"ghcr.io/acme/app@" D1 "\":" GOOD(D1, "\"" ID1 "\"")), 0, "?fromImage=ghcr.io/acme/app&tag=" D1, "ok"},
     {APP, PULL("fromImage=ghcr.io/acme/app&tag=1"), "\"image\":{}", 403, "?fromImage names the image \"ghcr.io/acme/app:1\", which images.signed[0] (\"ghcr.io/acme/**\") refuses: no_signature: nobody", "no_signature"},
     {APP, PULL("fromImage=ghcr.io/acme/app&tag=1"), "\"image\":{}" SIGNATURES("\"ghcr.io/acme/app:1\":[\"away\"]"), 503, "not_asked: away", "not_asked"},
-    {APP, PULL("fromImage=ghcr.io/acme/app&tag=" D1), "\"image\":{}" SIGNATURES("\"ghcr.io/acme/app@" D1 "\":" GOOD(D2, "\"" ID1 "\"")), 403, "images.signed", "no_signature"},
+    {APP, PULL("fromImage=ghcr.io/acme/app&tag=" D1), "\"image\":{}" SIGNATURES("\"ghcr.io/acme/app@" D1 "\":" GOOD(D2, "\"" ID1 "\"")), 503, "not_asked: it cannot be told now", "not_asked"},
     {APP, PULL("fromImage=ghcr.io/acme/app"), "\"image\":{}", 403, "all_tags", "all_tags"},
     {APP, PULL("fromImage=" ID1), "\"image\":{}", 403, "no_name", "no_name"},
     {LISTED, PULL("fromImage=ghcr.io/acme/app&tag=" D1), "\"image\":{}", 0, NULL, "ok"},
@@ -211,10 +216,159 @@ static void test_gate(void **state)
     assert_int_equal(wrong, 0);
 }
 
+/* ---- containers that exist ------------------------------------------------------------------- */
+
+#define C_ID "1234567812345678123456781234567812345678123456781234567812345678"
+#define MADE(of, image, host)                                                       \
+    "\"container\":{\"web\":{\"Id\":\"" C_ID "\",\"Name\":\"/web\",\"Image\":\"" of \
+    "\",\"Config\":{\"Image\":\"" image "\"},\"HostConfig\":{" host "},\"Mounts\":[]}}"
+#define START "POST", "/v1.41/containers/web/start", ""
+#define EXEC  "POST", "/v1.41/containers/web/exec", "{\"Cmd\":[\"ls\"]}"
+#define MOUNTED(source) \
+    "\"Mounts\":[{\"Type\":\"image\",\"Source\":\"" source "\",\"Target\":\"/m\"}]"
+
+/* clang-format off */
+static const struct gate_row existing_rows[] = {
+    {APP, START, MADE(ID1, "free:1", ""), 0, NULL, ""},
+    {APP, START, MADE(ID1, "ghcr.io/acme/app:1", "") "," IMAGES("\"" ID1 "\":" PULLED) SIGNATURES("\"ghcr.io/acme/app#" ID1 "\":" GOOD(D1, "\"" ID1 "\"")), 0, NULL, "ok"},
+    {APP, START, MADE(ID1, "ghcr.io/acme/app:1", "") "," IMAGES("\"" ID1 "\":" PULLED) SIGNATURES("\"ghcr.io/acme/app@" D1 "\":" GOOD(D1, "\"" ID1 "\"")), 0, NULL, "ok"},
+    {APP, EXEC, MADE(ID1, "ghcr.io/acme/app:1", "") "," IMAGES("\"" ID1 "\":" PULLED), 403, "the container \"web\" is not as this role would have made it: Image names the image", "no_signature"},
+    {APP, START, MADE(ID1, "ghcr.io/acme/app:1", "") "," IMAGES("\"" ID1 "\":" PULLED), 403, "a policy with \"existing\": \"any\" would allow it", "no_signature"},
+    /* the name stands for another image by now: it counts what the container was made of */
+    {APP, START, MADE(ID2, "ghcr.io/acme/app:1", "") "," IMAGES("\"ghcr.io/acme/app:1\":" PULLED ",\"" ID2 "\":" IMAGE(ID2, "", "")) SIGNATURES("\"ghcr.io/acme/app#" ID1 "\":" GOOD(D1, "\"" ID1 "\"")), 403, "no_digest", "no_digest"},
+    /* the image is gone: what is known of its ID remains */
+    {APP, START, MADE(ID1, "ghcr.io/acme/app:1", "") ",\"image\":{\"" ID1 "\":\"No such image\"}" SIGNATURES("\"ghcr.io/acme/app#" ID1 "\":" GOOD(D1, "\"" ID1 "\"")), 0, NULL, "ok"},
+    {APP, START, MADE(ID1, "ghcr.io/acme/app:1", "") ",\"image\":{\"" ID1 "\":\"No such image\"}", 403, "no_digest", "no_digest"},
+    /* made by ID, as the gate makes them */
+    {APP, START, MADE(ID1, ID1, "") "," IMAGES("\"" ID1 "\":" PULLED) SIGNATURES("\"ghcr.io/acme/app#" ID1 "\":" GOOD(D1, "\"" ID1 "\"")), 0, NULL, "ok"},
+    {APP, START, MADE(ID1, ID1, "") "," IMAGES("\"" ID1 "\":" PULLED), 403, "no_signature", "no_signature"},
+    {LISTED, START, MADE(ID1, "ghcr.io/acme/app:1", "") "," IMAGES("\"" ID1 "\":" BUILT), 0, NULL, "ok"},
+    {LISTED, START, MADE(ID2, "ghcr.io/acme/app:1", "") "," IMAGES("\"" ID2 "\":" IMAGE(ID2, "", "")), 403, "not_listed", "not_listed"},
+    {APP, START, MADE("sha256:12", "ghcr.io/acme/app:1", "") ",\"image\":{}", 403, "no_id", "no_id"},
+    {APP, START, MADE("", "ghcr.io/acme/app:1", "") ",\"image\":{}", 403, "no_id", "no_id"},
+    {APP, START, MADE(ID1, "", "") ",\"image\":{}", 403, "Image is not given", ""},
+    /* what it mounts */
+    {APP, START, MADE(ID2, "free:1", MOUNTED(ID1)) "," IMAGES("\"" ID1 "\":" PULLED) SIGNATURES("\"ghcr.io/acme/app#" ID1 "\":" GOOD(D1, "\"" ID1 "\"")), 0, NULL, "ok"},
+    {APP, START, MADE(ID2, "free:1", MOUNTED("ghcr.io/acme/app:1")) "," IMAGES("\"ghcr.io/acme/app:1\":" PULLED) SIGNATURES("\"ghcr.io/acme/app#" ID1 "\":" GOOD(D1, "\"" ID1 "\"")), 403, "make the container anew", "no_id"},
+    {APP, START, MADE(ID2, "free:1", MOUNTED("free:2")) ",\"image\":{}", 0, NULL, ""},
+};
+/* clang-format on */
+
+static void test_existing(void **state)
+{
+    (void)state;
+    size_t wrong = 0;
+    for (size_t i = 0; i < ARRAY_LEN(existing_rows); i++) {
+        const struct gate_row *row = &existing_rows[i];
+        struct arena arena = {0};
+        struct decision decision;
+        decide_row(row, "", &arena, &decision);
+        if (!gate_row_right(row, &decision, &arena)) {
+            print_error("%zu: %s %s\n  -> %d (%s) %s\n", i, row->target, row->facts,
+                        decision.status, decision.signature.reason, decision.reason);
+            wrong++;
+        }
+        arena_reset(&arena);
+        decide_row(row, ",\"existing\":\"any\"", &arena, &decision);
+        assert_int_equal(decision.verdict, VERDICT_ALLOW);
+        assert_string_equal(decision.signature.reason, "");
+        arena_free(&arena);
+    }
+    assert_int_equal(wrong, 0);
+}
+
+/* ---- what follows a pull, and what a line tells ---------------------------------------------- */
+
+static void test_pull(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *entries, *params, *signatures;
+        const char *tag; /* NULL: nothing follows */
+        bool any_id;
+    } pulls[] = {
+        {APP, "fromImage=ghcr.io/acme/app&tag=1", "\"ghcr.io/acme/app:1\":" GOOD(D1, "\"" ID1 "\""),
+         "1", false},
+        {APP, "fromImage=ghcr.io/acme/app&tag=" D1,
+         "\"ghcr.io/acme/app@" D1 "\":" GOOD(D1, "\"" ID1 "\""), "", false},
+        {APP, "fromImage=ghcr.io/acme/app&tag=" D1,
+         "\"ghcr.io/acme/app@" D1 "\":{\"Verdict\":\"signed\",\"Digest\":\"" D1
+         "\",\"Mapped\":false}",
+         "", true},
+        {BOTH, "fromImage=ghcr.io/acme/app&tag=1",
+         "\"ghcr.io/acme/app:1\":{\"Verdict\":\"refused\",\"Digest\":\"" D1 "\"}", "1", true},
+        {LISTED, "fromImage=ghcr.io/acme/app&tag=" D1, "", NULL, false},
+        {APP, "fromImage=free&tag=1", "", NULL, false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(pulls); i++) {
+        char target[512], facts[2048];
+        struct arena arena = {0};
+        struct decision decision;
+        snprintf(target, sizeof target, "/v1.41/images/create?%s", pulls[i].params);
+        snprintf(facts, sizeof facts, "\"image\":{},\"signature\":{%s}", pulls[i].signatures);
+        const struct gate_row row = {pulls[i].entries, "POST", target, "", facts, 0, NULL, ""};
+        decide_row(&row, "", &arena, &decision);
+        assert_int_equal(decision.verdict, VERDICT_ALLOW);
+        const struct pull *pull = &decision.pull;
+        assert_int_equal(pull->name.p != NULL, pulls[i].tag != NULL);
+        if (pulls[i].tag) {
+            assert_true(str_is(pull->name, "ghcr.io/acme/app") && str_is(pull->digest, D1));
+            assert_true(str_is(pull->tag, pulls[i].tag));
+            assert_int_equal(pull->fact, pulls[i].any_id ? FACTS_MAX : 0);
+        }
+        arena_free(&arena);
+    }
+}
+
+static void test_note(void **state)
+{
+    (void)state;
+    struct arena arena = {0};
+    struct decision decision;
+    decide_row(&gate_rows[3], "", &arena, &decision);
+    assert_string_equal(decision.signature.reason, "ok");
+    assert_string_equal(decision.signature.digest, D1);
+    assert_string_equal(decision.signature.key, KEY);
+    assert_string_equal(decision.signature.format, "cosign-simple");
+    arena_free(&arena);
+}
+
+/* A role that demands nothing asks for nothing, whatever its images are. */
+static void test_no_cost(void **state)
+{
+    (void)state;
+    static const char *const roles[] = {OPEN_ROLE, "{\"allow\":[\"*\"],\"images\":{\"signed\":[]}}",
+                                        "builtin:all"};
+    for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
+        const struct role *role = NULL;
+        struct policy *policy = load_role_text(roles[i], &role);
+        struct arena arena = {0};
+        struct facts facts = {.arena = &arena};
+        struct decision decision;
+        struct request request;
+        assert_true(request_parse(STR("POST"), STR("/v1.41/containers/create"), &arena, &request,
+                                  &decision));
+        request.body = STR("{\"Image\":\"ghcr.io/acme/app:1\"}");
+        policy_decide(role, &request, &facts, &arena, &decision);
+        assert_int_equal(decision.verdict, VERDICT_ALLOW);
+        assert_int_equal(facts.count, 0);
+        assert_true(request_parse(STR("POST"),
+                                  STR("/v1.41/images/create?fromImage=ghcr.io/acme/app&tag=1"),
+                                  &arena, &request, &decision));
+        policy_decide(role, &request, &facts, &arena, &decision);
+        assert_int_equal(decision.verdict, VERDICT_ALLOW);
+        assert_int_equal(facts.count, 0);
+        assert_null(decision.pull.name.p);
+        arena_free(&arena);
+        policy_free(policy);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gate),
+        cmocka_unit_test(test_existing), cmocka_unit_test(test_pull), cmocka_unit_test(test_note),
+        cmocka_unit_test(test_no_cost),  cmocka_unit_test(test_gate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

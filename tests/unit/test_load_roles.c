@@ -399,7 +399,8 @@ static void test_builtin_all_is_open(void **state)
     for (enum key key = 0; key < KEY_COUNT; key++) {
         const struct constraint *c = &all->keys[key];
         bool is_rule = key == KEY_IMAGES_ALLOW || key == KEY_IMAGES_DENY ||
-                       key == KEY_IMAGES_DENY_TAGS || key == KEY_IMAGES_REQUIRE_DIGEST;
+                       key == KEY_IMAGES_DENY_TAGS || key == KEY_IMAGES_REQUIRE_DIGEST ||
+                       key == KEY_IMAGES_SIGNED;
         bool open = is_rule ? !c->set : c->any && !c->deny.count;
         if (key == KEY_BUILDS_UNCONSTRAINED)
             open = !c->set;
