@@ -262,9 +262,12 @@ cppcheck: ## cppcheck
 	$(Q)cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 	  --suppress=missingInclude --suppress=missingIncludeSystem -Iinclude -Ipolicy -Iproxy -DSOCKWARDEN_YAML -DSOCKWARDEN_VERSION='"x"' \
 	  -j2 $(POLICY_SRCS) $(PROXY_SRCS)
-tidy: ## clang-tidy
+# Paths that clang's analyzer follows in a function; its own default is 225000 and takes four times as long.
+TIDY_NODES ?= 75000
+tidy: ## clang-tidy (TIDY_NODES=225000 looks deeper)
 	$(Q)mkdir -p $(BUILD); printf '%s\n' $(POLICY_SRCS) $(PROXY_SRCS) | xargs -P2 -I{} clang-tidy --quiet --warnings-as-errors='*' {} -- \
-	  -std=c17 -D_GNU_SOURCE -DSOCKWARDEN_VERSION='"x"' -iquote include $(PKG_CFLAGS) 2>$(BUILD)/tidy.log
+	  -std=c17 -D_GNU_SOURCE -DSOCKWARDEN_VERSION='"x"' -iquote include $(PKG_CFLAGS) \
+	  -Xclang -analyzer-config -Xclang max-nodes=$(TIDY_NODES) 2>$(BUILD)/tidy.log
 format: ## reformat the sources
 	$(Q)clang-format -i $(C_FILES)
 format-check: ## are the sources formatted?
