@@ -138,9 +138,11 @@ static enum phase let_through(struct exchange *exchange);
 static enum phase ask(struct exchange *exchange)
 {
     struct inquiry *inquiry = exchange->inquiry;
+    struct usage *usage = exchange->usage;
     const struct lookup_plan plan = {.context = exchange->context,
                                      .upstream = exchange->upstream,
                                      .role = exchange_role_name(exchange),
+                                     .peer_held = usage ? &usage->fact_bytes : NULL,
                                      .on_ready = exchange->client->on_ready,
                                      .arg = exchange->client->arg};
     arena_reset(&exchange->context->scratch);

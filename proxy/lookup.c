@@ -366,6 +366,8 @@ static void take_head(struct lookup *lookup, struct line *line, size_t length)
                                .limit = lookup->text > LOOKUP_TEXT_MAX ? 0 : FACT_TEXT_MAX,
                                .held = &lookup->plan.context->shared->fact_bytes,
                                .held_max = LOOKUP_HELD_MAX,
+                               .peer_held = lookup->plan.peer_held,
+                               .peer_max = LOOKUP_PEER_MAX,
                                .chunked = {.trailers = true}};
     if (http.framing == FRAMING_NONE)
         answered(lookup, line);
@@ -385,7 +387,9 @@ static void take_body(struct lookup *lookup, struct line *line)
     case BODY_LARGE:
         fail(lookup, line, "the daemon's answer is larger than this proxy reads");
         return;
-    case BODY_CROWDED: /* of clients' bodies only */
+    case BODY_CROWDED:
+        fail(lookup, line, "too many answers are being read for this client just now");
+        return;
     case BODY_NO_MEMORY:
         fail(lookup, line, "too many answers are being read just now");
         return;

@@ -15,6 +15,7 @@ enum {
     LOOKUP_FURTHER_MAX = 64,    /* connections beside the clients' own, of all loops together */
     LOOKUP_TEXT_MAX = 16 << 20, /* bytes of answers of one decision */
     LOOKUP_HELD_MAX = 64 << 20, /* bytes of answers that all loops hold at a time */
+    LOOKUP_PEER_MAX = 32 << 20, /* of these for one client */
     LOOKUP_KEPT_MAX = 64 << 10, /* bytes of what a loop keeps of /info and /version, each */
     LOOKUP_KEPT_S = 10,         /* seconds that it does; nothing of any object is kept */
     LOOKUP_S = 10               /* seconds that all look-ups of one decision may take */
@@ -28,11 +29,13 @@ enum lookup_status {
 };
 
 /* Who asks. upstream may be closed: then it is opened, and kept afterwards if it can be. role: the
-   name of the role that decides. on_ready is called with arg when stepping may help. */
+   name of the role that decides. peer_held: what counts the bytes that are held for the client, and
+   outlives the look-up; NULL: nothing does. on_ready is called with arg when stepping may help. */
 struct lookup_plan {
     struct context *context;
     struct stream *upstream;
     const char *role;
+    atomic_size_t *peer_held;
     void (*on_ready)(void *arg);
     void *arg;
 };

@@ -22,6 +22,10 @@ class Fail(Exception):
     """A scenario did not see what it must."""
 
 
+class Late(Fail):
+    """Something did not come in time: on a busy machine that alone proves nothing (see run.py)."""
+
+
 class Skip(Exception):
     """A scenario cannot be tried here; the text says why."""
 
@@ -108,7 +112,7 @@ class Proc:
                     return at + len(text)
                 left = end - time.monotonic()
                 if self.ended or left <= 0:
-                    raise Fail("%s: %r did not come %s; output %r" % (
+                    raise (Fail if self.ended else Late)("%s: %r did not come %s; output %r" % (
                         shlex.join(self.argv[1:]), text,
                         "before its end" if self.ended else "in %d s" % seconds, self.data[-600:]))
                 self.changed.wait(left)
@@ -130,7 +134,7 @@ class Proc:
         try:
             code = self.popen.wait(min(seconds, self.context.left()))
         except subprocess.TimeoutExpired:
-            raise Fail("%s: hangs; output %r" % (shlex.join(self.argv[1:]),
+            raise Late("%s: hangs; output %r" % (shlex.join(self.argv[1:]),
                                                  self.data[-600:])) from None
         with self.changed:
             self.changed.wait_for(lambda: self.ended, 5)
@@ -159,7 +163,7 @@ class Context:
     def left(self):
         left = self.end - time.monotonic()
         if left <= 0:
-            raise Fail("out of time")
+            raise Late("out of time")
         return left
 
     def name(self, word="c"):
@@ -184,7 +188,7 @@ class Context:
             if value:
                 return value
             if time.monotonic() > end:
-                raise Fail("%s: not within %d s" % (what, seconds))
+                raise Late("%s: not within %d s" % (what, seconds))
             time.sleep(0.03)
 
     # -- the docker CLI
@@ -210,7 +214,7 @@ class Context:
             popen.kill()
             out, err = popen.communicate()
             self.note(argv, "hang", out, err)
-            raise Fail("hangs: %s; stderr %r" % (shlex.join(argv[1:]), err[-300:])) from None
+            raise Late("hangs: %s; stderr %r" % (shlex.join(argv[1:]), err[-300:])) from None
         self.note(argv, popen.returncode, out, err)
         return Result(popen.returncode, out, err)
 

@@ -131,6 +131,8 @@ class Job(threading.Thread):
             verdict, reason = "ok", ""
         except harness.Skip as why:
             verdict, reason = "skip", str(why)
+        except harness.Late as why:
+            verdict, reason = "FAIL" if "again" in self.row else "LATE", str(why)
         except harness.Fail as why:
             verdict, reason = "FAIL", str(why)
         except Exception as why:
@@ -163,7 +165,7 @@ class Runner:
 
     def __init__(self):
         self.done = threading.Condition()
-        self.count = {"ok": 0, "FAIL": 0, "skip": 0}
+        self.count = {"ok": 0, "FAIL": 0, "skip": 0, "LATE": 0}
 
     def report(self, job):
         self.count[job.verdict] += 1
@@ -172,10 +174,17 @@ class Runner:
         elif job.verdict == "skip":
             print("skip %s: %s" % (job.label, job.reason))
         else:
-            print("FAIL %s: %s" % (job.label, " ".join(job.reason.split("\n"))))
+            print("%s %s: %s" % (job.verdict, job.label, " ".join(job.reason.split("\n"))))
             trail = "\n".join(job.context.trail[-6:]) if job.context else ""
             print("".join("    | %s\n" % line for line in trail.splitlines()), end="")
         sys.stdout.flush()
+
+    def run_with_again(self, jobs):
+        """A wrong answer is a failure; lateness may be the machine's: such jobs run once more."""
+        self.run(jobs)
+        late = [job for job in jobs if job.verdict == "LATE"]
+        self.run([Job(job.world, {**job.row, "name": job.row["name"] + "_again", "again": True},
+                      job.cli, self.done) for job in late])
 
     def run(self, jobs):
         waiting = sorted((j for j in jobs if not j.row["background"]),
@@ -276,7 +285,7 @@ def main():
         jobs = select(world, clis, options.k)
         for job in jobs:
             job.done = runner.done
-        runner.run(jobs)
+        runner.run_with_again(jobs)
         if not options.direct:
             import test_audit
             stopped = world.proxies.stop_all()

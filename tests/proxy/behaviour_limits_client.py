@@ -7,9 +7,11 @@ import socket
 import statistics
 import subprocess
 import sys
+import threading
 import time
 
 from admin_env import AdminEnv
+from facts import find
 from fake_dockerd import response
 from harness import Client, Failure, Suite, check, equal, settings, wait_for
 from tls_client import TlsEnv, certs, free_port
@@ -68,6 +70,43 @@ def refused(answer, limit, status=429):
     equal(answer.get("Retry-After"), "1" if status == 429 else None, "Retry-After")
     text = answer.message()
     check("limits." + limit in text, f"limits.{limit} is not in {text!r}")
+
+
+# ---- look-ups -----------------------------------------------------------------------------------
+
+@suite.test
+def share_of_look_ups():
+    """whose look-ups bring much has half of the room for their answers, and the others have the rest"""
+    name = "tt-vol"
+    volume = json.dumps(find("volume", name)).encode()
+    data = response(volume + b" " * ((3 << 20) - len(volume)))
+    release = threading.Event()
+
+    def never(conn, _):
+        release.wait(20)
+        return conn.send(response(b'{"message":"no such volume"}', "404 Not Found"))
+
+    def create(*names):
+        binds = [f"{name}:/m{i}" for i, name in enumerate(names)]
+        text = json.dumps({"Image": "a", "HostConfig": {"Binds": binds}}).encode()
+        return "POST", "/containers/create", text, JSON
+
+    with Limited({}, roles={"default": {"extends": "builtin:default"}}) as env:
+        env.fake.handle(f"/volumes/{name}", lambda conn, _: conn.send(data))
+        env.fake.handle("/volumes/never", never)
+        greedy = [env.guest() for _ in range(20)]
+        for client in greedy:
+            client.request(*create(name, "never"))
+        wait_for(lambda: len(env.fake.lookups) >= 40, "their look-ups")
+        answer = env.guest("127.0.0.2").ask(*create(name))
+        equal(answer.status, 200, answer.body)
+        release.set()
+        said = [client.read_response() for client in greedy]
+        crowded = [answer for answer in said if answer.status != 200]
+        check(5 < len(crowded) < 15, f"{len(crowded)} of 20 are refused")
+        for answer in crowded:
+            check("for this client" in answer.message(), answer.message())
+        equal(env.guest().ask(*create(name)).status, 200, "when it is over")
 
 
 # ---- requests ------------------------------------------------------------------------------------

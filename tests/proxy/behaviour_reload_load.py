@@ -4,7 +4,8 @@ import signal
 import threading
 import time
 
-from behaviour_reload import PING, READ, said, tls_serving, write_policy
+from behaviour_reload import PING, READ, said, write_policy
+from behaviour_reload_tls import tls_serving
 from harness import Suite, check, equal, settings, wait_for
 
 suite = Suite()

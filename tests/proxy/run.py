@@ -10,6 +10,7 @@ import traceback
 import behaviour_admin
 import behaviour_audit
 import behaviour_audit_chain
+import behaviour_audit_mode
 import behaviour_build
 import behaviour_clients
 import behaviour_dropin
@@ -29,6 +30,7 @@ import behaviour_registry
 import behaviour_registry_serve
 import behaviour_reload
 import behaviour_reload_load
+import behaviour_reload_tls
 import behaviour_sandbox
 import behaviour_scale
 import behaviour_stream
@@ -46,10 +48,11 @@ from harness import Late, settings
 
 SUITES = [behaviour_http, behaviour_stream, behaviour_upstream, behaviour_tunnel, behaviour_limits,
           behaviour_limits_client, behaviour_admin, behaviour_audit, behaviour_audit_chain,
-          behaviour_build, behaviour_clients, behaviour_dropin, behaviour_ends, behaviour_facts,
-          behaviour_faults, behaviour_health, behaviour_hostpath, behaviour_learn, behaviour_process, behaviour_pull,
-          behaviour_redact,
-          behaviour_registry, behaviour_registry_serve, behaviour_reload, behaviour_reload_load, behaviour_sandbox, behaviour_scale, behaviour_systemd,
+          behaviour_audit_mode, behaviour_build, behaviour_clients, behaviour_dropin,
+          behaviour_ends, behaviour_facts, behaviour_faults, behaviour_health, behaviour_hostpath,
+          behaviour_learn, behaviour_process, behaviour_pull, behaviour_redact,
+          behaviour_registry, behaviour_registry_serve, behaviour_reload, behaviour_reload_load,
+          behaviour_reload_tls, behaviour_sandbox, behaviour_scale, behaviour_systemd,
           behaviour_test_command, behaviour_tls, behaviour_tls_files, behaviour_trouble,
           behaviour_verify, behaviour_who]
 
