@@ -273,13 +273,25 @@ def built(t, repository):
     t.engine("POST", "/build?t=%s:1" % repository, out.getvalue(), (200,))
 
 
+def pushed(t, repository):
+    """Of which the daemon then says that it has the digest from that repository."""
+    tagged(t, repository)
+    conn = engine.Raw(t.world.daemon.socket)
+    conn.request("POST", "/images/%s/push?tag=1" % repository, headers=[("X-Registry-Auth", "e30=")])
+    said = conn.body(conn.head())
+    conn.close()
+    holds("docker push", said.decode(), "digest: sha256:")
+    check(any(x.startswith(repository) for x in here(t, repository + ":1")["RepoDigests"]),
+          "no digest of %s", repository)
+
+
 @scenario(cli=False, proxy=True)
 def names_prove_nothing(t):
-    """any content under a signed image's name: retagged, loaded, imported, committed, built"""
+    """any content under a signed image's name, and under none: retagged, loaded, built, pushed ..."""
     s = signed(t)
     good = s.image(t.name("app"), t.prefix, s.team)
     name = good.repository + ":1"
-    for launder in (tagged, loaded, imported, committed, built):
+    for launder in (tagged, loaded, imported, committed, built, pushed):
         same("status of a pull", s.pull(good)[0], 200)
         s.runs(name, good)
         launder(t, good.repository)
@@ -288,6 +300,9 @@ def names_prove_nothing(t):
         s.runs(good.by_digest(), good)
         s.runs(good.id, good)
     s.refused("busybox:test", "images.signed")
+    with open(t.world.rootfs, "rb") as tar:
+        _, said = engine.call(t.world.daemon.socket, "POST", "/images/create?fromSrc=-", tar.read())
+    s.refused(json.loads(said.splitlines()[-1])["status"], "rules of images")
 
 
 @scenario(cli=False, proxy=True)
