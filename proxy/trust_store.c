@@ -256,7 +256,7 @@ static bool judge_blob(struct shelf *shelf, const struct sign_image *image, stru
         return sign_refuse(one, SIGN_LIMIT, "a signature of more than %d bytes", SIGN_BLOB_MAX);
     if (bundle)
         return sign_bundle_judge(rule, image, bytes, &shelf->arena, one);
-    if (!image->media_type.n)
+    if (!image->media_type.n && rule->formats & BIT(SIGN_NOTATION_JWS))
         return sign_refuse(one, SIGN_BAD_ENVELOPE,
                            "Notation signs type and size of the manifest too, so that has to be "
                            "in the store, as 1.manifest.json beside it");
