@@ -489,15 +489,25 @@ static enum gate_says gate_resolves(struct gate *gate, const struct signed_entry
     return GATE_PASSES;
 }
 
-/* Nodes pull what a service names: by the digest they all get the same. */
+/* Nodes pull what a service names: by the digest they all get the same. It stays as it is written,
+   and gets the digest behind it. */
+static enum finding pin_digest(struct check *check, struct str digest)
+{
+    struct image_ref ref;
+    struct str written = check->at->text;
+    written = str_head(written, str_find(written, '@'));
+    bool bare = !image_parse(written, check->arena, &ref) || ref.tag.n == 0;
+    const struct str parts[] = {written, bare ? STR(":latest") : STR(""), STR("@")};
+    struct str before = arena_join(check->arena, parts, ARRAY_LEN(parts));
+    return before.p ? pin_text(check, before, digest, STR("")) : FINDING_UNSURE;
+}
+
 static enum finding judge_service(struct gate *gate, const struct signed_entry *entry,
                                   const struct image_ref *ref)
 {
     struct answer answer;
     struct str digest;
-    bool bare = ref->tag.n == 0 && ref->digest.n == 0;
-    struct str tag = bare ? STR("latest") : ref->tag;
-    switch (gate_resolves(gate, entry, ref, tag, &answer, &digest)) {
+    switch (gate_resolves(gate, entry, ref, ref->tag, &answer, &digest)) {
     case GATE_REFUSES:
         return gate_refuses(gate);
     case GATE_WAITS:
@@ -505,11 +515,26 @@ static enum finding judge_service(struct gate *gate, const struct signed_entry *
     case GATE_PASSES:
         break;
     }
-    if (ref->digest.n > 0)
-        return FINDING_PASS;
-    const struct str parts[] = {gate->asked, bare ? STR(":latest") : STR(""), STR("@")};
-    struct str before = arena_join(gate->check->arena, parts, ARRAY_LEN(parts));
-    return before.p ? pin_text(gate->check, before, digest, STR("")) : FINDING_UNSURE;
+    return ref->digest.n > 0 ? FINDING_PASS : pin_digest(gate->check, digest);
+}
+
+struct str signed_reference(struct check *check, struct str reference)
+{
+    struct image_ref ref;
+    struct answer answer;
+    if (!role_has_signed(check->role) || image_is_id(reference) ||
+        !image_parse(reference, check->arena, &ref) || !entry_for(check, ref.name))
+        return reference;
+    if (ref.digest.n > 0 && find_by_digest(check, ref.name, ref.digest, &answer))
+        return answer.found.fact->name;
+    bool bare = ref.tag.n == 0 && ref.digest.n == 0;
+    if (bare && !check_is_service(check))
+        return reference; /* every tag is meant */
+    const struct str parts[] = {ref.name, ref.tag.n > 0 || bare ? STR(":") : STR(""),
+                                bare ? STR("latest") : ref.tag,
+                                ref.digest.n > 0 ? STR("@") : STR(""), ref.digest};
+    struct str whole = arena_join(check->arena, parts, ARRAY_LEN(parts));
+    return whole.p ? whole : reference; /* and the arena is full */
 }
 
 enum finding judge_signed(struct check *check, struct str reference, struct str made_of)
@@ -531,17 +556,6 @@ enum finding judge_signed(struct check *check, struct str reference, struct str 
 
 /* ---- pulls ------------------------------------------------------------------------------------
  */
-
-struct str pull_as_asked(struct check *check, struct str reference)
-{
-    struct image_ref ref;
-    struct answer answer;
-    if (!role_has_signed(check->role) || !check->facts ||
-        !image_parse(reference, check->arena, &ref) || ref.digest.n == 0 ||
-        !find_by_digest(check, ref.name, ref.digest, &answer))
-        return reference;
-    return answer.found.fact->name;
-}
 
 /* What is sent on by digest gets its tag once the ID of what came is known. */
 static enum finding pull_by_digest(struct check *check, const struct image_ref *ref,
