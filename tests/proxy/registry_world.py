@@ -406,7 +406,7 @@ class World:
 
     def policy(self, path, *hosts, source="registry"):
         """Demands that signature at these hosts."""
-        entries = [{"match": host + "/**", "formats": ["cosign-simple"], "keys": ["team.pub"], "source": source,
+        entries = [{"match": host + "/acme/app", "formats": ["cosign-simple"], "keys": ["team.pub"], "source": source,
                     "signed_repository": "registry.example.com/acme/app"} for host in hosts]
         with open(path, "w", encoding="ascii") as file:
             json.dump({"version": 1, "roles": {"default": {

@@ -76,7 +76,7 @@ static inline void store_put_payloads(struct vector *vector, const char *folder)
 {
     struct sign_candidates found;
     struct sign_verdict ignored;
-    char name[32];
+    char name[48];
     struct str list = source_file(vector->folder, "sig.json", &vector->arena);
     if (!sign_cosign_list(list, &vector->arena, &found, &ignored))
         return;
@@ -94,7 +94,7 @@ static inline void store_put_bundles(struct vector *vector, const char *folder)
     struct sign_verdict one;
     struct sign_descriptor blob;
     enum sign_format format;
-    char name[32];
+    char name[48];
     struct str list = source_file(vector->folder, "referrers.json", &vector->arena);
     if (!sign_referrers_list(&vector->rule, list, &vector->arena, &found, &one))
         return;
