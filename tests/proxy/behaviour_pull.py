@@ -1,4 +1,5 @@
 """Pulls of signed images: the end of the daemon's answer waits until it is known what was pulled."""
+import contextlib
 import json
 import os
 import threading
@@ -75,6 +76,10 @@ class PullEnv(AdminEnv):
         """A pull: its answer, and the sentence of an error in its stream."""
         client = client or self.client()
         self.pull(client)
+        return self.outcome(client)
+
+    @staticmethod
+    def outcome(client):
         answer = client.read_response()
         last = answer.body.splitlines()[-1]
         return answer, json.loads(last).get("error", "") if answer.status == 200 else ""
@@ -189,10 +194,16 @@ def too_late():
     cases = (({"inspect": silent}, "cannot be looked at", 1),
              ({"tag": silent}, "cannot be given its tag", 0),
              ({"inspect": EVIL, "removal": silent}, "cannot be removed", 1))
-    for handlers, words, removals in cases:
-        with PullEnv("--upstream-timeout", "1") as env:
+    with contextlib.ExitStack() as stack:
+        running = []
+        for handlers, words, removals in cases:     # all of them wait at a time
+            env = stack.enter_context(PullEnv("--upstream-timeout", "1"))
             env.daemon(**handlers)
-            _, error = env.pulled()
+            client = env.client()
+            env.pull(client)
+            running.append((env, client, words, removals))
+        for env, client, words, removals in running:
+            error = env.outcome(client)[1]
             check(words in error and "in time" in error, error)
             equal(len(env.removals()), removals, f"{words}: removals")
 
