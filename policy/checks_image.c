@@ -246,9 +246,12 @@ enum finding judge_image_there(struct check *check, struct str reference)
 
 enum finding judge_image_run(struct check *check, const struct json_node *value, struct str made_of)
 {
-    /* Where a signature was judged the name has become an ID. */
-    struct str reference =
-        role_has_signed(check->role) ? name_as_asked(check, FACT_IMAGE, value->text) : value->text;
+    /* Where a signature was judged the name has become an ID, in services it has a digest. */
+    struct str reference = value->text;
+    if (check_is_service(check))
+        reference = signed_reference(check, reference);
+    else if (role_has_signed(check->role))
+        reference = name_as_asked(check, FACT_IMAGE, reference);
     if (judge_image(check, reference, IMAGE_RUN) != FINDING_PASS ||
         judge_image_there(check, reference) != FINDING_PASS)
         return FINDING_REFUSE;

@@ -57,6 +57,16 @@ static struct str with_tag(struct check *check, struct str reference, struct str
     return arena_join(check->arena, parts, ARRAY_LEN(parts));
 }
 
+/* What is pulled by digest gets no tag, and where it must be signed the tag is not sent on. */
+static struct str without_tag(struct check *check, struct str reference)
+{
+    size_t at = str_find(reference, '@');
+    if (at == reference.n || !role_has_signed(check->role))
+        return reference;
+    const struct str parts[] = {name_of(reference), str_skip(reference, at)};
+    return arena_join(check->arena, parts, ARRAY_LEN(parts));
+}
+
 enum finding param_from_image(struct check *check, struct str value)
 {
     /* `docker pull -a` of old clients ends in a colon, which the daemon takes off. */
@@ -64,9 +74,12 @@ enum finding param_from_image(struct check *check, struct str value)
     struct str reference = with_tag(check, image, request_param(check->request, "tag"));
     if (!reference.p)
         return FINDING_UNSURE;
-    reference = pull_as_asked(check, reference);
+    reference = signed_reference(check, reference);
+    struct str taken = without_tag(check, reference);
+    if (!taken.p)
+        return FINDING_UNSURE;
     if (judge_image(check, reference, IMAGE_PULL) != FINDING_PASS ||
-        judge_image_name_free(check, reference, true) != FINDING_PASS)
+        judge_image_name_free(check, taken, true) != FINDING_PASS)
         return FINDING_REFUSE;
     return judge_signed_pull(check, reference);
 }

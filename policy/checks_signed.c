@@ -5,13 +5,11 @@
 #include "checks.h"
 
 #include "existing.h"
+#include "signed.h"
 
 #include <stdio.h>
 
-enum {
-    LISTED_COST = 12, /* units of work to compare with one digest */
-    NAME_COST = 200   /* and to read one name of an image */
-};
+enum { NAME_COST = 200 /* units of work to read one name of an image */ };
 
 /* One image on its way through the gate. */
 struct gate {
@@ -40,13 +38,6 @@ static const struct signed_entry *entry_for(const struct check *check, struct st
     return NULL;
 }
 
-/* "sha256:" and 64 digits. */
-static bool is_sha256(struct str text)
-{
-    struct str prefix = STR("sha256:");
-    return str_starts(text, prefix) && id_is_full(str_skip(text, prefix.n));
-}
-
 static bool is_listed(const struct check *check, const struct str *list, size_t count,
                       struct str text)
 {
@@ -68,90 +59,6 @@ static void note_pass(struct check *check, struct str digest, struct str key, st
     write_word(note->digest, sizeof(note->digest), digest);
     write_word(note->key, sizeof(note->key), key);
     write_word(note->format, sizeof(note->format), format);
-}
-
-/* ---- asking ---------------------------------------------------------------------------------- */
-
-/* An answer to a question about a signature. */
-struct answer {
-    bool is_signed;
-    struct found found;
-};
-
-enum asked { ASKED_WAITS, ASKED_FAILED, ASKED_ANSWERED };
-
-static enum asked read_answer(struct check *check, struct str name, struct answer *out)
-{
-    const struct fact *fact = check_fact(check, FACT_SIGNATURE, name);
-    *out = (struct answer){.is_signed = false};
-    if (fact && (fact->state == FACT_FAILED || fact->state == FACT_MISSING))
-        return ASKED_FAILED;
-    switch (check_look(check, FACT_SIGNATURE, name, &out->found)) {
-    case LOOK_WAIT:
-        return ASKED_WAITS;
-    case LOOK_FOUND:
-        break;
-    default:
-        return ASKED_FAILED;
-    }
-    out->is_signed = str_is(fact_text(&out->found, "Verdict"), "signed") &&
-                     is_sha256(fact_text(&out->found, "Digest"));
-    return ASKED_ANSWERED;
-}
-
-/* A tag was asked for, and the request that is sent on has its digest in its place. */
-static bool find_by_digest(struct check *check, struct str repository, struct str digest,
-                           struct answer *out)
-{
-    struct facts *facts = check->facts;
-    for (size_t i = 0; facts && i < facts->count; i++) {
-        struct signature_question question;
-        if (facts->items[i].state == FACT_FOUND && fact_signature(&facts->items[i], &question) &&
-            question.tag.n > 0 && str_eq(question.repository, repository) &&
-            read_answer(check, facts->items[i].name, out) == ASKED_ANSWERED &&
-            str_eq(fact_text(&out->found, "Digest"), digest))
-            return true;
-    }
-    return false;
-}
-
-/* separator: ':' for a tag, '@' for a digest, '#' for an ID. */
-static enum asked ask_signature(struct check *check, struct str repository, const char *separator,
-                                struct str what, struct answer *out)
-{
-    const struct str parts[] = {repository, str_of(separator), what};
-    struct str name = arena_join(check->arena, parts, ARRAY_LEN(parts));
-    if (!name.p)
-        return ASKED_FAILED; /* and the arena is full, with which the decision refuses */
-    if (separator[0] == '@' && !check_fact(check, FACT_SIGNATURE, name) &&
-        find_by_digest(check, repository, what, out))
-        return ASKED_ANSWERED;
-    enum asked asked = read_answer(check, name, out);
-    /* What was asked by digest is answered for that digest. */
-    if (separator[0] == '@' && out->is_signed && !str_eq(fact_text(&out->found, "Digest"), what))
-        return ASKED_FAILED;
-    return asked;
-}
-
-/* Is it one of the IDs that the signed image may have? */
-static bool answer_has_id(const struct check *check, const struct answer *answer, struct str id)
-{
-    const struct json_node *ids = fact_at(&answer->found, "Ids");
-    if (str_eq(fact_text(&answer->found, "Digest"), id))
-        return true;
-    for (const struct json_node *n = ids ? json_child(&answer->found.doc, ids) : NULL;
-         n && check_spend(check, LISTED_COST); n = json_next(&answer->found.doc, n))
-        if (str_eq(n->text, id))
-            return true;
-    return false;
-}
-
-/* Not known which IDs the digest has: the daemon's own list of digests tells, into which only a
-   pull and a push write. */
-static bool answer_unmapped(const struct answer *answer)
-{
-    const struct json_node *mapped = fact_at(&answer->found, "Mapped");
-    return mapped && mapped->kind == JSON_FALSE;
 }
 
 static void note_answer(struct check *check, const struct answer *answer)
@@ -489,15 +396,25 @@ static enum gate_says gate_resolves(struct gate *gate, const struct signed_entry
     return GATE_PASSES;
 }
 
-/* Nodes pull what a service names: by the digest they all get the same. */
+/* Nodes pull what a service names: by the digest they all get the same. It stays as it is written,
+   and gets the digest behind it. */
+static enum finding pin_digest(struct check *check, struct str digest)
+{
+    struct image_ref ref;
+    struct str written = check->at->text;
+    written = str_head(written, str_find(written, '@'));
+    bool bare = !image_parse(written, check->arena, &ref) || ref.tag.n == 0;
+    const struct str parts[] = {written, bare ? STR(":latest") : STR(""), STR("@")};
+    struct str before = arena_join(check->arena, parts, ARRAY_LEN(parts));
+    return before.p ? pin_text(check, before, digest, STR("")) : FINDING_UNSURE;
+}
+
 static enum finding judge_service(struct gate *gate, const struct signed_entry *entry,
                                   const struct image_ref *ref)
 {
     struct answer answer;
     struct str digest;
-    bool bare = ref->tag.n == 0 && ref->digest.n == 0;
-    struct str tag = bare ? STR("latest") : ref->tag;
-    switch (gate_resolves(gate, entry, ref, tag, &answer, &digest)) {
+    switch (gate_resolves(gate, entry, ref, ref->tag, &answer, &digest)) {
     case GATE_REFUSES:
         return gate_refuses(gate);
     case GATE_WAITS:
@@ -505,11 +422,26 @@ static enum finding judge_service(struct gate *gate, const struct signed_entry *
     case GATE_PASSES:
         break;
     }
-    if (ref->digest.n > 0)
-        return FINDING_PASS;
-    const struct str parts[] = {gate->asked, bare ? STR(":latest") : STR(""), STR("@")};
-    struct str before = arena_join(gate->check->arena, parts, ARRAY_LEN(parts));
-    return before.p ? pin_text(gate->check, before, digest, STR("")) : FINDING_UNSURE;
+    return ref->digest.n > 0 ? FINDING_PASS : pin_digest(gate->check, digest);
+}
+
+struct str signed_reference(struct check *check, struct str reference)
+{
+    struct image_ref ref;
+    struct answer answer;
+    if (!role_has_signed(check->role) || image_is_id(reference) ||
+        !image_parse(reference, check->arena, &ref) || !entry_for(check, ref.name))
+        return reference;
+    if (ref.digest.n > 0 && find_by_digest(check, ref.name, ref.digest, &answer))
+        return answer.found.fact->name;
+    bool bare = ref.tag.n == 0 && ref.digest.n == 0;
+    if (bare && !check_is_service(check))
+        return reference; /* every tag is meant */
+    const struct str parts[] = {ref.name, ref.tag.n > 0 || bare ? STR(":") : STR(""),
+                                bare ? STR("latest") : ref.tag,
+                                ref.digest.n > 0 ? STR("@") : STR(""), ref.digest};
+    struct str whole = arena_join(check->arena, parts, ARRAY_LEN(parts));
+    return whole.p ? whole : reference; /* and the arena is full */
 }
 
 enum finding judge_signed(struct check *check, struct str reference, struct str made_of)
@@ -531,17 +463,6 @@ enum finding judge_signed(struct check *check, struct str reference, struct str 
 
 /* ---- pulls ------------------------------------------------------------------------------------
  */
-
-struct str pull_as_asked(struct check *check, struct str reference)
-{
-    struct image_ref ref;
-    struct answer answer;
-    if (!role_has_signed(check->role) || !check->facts ||
-        !image_parse(reference, check->arena, &ref) || ref.digest.n == 0 ||
-        !find_by_digest(check, ref.name, ref.digest, &answer))
-        return reference;
-    return answer.found.fact->name;
-}
 
 /* What is sent on by digest gets its tag once the ID of what came is known. */
 static enum finding pull_by_digest(struct check *check, const struct image_ref *ref,

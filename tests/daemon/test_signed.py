@@ -25,9 +25,10 @@ def policy_of(registry, keys):
     entry = {"formats": ["cosign-simple"], "keys": keys}
     return {"version": 1, "roles": {"ci": {
         "extends": "builtin:default", "allow": ["ServiceCreate"],
+        "existing": "conforming",
         "images": {
             "allow": [registry.host + "/**", "docker.io/library/*"],
-            "signed": [{**entry, "match": registry.host + "/signed/**", "source": os.environ.get("HACK", "registry")},
+            "signed": [{**entry, "match": registry.host + "/signed/**", "source": "registry"},
                        {**entry, "match": registry.host + "/store/**", "source": "store"},
                        {"match": "**", "digests": []}]}}}}
 
@@ -85,11 +86,11 @@ class Signed:
     def env(self):
         return {"DOCKER_HOST": "unix://" + self.proxy.socket, "DOCKER_TLS_VERIFY": ""}
 
-    def pull(self, image, tag="1", socket=None):
+    def pull(self, image, tag="1", socket=None, more=""):
         """What comes of a pull, by a tag or (None) by digest: (status, text)."""
         status, body = engine.call(socket or self.proxy.socket, "POST",
-                                   "/images/create?fromImage=%s&tag=%s" % (
-                                       image.repository, tag or image.digest))
+                                   "/images/create?fromImage=%s&tag=%s%s" % (
+                                       image.repository, tag or image.digest, more))
         return status, body.decode()
 
     def create(self, reference, **more):
@@ -99,14 +100,19 @@ class Signed:
         text = json.loads(body)
         return status, text.get("message") or text.get("Id")
 
-    def runs(self, reference, image):
-        """A container of that name can be made, and has that image."""
+    def runs(self, reference, image, start=False):
+        """A container of that name can be made (and started), and has that image."""
         status, made = self.create(reference)
         same("status of a create from %s (%s)" % (reference, made), status, 201)
         _, found = self.t.engine("GET", "/containers/%s/json" % made, None, (200,))
         same("what %s runs" % reference, found["Image"], image.id)
-        self.t.engine("POST", "/containers/%s/start" % made, None, (204,))
+        if start:
+            status, text = self.start(made)
+            same("status of a start (%s)" % text, status, 204)
         self.t.engine("DELETE", "/containers/%s?force=1" % made, None, (204,))
+
+    def start(self, container):
+        return engine.call(self.proxy.socket, "POST", "/containers/%s/start" % container)
 
     def refused(self, reference, *words):
         status, text = self.create(reference)
@@ -161,7 +167,8 @@ def signed_runs(t):
     same("by digest", t.ok("run", "--rm", first.by_digest(), "echo", "three", **env), "three")
     again = t.ok("pull", first.repository + ":1", **env)
     holds("docker pull prints", again, "up to date")
-    t.ok("rmi", first.repository + ":1", first.by_digest(), **env)
+    t.ok("rmi", first.repository + ":1", **env)
+    same("after docker rmi", here(t, first.by_digest()), None)
 
 
 @scenario(cli=False, proxy=True)
@@ -172,12 +179,17 @@ def signed_index_runs(t):
     children = [(s.registry.image(name, None, t.prefix + arch, arch), arch)
                 for arch in ("amd64", "arm64")]
     index = s.registry.index(name, "1", *children)
-    same("unsigned", s.pull(index)[0], 403)
     other = s.registry.index(name, "2", *reversed(children))
+    unsigned = s.registry.index(name, "3", children[0])
+    same("unsigned", s.pull(unsigned, "3")[0], 403)
     s.registry.sign(other, s.team)
     status, text = s.pull(other, "2")
     check(status == 200 and "error" not in text, "a signed index: %d %s", status, text)
     s.runs(other.repository + ":2", children[0][0])
+    s.registry.sign(index, s.team)
+    status, text = s.pull(index, more="&platform=linux/arm64")
+    check(status == 200 and "error" not in text, "another platform: %d %s", status, text)
+    same("its tag stands for", here(t, index.repository + ":1")["Id"], children[1][0].id)
 
 
 # ---- what is not --------------------------------------------------------------------------------
@@ -222,8 +234,58 @@ def unsigned_refused(t):
         s.pull(bad, socket=t.world.daemon.socket)
         for reference in (bad.repository + ":1", bad.by_digest(), bad.id):
             s.refused(reference, reason if reference != bad.id else "images.signed")
+        _, made = t.engine("POST", "/containers/create", {"Image": bad.id, "Cmd": ["true"]}, (201,))
+        status, text = s.start(made["Id"])
+        same("status of a start, %s (%s)" % (name, text), status, 403)
+        t.engine("DELETE", "/containers/" + made["Id"], None, (204,))
     same("the good one", s.pull(good)[0], 200)
-    s.runs(good.repository + ":1", good)
+    s.runs(good.repository + ":1", good, start=True)
+
+
+# Parameters of a pull, and names in a create: R is the repository, good and evil digests in it, of
+# which good has the tag 1 and evil the tag 2.
+PULLS = ("R:1&tag=2", "R:2&tag=1", "R@good&tag=2", "R@good&tag=evil", "R@evil&tag=1", "R:1@evil",
+         "R:1@evil&tag=1", "R:2@good", "R:2:&tag=", "R&tag=", "R", "R:2&tag=good", "R&tag=1@evil",
+         "R&tag=evil&tag=good", "R%402&tag=1", "R&tag=2&platform=linux/amd64", "//R&tag=1",
+         "R/&tag=2", "R&tag=1:2", "R&tag=1&fromSrc=-", "R&Tag=2&tag=1", "R&repo=R&tag=2")
+CREATES = ("R:1", "R:2", "R@good", "R@evil", "R:1@evil", "R:2@good", "R", "R:1@good", "R@good@evil",
+           "https://R:1", "R:1 ", "evil", "evil-id", "evil-short", "sha256:evil-short")
+
+
+@scenario(cli=False, proxy=True)
+def two_names_in_one(t):
+    """what could be read as two images: only the signed one is ever pulled, or run"""
+    s = signed(t)
+    name = t.name("app")
+    good = s.image(name, t.prefix + "good", s.team)
+    evil = s.image(name, t.prefix + "evil", tag="2")
+
+    def filled(text):
+        digits = evil.id.split(":")[1]
+        for word, value in (("evil-short", digits[:16]), ("evil-id", digits), ("good", good.digest),
+                            ("evil", evil.digest), ("R", good.repository)):
+            text = text.replace(word, value)
+        return text
+    statuses = {}
+    for row in PULLS:
+        status, said = engine.call(s.proxy.socket, "POST", "/images/create?fromImage=" + filled(row))
+        statuses[status] = statuses.get(status, 0) + 1
+        check(status in (200, 400, 403, 404), "%s: %d %s", row, status, said)
+        same("the evil one after %s (%s)" % (row, said), here(t, evil.id), None)
+        for tag in ("1", "2"):
+            found = here(t, "%s:%s" % (good.repository, tag))
+            check(not found or found["Id"] == good.id, "%s: tag %s stands for another", row, tag)
+    s.pull(good)
+    s.pull(evil, "2", socket=t.world.daemon.socket)
+    for row in CREATES:
+        status, made = s.create(filled(row))
+        statuses[status] = statuses.get(status, 0) + 1
+        check(status in (201, 400, 403, 404), "%s: %d %s", row, status, made)
+        if status == 201:
+            _, found = t.engine("GET", "/containers/%s/json" % made, None, (200,))
+            same("what %s runs" % row, found["Image"], good.id)
+            t.engine("DELETE", "/containers/" + made, None, (204,))
+    check(statuses[200] > 1 and statuses[201] > 2 and statuses[403] > 9, "statuses %r", statuses)
 
 
 def tagged(t, repository):
@@ -257,13 +319,25 @@ def built(t, repository):
     t.engine("POST", "/build?t=%s:1" % repository, out.getvalue(), (200,))
 
 
+def pushed(t, repository):
+    """Of which the daemon then says that it has the digest from that repository."""
+    tagged(t, repository)
+    conn = engine.Raw(t.world.daemon.socket)
+    conn.request("POST", "/images/%s/push?tag=1" % repository, headers=[("X-Registry-Auth", "e30=")])
+    said = conn.body(conn.head())
+    conn.close()
+    holds("docker push", said.decode(), "digest: sha256:")
+    check(any(x.startswith(repository) for x in here(t, repository + ":1")["RepoDigests"]),
+          "no digest of %s", repository)
+
+
 @scenario(cli=False, proxy=True)
 def names_prove_nothing(t):
-    """any content under a signed image's name: retagged, loaded, imported, committed, built"""
+    """any content under a signed image's name, and under none: retagged, loaded, built, pushed ..."""
     s = signed(t)
     good = s.image(t.name("app"), t.prefix, s.team)
     name = good.repository + ":1"
-    for launder in (tagged, loaded, imported, committed, built):
+    for launder in (tagged, loaded, imported, committed, built, pushed):
         same("status of a pull", s.pull(good)[0], 200)
         s.runs(name, good)
         launder(t, good.repository)
@@ -271,11 +345,10 @@ def names_prove_nothing(t):
         s.refused(name, "images.signed")
         s.runs(good.by_digest(), good)
         s.runs(good.id, good)
-        status, text = engine.call(s.proxy.socket, "POST",
-                                   "/images/%s/tag?repo=%s&tag=1" % (good.id, good.repository))
-        same("a tag through the proxy (%s)" % text, status, 201)
-        s.runs(name, good)
     s.refused("busybox:test", "images.signed")
+    with open(t.world.rootfs, "rb") as tar:
+        _, said = engine.call(t.world.daemon.socket, "POST", "/images/create?fromSrc=-", tar.read())
+    s.refused(json.loads(said.splitlines()[-1])["status"], "rules of images")
 
 
 @scenario(cli=False, proxy=True)
@@ -393,7 +466,7 @@ def registry_down(t):
     s.pull(late, socket=t.world.daemon.socket)
     t.world.daemon.stop_registry("offline")
     name = good.repository + ":1"
-    s.runs(name, good)
+    s.runs(name, good, start=True)
     same("exit code", s.proxy.stop(), 0)
     s.serve(s.team)
     s.runs(name, good)
