@@ -584,6 +584,11 @@ static void lines_are_read_strictly(void **state)
         {LINE("sha256:12", REPO, "signature", HASH, "1"), false},
         {LINE(CONFIG, "", "signature", HASH, "1"), false},
         {LINE(CONFIG, REPO, "signature", "12", "1"), false},
+        {LINE(CONFIG, REPO, "signature", HASH, "1,\"until\":9"), true},
+        {LINE(CONFIG, REPO, "signature", HASH, "1,\"until\":0"), false},
+        {LINE(CONFIG, REPO, "signature", HASH, "1,\"until\":-1"), false},
+        {LINE(CONFIG, REPO, "signature", HASH, "1,\"until\":\"9\""), false},
+        {LINE(CONFIG, REPO, "signature", HASH, "1,\"until\":null"), false},
         {LINE(CONFIG, REPO, "signature", HASH, "-1"), false},
         {LINE(CONFIG, REPO, "signature", HASH, "1.5"), false},
         {LINE(CONFIG, REPO, "signature", HASH, "\"1\""), false},
@@ -606,6 +611,7 @@ static void lines_are_read_strictly(void **state)
         assert_true(n > 0 && text[n - 1] == '\n');
         assert_true(trust_entry_read((struct str){text, n - 1}, &arena, &again));
         assert_string_equal(again.id, entry.id);
+        assert_int_equal(again.until, entry.until);
         assert_true(str_eq(again.repo, entry.repo));
     }
     arena_free(&arena);
@@ -615,6 +621,43 @@ static bool knows(struct trust_ledger *ledger, const char *id, int64_t now)
 {
     struct trust_verdict verdict;
     return trust_ledger_find(ledger, STR(REPO), HASH, str_of(id), now, &verdict);
+}
+
+/* Certificates and signatures that end do so here, too; one that ends later takes their place. */
+static void what_ends_is_forgotten(void **state)
+{
+    (void)state;
+    char folder[64], path[96];
+    struct err err = {.set = false};
+    struct trust_verdict verdict;
+    struct trust_entry entry = entry_of(CONFIG, 1);
+    folder_open(folder, sizeof folder);
+    snprintf(path, sizeof path, "%s/trust.jsonl", folder);
+    struct trust_ledger *ledger = trust_ledger_open(path, 0, geteuid(), &err);
+    entry.until = 100;
+    assert_true(trust_ledger_add(ledger, &entry, 1));
+    assert_true(knows(ledger, CONFIG, 99));
+    assert_false(knows(ledger, CONFIG, 100));
+    entry.until = 200;
+    assert_true(trust_ledger_add(ledger, &entry, 1));
+    entry.until = 150;
+    assert_true(trust_ledger_add(ledger, &entry, 1));
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(trust_ledger_size(ledger), 1);
+        assert_true(trust_ledger_find(ledger, STR(REPO), HASH, STR(CONFIG), 199, &verdict));
+        assert_int_equal(verdict.until, 200);
+        assert_false(knows(ledger, CONFIG, 200));
+        trust_ledger_close(ledger);
+        ledger = trust_ledger_open(path, 0, geteuid(), &err);
+        assert_non_null(ledger);
+    }
+    entry.until = 0;
+    assert_true(trust_ledger_add(ledger, &entry, 1));
+    entry.until = 300;
+    assert_true(trust_ledger_add(ledger, &entry, 1));
+    assert_true(knows(ledger, CONFIG, 1000));
+    trust_ledger_close(ledger);
+    folder_remove(folder);
 }
 
 /* What is torn, of another, or too old is left out; the rest counts. */
@@ -724,6 +767,7 @@ int main(void)
         cmocka_unit_test(weak_keys_and_lacking_registries),
         cmocka_unit_test(no_rule_is_nothing),
         cmocka_unit_test(lines_are_read_strictly),
+        cmocka_unit_test(what_ends_is_forgotten),
         cmocka_unit_test(broken_ledgers_are_mended),
         cmocka_unit_test(ledgers_are_bounded),
         cmocka_unit_test(ledgers_tell_what_they_hold),
