@@ -416,7 +416,7 @@ static void equal_questions_are_one(void **state)
 static void questions_are_bounded(void **state)
 {
     (void)state;
-    enum { ASKERS = TRUST_JOBS_MAX + TRUST_QUEUE_MAX };
+    enum { ASKERS = TRUST_HOST_JOBS_MAX + TRUST_HOST_QUEUE_MAX };
     struct world world;
     static struct asker askers[ASKERS + 1];
     char name[64];
@@ -427,7 +427,7 @@ static void questions_are_bounded(void **state)
         assert_int_equal(ask(&world, &askers[i], arena_copy(&world.arena, str_of(name)).p),
                          TRUST_WAIT);
     }
-    assert_int_equal(world.registry.asked, TRUST_JOBS_MAX);
+    assert_int_equal(world.registry.asked, TRUST_HOST_JOBS_MAX);
     assert_int_equal(ask(&world, &askers[ASKERS], REPO ":1.0"), TRUST_DONE);
     assert_int_equal(askers[ASKERS].fact.state, FACT_FAILED);
     trust_cancel(world.desk, &askers[0]); /* makes room for one that waits */
@@ -436,6 +436,36 @@ static void questions_are_bounded(void **state)
     for (size_t i = 1; i + 1 < ASKERS; i++)
         assert_string_equal(told(&world, &askers[i], "Reason"), "not_found");
     assert_told(&world, REPO ":1.0", "ok");
+    world_close(&world);
+}
+
+/* One that hangs keeps nobody from another one. */
+static void registries_leave_each_other_room(void **state)
+{
+    (void)state;
+    enum { ASKERS = TRUST_HOST_JOBS_MAX + TRUST_HOST_QUEUE_MAX };
+    struct world world;
+    static struct asker askers[ASKERS], others[2];
+    char name[64];
+    world_open(
+        &world, "s01-p256",
+        POLICY(ENTRY("registry", "") ",{\"match\":\"other.example.com/**\",\"keys\":[\"p256.pub\"],"
+                                     "\"source\":\"registry\"}"));
+    world.registry.later = true;
+    for (size_t i = 0; i < ASKERS; i++) {
+        snprintf(name, sizeof name, REPO ":%zu", i);
+        assert_int_equal(ask(&world, &askers[i], arena_copy(&world.arena, str_of(name)).p),
+                         TRUST_WAIT);
+    }
+    assert_int_equal(ask(&world, &others[0], REPO ":more"), TRUST_DONE);
+    assert_int_equal(others[0].fact.state, FACT_FAILED);
+    assert_int_equal(world.registry.asked, TRUST_HOST_JOBS_MAX);
+    assert_int_equal(ask(&world, &others[1], "other.example.com/app:1"), TRUST_WAIT);
+    assert_int_equal(world.registry.asked, TRUST_HOST_JOBS_MAX + 1);
+    settle(&world);
+    assert_int_equal(others[1].told, 1);
+    for (size_t i = 0; i < ASKERS; i++)
+        assert_int_equal(askers[i].told, 1);
     world_close(&world);
 }
 
@@ -762,6 +792,7 @@ int main(void)
         cmocka_unit_test(pulls_are_recorded),
         cmocka_unit_test(equal_questions_are_one),
         cmocka_unit_test(questions_are_bounded),
+        cmocka_unit_test(registries_leave_each_other_room),
         cmocka_unit_test(the_told_may_cancel),
         cmocka_unit_test(bad_keys_refuse_the_policy),
         cmocka_unit_test(weak_keys_and_lacking_registries),
