@@ -274,10 +274,12 @@ void trust_ledger_keep(struct trust_ledger *ledger, const struct trust_rule *rul
                        const struct trust_verdict *verdict)
 {
     struct trust_entry *entries = calloc(TRUST_IDS_MAX, sizeof *entries);
+    int64_t at =
+        verdict->at ? verdict->at : time(NULL); /* what is only found again gets no younger */
     for (size_t i = 0; entries && i < verdict->id_count; i++) {
         struct trust_entry *entry = &entries[i];
         *entry = (struct trust_entry){
-            .format = verdict->format, .at = time(NULL), .until = verdict->until, .repo = repo};
+            .format = verdict->format, .at = at, .until = verdict->until, .repo = repo};
         memcpy(entry->id, verdict->ids[i], sizeof entry->id);
         memcpy(entry->digest, verdict->digest, sizeof entry->digest);
         memcpy(entry->rule, rule->hash, sizeof entry->rule);
@@ -303,8 +305,8 @@ static void gather(const struct trust_ledger *ledger, const struct trust_entry *
                    struct str repo, int64_t now, struct trust_verdict *out)
 {
     uint64_t tag = tag_of(found->digest);
-    *out =
-        (struct trust_verdict){.reason = SIGN_OK, .format = found->format, .until = found->until};
+    *out = (struct trust_verdict){
+        .reason = SIGN_OK, .format = found->format, .until = found->until, .at = found->at};
     memcpy(out->key, found->key, sizeof out->key);
     memcpy(out->digest, found->digest, sizeof out->digest);
     for (size_t i = 0; i < ledger->count; i++) {

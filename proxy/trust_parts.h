@@ -32,6 +32,7 @@ struct trust_verdict {
     size_t id_count;
     bool mapped;   /* the IDs of its configs are among them */
     int64_t until; /* signed, and only before that: seconds since the epoch; 0: for ever */
+    int64_t at;    /* when it was verified, likewise; 0: now */
 };
 
 bool trust_refuse(struct trust_verdict *verdict, unsigned reason, const char *format, ...)

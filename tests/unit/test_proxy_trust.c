@@ -690,6 +690,27 @@ static void what_ends_is_forgotten(void **state)
     folder_remove(folder);
 }
 
+/* --trust-ttl counts from when it was verified, however often it is found again. */
+static void what_is_found_gets_no_younger(void **state)
+{
+    (void)state;
+    struct err err = {.set = false};
+    struct trust_verdict verdict;
+    struct trust_rule rule = {.hash = HASH};
+    struct trust_entry entry = entry_of(CONFIG, 100);
+    struct trust_ledger *ledger = trust_ledger_open(NULL, 60, geteuid(), &err);
+    assert_true(trust_ledger_add(ledger, &entry, 1));
+    assert_true(trust_ledger_find(ledger, STR(REPO), HASH, STR(CONFIG), 159, &verdict));
+    trust_add_id(&verdict, STR(OTHER));
+    trust_ledger_keep(ledger, &rule, STR(REPO), &verdict);
+    assert_true(knows(ledger, CONFIG, 159) && knows(ledger, OTHER, 159));
+    assert_false(knows(ledger, CONFIG, 160) || knows(ledger, OTHER, 160));
+    verdict.at = 0;
+    trust_ledger_keep(ledger, &rule, STR(REPO), &verdict);
+    assert_true(knows(ledger, CONFIG, time(NULL)) && knows(ledger, OTHER, time(NULL)));
+    trust_ledger_close(ledger);
+}
+
 /* What is torn, of another, or too old is left out; the rest counts. */
 static void broken_ledgers_are_mended(void **state)
 {
@@ -799,6 +820,7 @@ int main(void)
         cmocka_unit_test(no_rule_is_nothing),
         cmocka_unit_test(lines_are_read_strictly),
         cmocka_unit_test(what_ends_is_forgotten),
+        cmocka_unit_test(what_is_found_gets_no_younger),
         cmocka_unit_test(broken_ledgers_are_mended),
         cmocka_unit_test(ledgers_are_bounded),
         cmocka_unit_test(ledgers_tell_what_they_hold),
