@@ -6,6 +6,7 @@
 #include "pulled.h"
 #include "stream_tls.h"
 #include "throttle.h"
+#include "trust.h"
 #include "who.h"
 
 #include <assert.h>
@@ -120,10 +121,13 @@ static unsigned respond_timeout(const struct exchange *exchange, const struct co
     return exchange->has_head ? 0 : config->upstream_timeout;
 }
 
-static unsigned lookup_timeout(const struct config *config)
+/* A registry has its own time, where the policy asks one. */
+static unsigned lookup_timeout(const struct exchange *exchange, const struct config *config)
 {
     bool sooner = config->upstream_timeout > 0 && config->upstream_timeout < LOOKUP_S;
-    return sooner ? config->upstream_timeout : LOOKUP_S;
+    unsigned seconds = sooner ? config->upstream_timeout : LOOKUP_S;
+    bool registry = exchange->snapshot && trust_rules_want_registry(exchange->snapshot->trust);
+    return registry ? seconds + config->registry_timeout : seconds;
 }
 
 /* A head has one deadline from its first byte on, not one for each of its bytes. */
@@ -180,7 +184,7 @@ static void conn_clock(struct conn *conn, bool entered)
     case PHASE_VERIFY:
         if (!entered)
             return;
-        seconds = lookup_timeout(config);
+        seconds = lookup_timeout(&conn->exchange, config);
         break;
     case PHASE_REMOVE:
         if (!entered)
