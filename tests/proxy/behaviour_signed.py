@@ -87,6 +87,7 @@ def runs_by_id():
         equal(env.create(), (200, ID), "what the daemon gets")
         line = env.line()
         equal((line["decision"], line["image"]), ("allow", REPOSITORY + ":1.0"), "the line")
+        equal(line["uses"]["images.allow"], [REPOSITORY], "what a role must open for it")
         told = line["signature"]
         equal((told["reason"], told["digest"], told["format"]), ("ok", DIGEST, "cosign-simple"), "signature")
         check(told["key"].startswith("SHA256:") and len(told["key"]) == 71, f"{told}")
