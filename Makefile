@@ -212,6 +212,7 @@ $(FAULT_LIBRARY): tests/fault/fault.c $(FLAGS_STAMP)
 
 FUZZ_SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 WRAP_fuzz_conn := $(foreach f,malloc calloc realloc audit_write,-Wl$(comma)--wrap=$(f))
+WRAP_fuzz_registry_line := -Wl$(comma)--wrap=log_at -Wl$(comma)--wrap=log_seldom
 WRAP_fuzz_sign := $(foreach f,sign_key_verify sign_key_fingerprint sign_trust_chain sign_trust_is_authority sign_leaf_free sign_leaf_algorithm \
   sign_leaf_fingerprint sign_leaf_verify,-Wl$(comma)--wrap=$(f))
 FUZZ_LIBS := $(BUILD)/fuzzlib/.built
@@ -239,18 +240,19 @@ check-unit: $(UNIT_BINS) ## unit tests and the policy cases
 	$(Q)SRCDIR=$(CURDIR) BUILDDIR=$(BUILD) tests/unit/run $(UNIT_BINS)
 check-pure: $(LIBPOLICY) ## libpolicy touches nothing of the outside
 	$(Q)tests/unit/check-pure $(LIBPOLICY)
-check-hardening: $(BIN) ## how the program was built
+check-hardening: $(BIN) $(HELPER) ## how the programs were built
 	$(Q)tests/unit/check-hardening $(BIN)
+	$(Q)$(if $(HELPER),tests/unit/check-hardening $(HELPER))
 check-completions: $(BIN) ## the shells offer every command and option of --help
 	$(Q)tests/unit/check-completions $(BIN)
 check-docs: $(BIN) ## the manuals know every option, the examples load
 	$(Q)tests/unit/check-docs $(BIN)
-check-proxy: $(BIN) $(FAULT_LIBRARY) ## the proxy before a recording fake daemon
+check-proxy: $(BIN) $(HELPER) $(FAULT_LIBRARY) ## the proxy before a recording fake daemon
 	$(Q)FAULT_LIBRARY=$(FAULT_LIBRARY) python3 -B tests/proxy/run.py --bin $(BIN)
 fault-long: $(BIN) $(FAULT_LIBRARY) asan-bin ## every allocation and every system call fails in turn, plain and under sanitizers (some 20 minutes)
 	$(Q)FAULTS=long FAULT_LIBRARY=$(FAULT_LIBRARY) python3 -B tests/proxy/run.py --bin $(BIN) --skip-cases -k behaviour_faults
 	$(Q)FAULTS=long FAULT_LIBRARY=$(FAULT_LIBRARY) python3 -B tests/proxy/run.py --bin $(BUILD)/asan/sockwarden --skip-cases -k behaviour_faults
-check-daemon: $(BIN) $(READING) ## the real docker CLIs through the proxy to a private dockerd and swarm (root)
+check-daemon: $(BIN) $(HELPER) $(READING) ## the real docker CLIs through the proxy to a private dockerd and swarm (root)
 	$(Q)python3 -B tests/daemon/run.py --bin $(BIN)
 .PHONY: check-package
 check-package: ## the image, the compose files and the Debian package, as a user has them (root)
@@ -376,6 +378,7 @@ print-deps:
 
 install: all ## install program, manual pages, completions and schema (DESTDIR, PREFIX)
 	install -D -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/sockwarden
+	$(if $(HELPER),install -D -m 0755 $(HELPER) $(DESTDIR)$(PREFIX)/libexec/sockwarden-registry)
 	install -d $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/man/man5
 	sed 's,/usr/local/,$(PREFIX)/,' proxy/sockwarden.8 >$(DESTDIR)$(PREFIX)/share/man/man8/sockwarden.8
 	sed 's,/usr/local/,$(PREFIX)/,' policy/sockwarden-policy.5 >$(DESTDIR)$(PREFIX)/share/man/man5/sockwarden-policy.5
@@ -388,7 +391,7 @@ install: all ## install program, manual pages, completions and schema (DESTDIR, 
 	install -D -m 0644 docker/completions/_sockwarden $(DESTDIR)$(ZSH_COMPLETIONS)/_sockwarden
 	install -D -m 0644 docker/completions/sockwarden.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/sockwarden.fish
 uninstall: ## remove what install has put there
-	rm -f $(DESTDIR)$(PREFIX)/bin/sockwarden $(DESTDIR)$(PREFIX)/share/man/man8/sockwarden.8 \
+	rm -f $(DESTDIR)$(PREFIX)/bin/sockwarden $(DESTDIR)$(PREFIX)/libexec/sockwarden-registry $(DESTDIR)$(PREFIX)/share/man/man8/sockwarden.8 \
 	  $(DESTDIR)$(PREFIX)/share/man/man5/sockwarden-policy.5 $(DESTDIR)$(ZSH_COMPLETIONS)/_sockwarden \
 	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions/sockwarden \
 	  $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/sockwarden.fish

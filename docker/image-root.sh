@@ -15,6 +15,15 @@ PACKAGES=(libc6 libcjson1 libssl3 libevent-core-2.1-7 libseccomp2 node-llhttp)
 
 install -D -s -m 0755 "$program" "$root/usr/bin/sockwarden"
 libraries=$(ldd "$program" | grep -o '/[^ ]*')
+helper=$(dirname "$program")/sockwarden-registry
+if [ -x "$helper" ]; then
+    install -D -s -m 0755 "$helper" "$root/usr/libexec/sockwarden-registry"
+    libraries="$libraries $(ldd "$helper" | grep -o '/[^ ]*')"
+    install -D -m 0644 /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
+    while IFS=: read -r package _; do
+        PACKAGES+=("$package")
+    done < <(for library in $libraries; do dpkg -S "$(realpath "$library")"; done 2>/dev/null | sort -u)
+fi
 for library in $libraries; do
     install -D -m 0755 "$(realpath "$library")" "$root$library"
 done

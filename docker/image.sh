@@ -4,6 +4,7 @@
 #   IMAGE   its name                     (sockwarden)
 #   BASE    what it is built on          (debian:12-slim)
 #   DOCKER  the docker command           (docker)
+#   REGISTRY=1 has what asks registries for signatures, too: some 12 MB more
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -32,7 +33,8 @@ if ! "${docker[@]}" image inspect "$BASE" >/dev/null 2>&1 && ! "${docker[@]}" pu
 fi
 
 "${docker[@]}" build -q --build-arg "BASE=$BASE" ${STATIC:+--build-arg "STATIC=$STATIC"} \
+    ${REGISTRY:+--build-arg "REGISTRY=$REGISTRY"} \
     -f docker/Dockerfile -t "$IMAGE" . >/dev/null
 size=$("${docker[@]}" image inspect -f '{{.Size}}' "$IMAGE")
 say "$IMAGE is $size bytes"
-[ "${STATIC:-1}" != 1 ] || [ "$size" -le "$LIMIT" ] || die "that is more than $LIMIT"
+[ "${STATIC:-1}" != 1 ] || [ "${REGISTRY:-0}" = 1 ] || [ "$size" -le "$LIMIT" ] || die "that is more than $LIMIT"

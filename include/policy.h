@@ -294,8 +294,8 @@ struct decision {
         struct str value;
     } changes[PARAM_CHANGES_MAX];
     size_t change_count;
-    struct edits edits; /* of the body: IDs for names, labels that are added */
-    struct pull pull;   /* what follows the answer; zero: nothing */
+    struct edits edits;           /* of the body: IDs for names, labels that are added */
+    struct pull pull;             /* what follows the answer; zero: nothing */
     struct signed_note signature; /* also when it is refused */
 };
 

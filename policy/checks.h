@@ -272,10 +272,11 @@ enum finding judge_reference(struct check *check, enum key key, struct str refer
    was judged, in services the digest. made_of: of an existing container, the ID of its image; p
    NULL: the reference alone tells which it is. */
 enum finding judge_signed(struct check *check, struct str reference, struct str made_of);
-/* What the request pulls; the parameters become its digest, and decision->pull says what follows. */
+/* What the request pulls; the parameters become its digest, and decision->pull says what follows.
+ */
 enum finding judge_signed_pull(struct check *check, struct str reference);
-/* What a pull or a service names, in one spelling with registry and tag where an entry covers it, so
-   that what is sent on with a digest in place of the tag is judged as what was asked. */
+/* What a pull or a service names, in one spelling with registry and tag where an entry covers it,
+   so that what is sent on with a digest in place of the tag is judged as what was asked. */
 struct str signed_reference(struct check *check, struct str reference);
 
 // clang-format off

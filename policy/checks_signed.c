@@ -5,13 +5,11 @@
 #include "checks.h"
 
 #include "existing.h"
+#include "signed.h"
 
 #include <stdio.h>
 
-enum {
-    LISTED_COST = 12, /* units of work to compare with one digest */
-    NAME_COST = 200   /* and to read one name of an image */
-};
+enum { NAME_COST = 200 /* units of work to read one name of an image */ };
 
 /* One image on its way through the gate. */
 struct gate {
@@ -40,13 +38,6 @@ static const struct signed_entry *entry_for(const struct check *check, struct st
     return NULL;
 }
 
-/* "sha256:" and 64 digits. */
-static bool is_sha256(struct str text)
-{
-    struct str prefix = STR("sha256:");
-    return str_starts(text, prefix) && id_is_full(str_skip(text, prefix.n));
-}
-
 static bool is_listed(const struct check *check, const struct str *list, size_t count,
                       struct str text)
 {
@@ -68,90 +59,6 @@ static void note_pass(struct check *check, struct str digest, struct str key, st
     write_word(note->digest, sizeof(note->digest), digest);
     write_word(note->key, sizeof(note->key), key);
     write_word(note->format, sizeof(note->format), format);
-}
-
-/* ---- asking ---------------------------------------------------------------------------------- */
-
-/* An answer to a question about a signature. */
-struct answer {
-    bool is_signed;
-    struct found found;
-};
-
-enum asked { ASKED_WAITS, ASKED_FAILED, ASKED_ANSWERED };
-
-static enum asked read_answer(struct check *check, struct str name, struct answer *out)
-{
-    const struct fact *fact = check_fact(check, FACT_SIGNATURE, name);
-    *out = (struct answer){.is_signed = false};
-    if (fact && (fact->state == FACT_FAILED || fact->state == FACT_MISSING))
-        return ASKED_FAILED;
-    switch (check_look(check, FACT_SIGNATURE, name, &out->found)) {
-    case LOOK_WAIT:
-        return ASKED_WAITS;
-    case LOOK_FOUND:
-        break;
-    default:
-        return ASKED_FAILED;
-    }
-    out->is_signed = str_is(fact_text(&out->found, "Verdict"), "signed") &&
-                     is_sha256(fact_text(&out->found, "Digest"));
-    return ASKED_ANSWERED;
-}
-
-/* A tag was asked for, and the request that is sent on has its digest in its place. */
-static bool find_by_digest(struct check *check, struct str repository, struct str digest,
-                           struct answer *out)
-{
-    struct facts *facts = check->facts;
-    for (size_t i = 0; facts && i < facts->count; i++) {
-        struct signature_question question;
-        if (facts->items[i].state == FACT_FOUND && fact_signature(&facts->items[i], &question) &&
-            question.tag.n > 0 && str_eq(question.repository, repository) &&
-            read_answer(check, facts->items[i].name, out) == ASKED_ANSWERED &&
-            str_eq(fact_text(&out->found, "Digest"), digest))
-            return true;
-    }
-    return false;
-}
-
-/* separator: ':' for a tag, '@' for a digest, '#' for an ID. */
-static enum asked ask_signature(struct check *check, struct str repository, const char *separator,
-                                struct str what, struct answer *out)
-{
-    const struct str parts[] = {repository, str_of(separator), what};
-    struct str name = arena_join(check->arena, parts, ARRAY_LEN(parts));
-    if (!name.p)
-        return ASKED_FAILED; /* and the arena is full, with which the decision refuses */
-    if (separator[0] == '@' && !check_fact(check, FACT_SIGNATURE, name) &&
-        find_by_digest(check, repository, what, out))
-        return ASKED_ANSWERED;
-    enum asked asked = read_answer(check, name, out);
-    /* What was asked by digest is answered for that digest. */
-    if (separator[0] == '@' && out->is_signed && !str_eq(fact_text(&out->found, "Digest"), what))
-        return ASKED_FAILED;
-    return asked;
-}
-
-/* Is it one of the IDs that the signed image may have? */
-static bool answer_has_id(const struct check *check, const struct answer *answer, struct str id)
-{
-    const struct json_node *ids = fact_at(&answer->found, "Ids");
-    if (str_eq(fact_text(&answer->found, "Digest"), id))
-        return true;
-    for (const struct json_node *n = ids ? json_child(&answer->found.doc, ids) : NULL;
-         n && check_spend(check, LISTED_COST); n = json_next(&answer->found.doc, n))
-        if (str_eq(n->text, id))
-            return true;
-    return false;
-}
-
-/* Not known which IDs the digest has: the daemon's own list of digests tells, into which only a
-   pull and a push write. */
-static bool answer_unmapped(const struct answer *answer)
-{
-    const struct json_node *mapped = fact_at(&answer->found, "Mapped");
-    return mapped && mapped->kind == JSON_FALSE;
 }
 
 static void note_answer(struct check *check, const struct answer *answer)

@@ -12,11 +12,20 @@ enum {
 };
 
 static const char *const kind_names[FACT_KIND_COUNT] = {
-    [FACT_VOLUME_MADE] = "volume_made", [FACT_CONTAINER] = "container", [FACT_EXEC] = "exec",
-    [FACT_VOLUME] = "volume",           [FACT_NETWORK] = "network",     [FACT_IMAGE] = "image",
-    [FACT_SERVICE] = "service",         [FACT_TASK] = "task",           [FACT_SECRET] = "secret",
-    [FACT_CONFIG] = "config",           [FACT_INFO] = "info",           [FACT_VERSION] = "version",
-    [FACT_HOST_PATH] = "host_path",     [FACT_OWN_EXEC] = "own_exec",
+    [FACT_VOLUME_MADE] = "volume_made",
+    [FACT_CONTAINER] = "container",
+    [FACT_EXEC] = "exec",
+    [FACT_VOLUME] = "volume",
+    [FACT_NETWORK] = "network",
+    [FACT_IMAGE] = "image",
+    [FACT_SERVICE] = "service",
+    [FACT_TASK] = "task",
+    [FACT_SECRET] = "secret",
+    [FACT_CONFIG] = "config",
+    [FACT_INFO] = "info",
+    [FACT_VERSION] = "version",
+    [FACT_HOST_PATH] = "host_path",
+    [FACT_OWN_EXEC] = "own_exec",
     [FACT_SIGNATURE] = "signature",
 };
 

@@ -99,8 +99,8 @@ static bool check_file(const char *what, const char *path)
 
 bool confine_check_reach(const struct config *config, bool tls)
 {
-    bool ok = check_file("the policy", config->policy) &
-              check_file("--registry-auth", config->registry_auth);
+    bool ok = check_file("the policy", config->policy);
+    ok &= check_file("--registry-auth", config->registry_auth);
     if (tls) {
         ok &= check_file("--tlscert", config->tls_cert);
         ok &= check_file("--tlskey", config->tls_key);

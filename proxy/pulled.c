@@ -16,7 +16,8 @@
 
 enum {
     ID_DIGITS = 64,
-    REMOVE_S = 30, /* seconds */
+    MESSAGE_MAX = 256 << 10, /* bytes of one of the daemon's messages */
+    REMOVE_S = 30,           /* seconds */
     TOLD_MAX = 1024
 };
 
@@ -183,6 +184,7 @@ enum phase pulled_begin(struct exchange *exchange, struct http_response *http, s
     struct pulled *pulled = exchange->pulled;
     struct relay *down = &exchange->down;
     pulled->filter = (struct filter){.shape = FILTER_LINES,
+                                     .limit = MESSAGE_MAX,
                                      .judge = note_failure,
                                      .arg = pulled,
                                      .sink = send_piece,
@@ -275,8 +277,7 @@ enum phase pulled_pass(struct exchange *exchange)
 /* The last message, as the daemon tells of a pull that has failed. */
 static bool send_failure(struct exchange *exchange, const char *why)
 {
-    enum { MESSAGE_MAX = 16 * TOLD_MAX };
-    char text[MESSAGE_MAX];
+    char text[16 * TOLD_MAX];
     struct json_out out = {.p = text, .cap = sizeof(text)};
     json_out_open(&out, '{');
     json_out_key(&out, "errorDetail");

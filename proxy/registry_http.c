@@ -316,7 +316,7 @@ static struct str escaped(struct str text, struct arena *arena)
     size_t n = 0;
     for (size_t i = 0; out && i < text.n; i++) {
         unsigned char c = (unsigned char)text.p[i];
-        if (ascii_alpha((char)c) || ascii_digit((char)c) || strchr("-._~", c)) {
+        if (ascii_alpha((char)c) || ascii_digit((char)c) || (c != 0 && strchr("-._~", c))) {
             out[n++] = (char)c;
             continue;
         }

@@ -16,21 +16,17 @@
 #include <time.h>
 #include <unistd.h>
 
-/* One line in memory. */
-struct row {
-    uint64_t id_tag, digest_tag; /* first digits, to compare quickly */
-    struct trust_entry entry;    /* repo is owned */
-};
-
 struct trust_ledger {
-    pthread_mutex_t lock; /* guards all below */
-    struct row *rows;     /* a ring of TRUST_LEDGER_MAX */
-    size_t cap, count;    /* rows that there is room for; that are used */
-    size_t oldest;        /* once full: the one to be replaced next */
-    unsigned ttl;         /* s; 0: for ever */
-    int fd;               /* -1: no file */
-    size_t lines;         /* in the file */
-    bool failing;         /* the last write failed */
+    pthread_mutex_t lock;            /* guards all below */
+    struct trust_entry *rows;        /* a ring of TRUST_LEDGER_MAX, each with its own repo */
+    uint64_t *id_tags, *digest_tags; /* first digits of each row: to look for one is to go over
+                                        these */
+    size_t cap, count;               /* rows that there is room for; that are used */
+    size_t oldest;                   /* once full: the one to be replaced next */
+    unsigned ttl;                    /* s; 0: for ever */
+    int fd;                          /* -1: no file */
+    size_t lines;                    /* in the file */
+    bool failing;                    /* the last write failed */
 };
 
 /* ---- lines ----------------------------------------------------------------------------------- */
@@ -116,54 +112,71 @@ static bool same(const struct trust_entry *a, const struct trust_entry *b)
            strcmp(a->rule, b->rule) == 0 && str_eq(a->repo, b->repo);
 }
 
-static struct row *find_row(const struct trust_ledger *ledger, const struct trust_entry *entry)
+static struct trust_entry *find_row(const struct trust_ledger *ledger,
+                                    const struct trust_entry *entry)
 {
     uint64_t tag = tag_of(entry->id);
     for (size_t i = 0; i < ledger->count; i++)
-        if (ledger->rows[i].id_tag == tag && same(&ledger->rows[i].entry, entry))
+        if (ledger->id_tags[i] == tag && same(&ledger->rows[i], entry))
             return &ledger->rows[i];
     return NULL;
 }
 
-static struct row *new_row(struct trust_ledger *ledger)
+static bool grow(void **array, size_t count, size_t size)
 {
-    if (ledger->count == TRUST_LEDGER_MAX) {
-        struct row *row = &ledger->rows[ledger->oldest];
-        ledger->oldest = (ledger->oldest + 1) % TRUST_LEDGER_MAX;
-        free((void *)(uintptr_t)row->entry.repo.p);
-        return row;
+    void *larger = realloc(*array, count * size);
+    *array = larger ? larger : *array;
+    return larger != NULL;
+}
+
+/* Room for one more; false: no memory. */
+static bool has_room(struct trust_ledger *ledger)
+{
+    if (ledger->count < ledger->cap || ledger->count == TRUST_LEDGER_MAX)
+        return true;
+    size_t cap = ledger->cap ? ledger->cap * 2 : 16;
+    cap = cap < TRUST_LEDGER_MAX ? cap : TRUST_LEDGER_MAX;
+    void *rows = ledger->rows, *ids = ledger->id_tags, *digests = ledger->digest_tags;
+    bool ok = grow(&rows, cap, sizeof *ledger->rows) && grow(&ids, cap, sizeof(uint64_t)) &&
+              grow(&digests, cap, sizeof(uint64_t));
+    ledger->rows = rows;
+    ledger->id_tags = ids;
+    ledger->digest_tags = digests;
+    ledger->cap = ok ? cap : ledger->cap;
+    return ok;
+}
+
+/* The oldest makes room once there are too many. repo is taken over. */
+static void add_row(struct trust_ledger *ledger, const struct trust_entry *entry, char *repo)
+{
+    size_t at = ledger->count;
+    if (at == TRUST_LEDGER_MAX) {
+        at = ledger->oldest;
+        ledger->oldest = (at + 1) % TRUST_LEDGER_MAX;
+        free((void *)(uintptr_t)ledger->rows[at].repo.p);
+    } else {
+        ledger->count++;
     }
-    if (ledger->count == ledger->cap) {
-        size_t cap = ledger->cap ? ledger->cap * 2 : 16;
-        cap = cap < TRUST_LEDGER_MAX ? cap : TRUST_LEDGER_MAX;
-        struct row *rows = realloc(ledger->rows, cap * sizeof *rows);
-        if (!rows)
-            return NULL;
-        ledger->rows = rows;
-        ledger->cap = cap;
-    }
-    return &ledger->rows[ledger->count++];
+    memcpy(repo, entry->repo.p, entry->repo.n);
+    ledger->rows[at] = *entry;
+    ledger->rows[at].repo.p = repo;
+    ledger->id_tags[at] = tag_of(entry->id);
+    ledger->digest_tags[at] = tag_of(entry->digest);
 }
 
 /* What is there already only becomes younger. fresh says whether it is new. */
 static bool put(struct trust_ledger *ledger, const struct trust_entry *entry, bool *fresh)
 {
-    struct row *row = find_row(ledger, entry);
-    *fresh = !row || (ledger->ttl > 0 && entry->at > row->entry.at);
+    struct trust_entry *row = find_row(ledger, entry);
+    *fresh = !row || (ledger->ttl > 0 && entry->at > row->at);
     if (row) {
-        row->entry.at = entry->at > row->entry.at ? entry->at : row->entry.at;
+        row->at = entry->at > row->at ? entry->at : row->at;
         return true;
     }
-    char *repo = malloc(entry->repo.n);
-    row = repo ? new_row(ledger) : NULL;
-    if (!row) {
-        free(repo);
-        return false;
-    }
-    memcpy(repo, entry->repo.p, entry->repo.n);
-    *row = (struct row){tag_of(entry->id), tag_of(entry->digest), *entry};
-    row->entry.repo.p = repo;
-    return true;
+    char *repo = has_room(ledger) ? malloc(entry->repo.n) : NULL;
+    if (repo)
+        add_row(ledger, entry, repo);
+    return repo != NULL;
 }
 
 /* ---- the file -------------------------------------------------------------------------------- */
@@ -188,7 +201,7 @@ static bool rewrite(struct trust_ledger *ledger)
     char *text = malloc(ledger->count * TRUST_LINE_MAX + 1);
     size_t n = 0;
     for (size_t i = 0; text && i < ledger->count; i++)
-        n += trust_entry_write(&ledger->rows[(ledger->oldest + i) % ledger->count].entry, text + n,
+        n += trust_entry_write(&ledger->rows[(ledger->oldest + i) % ledger->count], text + n,
                                TRUST_LINE_MAX);
     bool ok = text && ftruncate(ledger->fd, 0) == 0 && write_all(ledger->fd, (struct str){text, n});
     free(text);
@@ -256,8 +269,8 @@ static void gather(const struct trust_ledger *ledger, const struct trust_entry *
     memcpy(out->key, found->key, sizeof out->key);
     memcpy(out->digest, found->digest, sizeof out->digest);
     for (size_t i = 0; i < ledger->count; i++) {
-        const struct trust_entry *entry = &ledger->rows[i].entry;
-        if (ledger->rows[i].digest_tag != tag || strcmp(entry->digest, found->digest) != 0 ||
+        const struct trust_entry *entry = &ledger->rows[i];
+        if (ledger->digest_tags[i] != tag || strcmp(entry->digest, found->digest) != 0 ||
             !holds(ledger, entry, repo, found->rule, now))
             continue;
         trust_add_id(out, str_of(entry->id));
@@ -274,11 +287,11 @@ bool trust_ledger_find(struct trust_ledger *ledger, struct str repo, const char 
     uint64_t tag = tag_of(id_or_digest.p);
     pthread_mutex_lock(&ledger->lock);
     for (size_t i = 0; i < ledger->count && !known; i++) {
-        const struct row *row = &ledger->rows[i];
-        known = row->id_tag == tag && str_is(id_or_digest, row->entry.id) &&
-                holds(ledger, &row->entry, repo, rule, now);
+        const struct trust_entry *row = &ledger->rows[i];
+        known = ledger->id_tags[i] == tag && str_is(id_or_digest, row->id) &&
+                holds(ledger, row, repo, rule, now);
         if (known)
-            gather(ledger, &row->entry, repo, now, out);
+            gather(ledger, row, repo, now, out);
     }
     pthread_mutex_unlock(&ledger->lock);
     return known;
@@ -397,8 +410,10 @@ void trust_ledger_close(struct trust_ledger *ledger)
     if (ledger->fd >= 0)
         close(ledger->fd);
     for (size_t i = 0; i < ledger->count; i++)
-        free((void *)(uintptr_t)ledger->rows[i].entry.repo.p);
+        free((void *)(uintptr_t)ledger->rows[i].repo.p);
     free(ledger->rows);
+    free(ledger->id_tags);
+    free(ledger->digest_tags);
     pthread_mutex_destroy(&ledger->lock);
     free(ledger);
 }

@@ -25,6 +25,7 @@ def policy_of(registry, keys):
     entry = {"formats": ["cosign-simple"], "keys": keys}
     return {"version": 1, "roles": {"ci": {
         "extends": "builtin:default", "allow": ["ServiceCreate"],
+        "existing": "conforming",
         "images": {
             "allow": [registry.host + "/**", "docker.io/library/*"],
             "signed": [{**entry, "match": registry.host + "/signed/**", "source": "registry"},
@@ -85,11 +86,11 @@ class Signed:
     def env(self):
         return {"DOCKER_HOST": "unix://" + self.proxy.socket, "DOCKER_TLS_VERIFY": ""}
 
-    def pull(self, image, tag="1", socket=None):
+    def pull(self, image, tag="1", socket=None, more=""):
         """What comes of a pull, by a tag or (None) by digest: (status, text)."""
         status, body = engine.call(socket or self.proxy.socket, "POST",
-                                   "/images/create?fromImage=%s&tag=%s" % (
-                                       image.repository, tag or image.digest))
+                                   "/images/create?fromImage=%s&tag=%s%s" % (
+                                       image.repository, tag or image.digest, more))
         return status, body.decode()
 
     def create(self, reference, **more):
@@ -106,8 +107,12 @@ class Signed:
         _, found = self.t.engine("GET", "/containers/%s/json" % made, None, (200,))
         same("what %s runs" % reference, found["Image"], image.id)
         if start:
-            self.t.engine("POST", "/containers/%s/start" % made, None, (204,))
+            status, text = self.start(made)
+            same("status of a start (%s)" % text, status, 204)
         self.t.engine("DELETE", "/containers/%s?force=1" % made, None, (204,))
+
+    def start(self, container):
+        return engine.call(self.proxy.socket, "POST", "/containers/%s/start" % container)
 
     def refused(self, reference, *words):
         status, text = self.create(reference)
@@ -174,12 +179,17 @@ def signed_index_runs(t):
     children = [(s.registry.image(name, None, t.prefix + arch, arch), arch)
                 for arch in ("amd64", "arm64")]
     index = s.registry.index(name, "1", *children)
-    same("unsigned", s.pull(index)[0], 403)
     other = s.registry.index(name, "2", *reversed(children))
+    unsigned = s.registry.index(name, "3", children[0])
+    same("unsigned", s.pull(unsigned, "3")[0], 403)
     s.registry.sign(other, s.team)
     status, text = s.pull(other, "2")
     check(status == 200 and "error" not in text, "a signed index: %d %s", status, text)
     s.runs(other.repository + ":2", children[0][0])
+    s.registry.sign(index, s.team)
+    status, text = s.pull(index, more="&platform=linux/arm64")
+    check(status == 200 and "error" not in text, "another platform: %d %s", status, text)
+    same("its tag stands for", here(t, index.repository + ":1")["Id"], children[1][0].id)
 
 
 # ---- what is not --------------------------------------------------------------------------------
@@ -224,8 +234,12 @@ def unsigned_refused(t):
         s.pull(bad, socket=t.world.daemon.socket)
         for reference in (bad.repository + ":1", bad.by_digest(), bad.id):
             s.refused(reference, reason if reference != bad.id else "images.signed")
+        _, made = t.engine("POST", "/containers/create", {"Image": bad.id, "Cmd": ["true"]}, (201,))
+        status, text = s.start(made["Id"])
+        same("status of a start, %s (%s)" % (name, text), status, 403)
+        t.engine("DELETE", "/containers/" + made["Id"], None, (204,))
     same("the good one", s.pull(good)[0], 200)
-    s.runs(good.repository + ":1", good)
+    s.runs(good.repository + ":1", good, start=True)
 
 
 def tagged(t, repository):
@@ -259,13 +273,25 @@ def built(t, repository):
     t.engine("POST", "/build?t=%s:1" % repository, out.getvalue(), (200,))
 
 
+def pushed(t, repository):
+    """Of which the daemon then says that it has the digest from that repository."""
+    tagged(t, repository)
+    conn = engine.Raw(t.world.daemon.socket)
+    conn.request("POST", "/images/%s/push?tag=1" % repository, headers=[("X-Registry-Auth", "e30=")])
+    said = conn.body(conn.head())
+    conn.close()
+    holds("docker push", said.decode(), "digest: sha256:")
+    check(any(x.startswith(repository) for x in here(t, repository + ":1")["RepoDigests"]),
+          "no digest of %s", repository)
+
+
 @scenario(cli=False, proxy=True)
 def names_prove_nothing(t):
-    """any content under a signed image's name: retagged, loaded, imported, committed, built"""
+    """any content under a signed image's name, and under none: retagged, loaded, built, pushed ..."""
     s = signed(t)
     good = s.image(t.name("app"), t.prefix, s.team)
     name = good.repository + ":1"
-    for launder in (tagged, loaded, imported, committed, built):
+    for launder in (tagged, loaded, imported, committed, built, pushed):
         same("status of a pull", s.pull(good)[0], 200)
         s.runs(name, good)
         launder(t, good.repository)
@@ -274,6 +300,9 @@ def names_prove_nothing(t):
         s.runs(good.by_digest(), good)
         s.runs(good.id, good)
     s.refused("busybox:test", "images.signed")
+    with open(t.world.rootfs, "rb") as tar:
+        _, said = engine.call(t.world.daemon.socket, "POST", "/images/create?fromSrc=-", tar.read())
+    s.refused(json.loads(said.splitlines()[-1])["status"], "rules of images")
 
 
 @scenario(cli=False, proxy=True)

@@ -33,6 +33,7 @@ import behaviour_reload_load
 import behaviour_reload_tls
 import behaviour_sandbox
 import behaviour_scale
+import behaviour_signed
 import behaviour_stream
 import behaviour_systemd
 import behaviour_test_command
@@ -52,7 +53,8 @@ SUITES = [behaviour_http, behaviour_stream, behaviour_upstream, behaviour_tunnel
           behaviour_ends, behaviour_facts, behaviour_faults, behaviour_health, behaviour_hostpath,
           behaviour_learn, behaviour_process, behaviour_pull, behaviour_redact,
           behaviour_registry, behaviour_registry_serve, behaviour_reload, behaviour_reload_load,
-          behaviour_reload_tls, behaviour_sandbox, behaviour_scale, behaviour_systemd,
+          behaviour_reload_tls, behaviour_sandbox, behaviour_scale, behaviour_signed,
+          behaviour_systemd]
           behaviour_test_command, behaviour_tls, behaviour_tls_files, behaviour_trouble,
           behaviour_verify, behaviour_who]
 

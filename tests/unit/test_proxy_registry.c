@@ -353,10 +353,10 @@ static void test_headers(void **state)
     expect("bearer", registry_bearer_header(STR("a.b"), &arena), "Authorization: Bearer a.b");
     assert_null(registry_bearer_header(STR("a\nb"), &arena).p);
     assert_null(registry_bearer_header(STR(""), &arena).p);
-    const struct registry_challenge challenge = {.service = STR("a&b")};
+    const struct registry_challenge challenge = {.service = STR("a&\0")};
     const struct registry_ask ask = {.repository = STR("a/b"), .login = {.identity = STR("x=y+z")}};
     expect("body", registry_refresh_body(&challenge, &ask, &arena),
-           "grant_type=refresh_token&client_id=sockwarden&service=a%26b&scope=repository%3Aa%2Fb"
+           "grant_type=refresh_token&client_id=sockwarden&service=a%26%00&scope=repository%3Aa%2Fb"
            "%3Apull&refresh_token=x%3Dy%2Bz");
     arena_free(&arena);
 }
