@@ -2,6 +2,7 @@
 #include "confine.h"
 
 #include "sandbox.h"
+#include "snapshot_load.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -116,6 +117,24 @@ bool confine_check_reach(const struct config *config, bool tls)
     return ok;
 }
 
+/* The keys are read once more, as a reload does it, and the store has to be open to the user that
+   serves. */
+static bool check_trust(const struct config *config, const struct snapshot *snapshot)
+{
+    struct trust_rules *again = NULL;
+    if (!snapshot->trust)
+        return true;
+    if (config->signature_store && !can_open(config->signature_store, O_RDONLY | O_DIRECTORY)) {
+        log_error("--signature-store %s cannot be read: %s; let the user that sockwarden runs as "
+                  "(uid %u) enter and list it",
+                  config->signature_store, strerror(errno), (unsigned)geteuid());
+        return false;
+    }
+    bool ok = snapshot_load_trust(config, geteuid(), snapshot->policy, &again);
+    trust_rules_free(again);
+    return ok;
+}
+
 bool confine(const struct config *config, const struct server *server, struct audit_sink *sink,
              const struct drop *drop, const struct snapshot *snapshot)
 {
@@ -135,5 +154,6 @@ bool confine(const struct config *config, const struct server *server, struct au
         return false;
     }
     /* What a reload will do has to work now, while somebody looks. */
-    return confine_check_reach(config, server->tls != NULL);
+    bool reached = confine_check_reach(config, server->tls != NULL);
+    return check_trust(config, snapshot) && reached;
 }

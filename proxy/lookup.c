@@ -102,6 +102,7 @@ static void stop_asking(struct lookup *lookup)
 void lookup_remove(struct lookup *lookup, struct str id)
 {
     stop_asking(lookup);
+    lookup->request = (struct str){NULL, 0};
     lookup->errand = (struct fact){.kind = FACT_CONTAINER, .name = id};
 }
 

@@ -383,6 +383,8 @@ static bool send_errand(struct pulled *pulled, enum pulled_at at, struct str met
 static enum phase remove_image(struct exchange *exchange)
 {
     struct pulled *pulled = exchange->pulled;
+    if (exchange->context->config->audit_mode)
+        return not_removed(exchange, "nothing is with --mode audit");
     if (!send_errand(pulled, AT_REMOVAL, STR("DELETE"), pulled->reference))
         return not_removed(exchange, "out of memory");
     return PHASE_PULLED;

@@ -95,21 +95,28 @@ struct trust_options trust_options_of(const struct config *config, uid_t uid)
                                   .uid = uid};
 }
 
+bool snapshot_load_trust(const struct config *config, uid_t uid, const struct policy *policy,
+                         struct trust_rules **out)
+{
+    struct err_list errors = {NULL, 0, 0};
+    const struct trust_options options = trust_options_of(config, uid);
+    bool ok = trust_rules_load(&options, policy, true, out, &errors);
+    for (size_t i = 0; i < errors.count; i++)
+        log_error("%s: %s", config_policy_name(config), errors.items[i].err.text);
+    err_list_free(&errors);
+    return ok;
+}
+
 /* The keys that the policy names, and what it demands by them. */
 static bool load_trust(struct snapshot *snapshot, const struct snapshot_source *source)
 {
     struct err err = {.set = false};
-    struct err_list errors = {NULL, 0, 0};
-    const struct trust_options options = trust_options_of(source->config, source->uid);
-    bool ok = trust_rules_load(&options, snapshot->policy, true, &snapshot->trust, &errors);
-    for (size_t i = 0; i < errors.count; i++)
-        log_error("%s: %s", config_policy_name(source->config), errors.items[i].err.text);
-    err_list_free(&errors);
-    if (ok && snapshot->trust && !own_places_tell_trust(source->config, snapshot->policy, &err)) {
-        log_error("%s", err.text);
+    if (!snapshot_load_trust(source->config, source->uid, snapshot->policy, &snapshot->trust))
         return false;
-    }
-    return ok;
+    if (!snapshot->trust || own_places_tell_trust(source->config, snapshot->policy, &err))
+        return true;
+    log_error("%s", err.text);
+    return false;
 }
 
 static bool load_logins(struct snapshot *snapshot, const struct snapshot_source *source)

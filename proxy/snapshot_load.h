@@ -16,6 +16,10 @@ struct snapshot_source {
 /* What the options say of signatures. Borrowed of config. */
 struct trust_options trust_options_of(const struct config *config, uid_t uid);
 
+/* The keys that the policy names. False: the log says what is wrong with them. */
+bool snapshot_load_trust(const struct config *config, uid_t uid, const struct policy *policy,
+                         struct trust_rules **out);
+
 /* Policy, role, keys of images and TLS files, with one reference. NULL: the log says all that is
  * wrong. */
 struct snapshot *snapshot_load(struct snapshot_source *source);

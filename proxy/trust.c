@@ -138,24 +138,6 @@ static void answer(struct trust *trust, const struct trust_verdict *verdict, str
     fact->state = fact->text.n > 0 ? FACT_FOUND : FACT_FAILED;
 }
 
-/* A yes holds for the digest and for each ID that it covers. */
-static void keep_yes(struct trust *trust, const struct trust_rule *rule, struct str repo,
-                     const struct trust_verdict *verdict)
-{
-    struct trust_entry *entries = calloc(TRUST_IDS_MAX, sizeof *entries);
-    for (size_t i = 0; entries && i < verdict->id_count; i++) {
-        struct trust_entry *entry = &entries[i];
-        *entry = (struct trust_entry){.format = verdict->format, .at = time(NULL), .repo = repo};
-        memcpy(entry->id, verdict->ids[i], sizeof entry->id);
-        memcpy(entry->digest, verdict->digest, sizeof entry->digest);
-        memcpy(entry->rule, rule->hash, sizeof entry->rule);
-        memcpy(entry->key, verdict->key, sizeof entry->key);
-    }
-    if (entries)
-        trust_ledger_add(trust->ledger, entries, verdict->id_count);
-    free(entries);
-}
-
 /* ---- without a source ------------------------------------------------------------------------ */
 
 static struct trust_subject subject_of(const struct asked *asked)
@@ -209,7 +191,7 @@ static bool judge_here(struct trust_desk *desk, const struct asked *asked,
     else if (uses_store(trust, asked->rule))
         trust_store_judge(trust->store, &subject, &desk->steps, out);
     if (out->reason == SIGN_OK)
-        keep_yes(trust, asked->rule, asked->ref.name, out);
+        trust_ledger_keep(trust->ledger, asked->rule, asked->ref.name, out);
     else if (!registry)
         trust_refusals_add(trust->refusals, key, out);
     return out->reason == SIGN_OK || !registry;
@@ -291,7 +273,8 @@ static void end_job(struct job *job)
     const struct trust_verdict *verdict = &job->verdict;
     bool unreached = verdict->reason == TRUST_REGISTRY_ERROR || verdict->reason == TRUST_NOT_FOUND;
     if (verdict->reason == SIGN_OK)
-        keep_yes(desk->trust, job->task.subject.rule, job->task.subject.image.repository, verdict);
+        trust_ledger_keep(desk->trust->ledger, job->task.subject.rule,
+                          job->task.subject.image.repository, verdict);
     else if (!job->dead && (unreached || job->task.subject.image.tag.n == 0))
         trust_refusals_add(desk->trust->refusals, job->key, verdict);
     else if (!job->dead && !binds_tag(job) && verdict->digest[0] &&
@@ -571,7 +554,7 @@ bool trust_record(struct trust *trust, const struct trust_question *question, st
     snprintf(verdict.digest, sizeof verdict.digest, "%.*s", STR_ARG(digest));
     verdict.id_count = 0;
     trust_add_id(&verdict, id);
-    keep_yes(trust, rule, repository, &verdict);
+    trust_ledger_keep(trust->ledger, rule, repository, &verdict);
     return true;
 }
 

@@ -251,6 +251,23 @@ bool trust_ledger_add(struct trust_ledger *ledger, const struct trust_entry *ent
     return ok;
 }
 
+void trust_ledger_keep(struct trust_ledger *ledger, const struct trust_rule *rule, struct str repo,
+                       const struct trust_verdict *verdict)
+{
+    struct trust_entry *entries = calloc(TRUST_IDS_MAX, sizeof *entries);
+    for (size_t i = 0; entries && i < verdict->id_count; i++) {
+        struct trust_entry *entry = &entries[i];
+        *entry = (struct trust_entry){.format = verdict->format, .at = time(NULL), .repo = repo};
+        memcpy(entry->id, verdict->ids[i], sizeof entry->id);
+        memcpy(entry->digest, verdict->digest, sizeof entry->digest);
+        memcpy(entry->rule, rule->hash, sizeof entry->rule);
+        memcpy(entry->key, verdict->key, sizeof entry->key);
+    }
+    if (entries)
+        trust_ledger_add(ledger, entries, verdict->id_count);
+    free(entries);
+}
+
 /* ---- finding --------------------------------------------------------------------------------- */
 
 static bool holds(const struct trust_ledger *ledger, const struct trust_entry *entry,

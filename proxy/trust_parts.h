@@ -125,6 +125,9 @@ void trust_ledger_close(struct trust_ledger *ledger);
 /* Adds what is not there yet. False: no memory. A file that cannot be written is a line in the
    log. */
 bool trust_ledger_add(struct trust_ledger *ledger, const struct trust_entry *entries, size_t count);
+/* A yes holds for the digest and for each ID that it covers. */
+void trust_ledger_keep(struct trust_ledger *ledger, const struct trust_rule *rule, struct str repo,
+                       const struct trust_verdict *verdict);
 /* Fills in a verdict for this ID, or this digest, of the repository under the rule of that hash.
    False: nothing is known. */
 bool trust_ledger_find(struct trust_ledger *ledger, struct str repo, const char *rule,

@@ -242,6 +242,52 @@ def unsigned_refused(t):
     s.runs(good.repository + ":1", good, start=True)
 
 
+# Parameters of a pull, and names in a create: R is the repository, good and evil digests in it, of
+# which good has the tag 1 and evil the tag 2.
+PULLS = ("R:1&tag=2", "R:2&tag=1", "R@good&tag=2", "R@good&tag=evil", "R@evil&tag=1", "R:1@evil",
+         "R:1@evil&tag=1", "R:2@good", "R:2:&tag=", "R&tag=", "R", "R:2&tag=good", "R&tag=1@evil",
+         "R&tag=evil&tag=good", "R%402&tag=1", "R&tag=2&platform=linux/amd64", "//R&tag=1",
+         "R/&tag=2", "R&tag=1:2", "R&tag=1&fromSrc=-", "R&Tag=2&tag=1", "R&repo=R&tag=2")
+CREATES = ("R:1", "R:2", "R@good", "R@evil", "R:1@evil", "R:2@good", "R", "R:1@good", "R@good@evil",
+           "https://R:1", "R:1 ", "evil", "evil-id", "evil-short", "sha256:evil-short")
+
+
+@scenario(cli=False, proxy=True)
+def two_names_in_one(t):
+    """what could be read as two images: only the signed one is ever pulled, or run"""
+    s = signed(t)
+    name = t.name("app")
+    good = s.image(name, t.prefix + "good", s.team)
+    evil = s.image(name, t.prefix + "evil", tag="2")
+
+    def filled(text):
+        digits = evil.id.split(":")[1]
+        for word, value in (("evil-short", digits[:16]), ("evil-id", digits), ("good", good.digest),
+                            ("evil", evil.digest), ("R", good.repository)):
+            text = text.replace(word, value)
+        return text
+    statuses = {}
+    for row in PULLS:
+        status, said = engine.call(s.proxy.socket, "POST", "/images/create?fromImage=" + filled(row))
+        statuses[status] = statuses.get(status, 0) + 1
+        check(status in (200, 400, 403, 404), "%s: %d %s", row, status, said)
+        same("the evil one after %s (%s)" % (row, said), here(t, evil.id), None)
+        for tag in ("1", "2"):
+            found = here(t, "%s:%s" % (good.repository, tag))
+            check(not found or found["Id"] == good.id, "%s: tag %s stands for another", row, tag)
+    s.pull(good)
+    s.pull(evil, "2", socket=t.world.daemon.socket)
+    for row in CREATES:
+        status, made = s.create(filled(row))
+        statuses[status] = statuses.get(status, 0) + 1
+        check(status in (201, 400, 403, 404), "%s: %d %s", row, status, made)
+        if status == 201:
+            _, found = t.engine("GET", "/containers/%s/json" % made, None, (200,))
+            same("what %s runs" % row, found["Image"], good.id)
+            t.engine("DELETE", "/containers/" + made, None, (204,))
+    check(statuses[200] > 1 and statuses[201] > 2 and statuses[403] > 9, "statuses %r", statuses)
+
+
 def tagged(t, repository):
     t.engine("POST", "/images/busybox:test/tag?repo=%s&tag=1" % repository, None, (201,))
 

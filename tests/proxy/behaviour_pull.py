@@ -1,19 +1,16 @@
 """Pulls of signed images: the end of the daemon's answer waits until it is known what was pulled."""
-import base64
-import hashlib
+import contextlib
 import json
 import os
-import subprocess
 import threading
 
 from admin_env import AdminEnv
 from fake_dockerd import response
 from harness import Suite, check, equal, wait_for
 from registry_world import Server
+from signed_image import SignedImage, document
 
 suite = Suite()
-OCI = "application/vnd.oci.image.manifest.v1+json"
-SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
 LINE = b'{"status":"Pulling"}\r\n'
 PIECE = b"%x\r\n%s\r\n" % (len(LINE), LINE)
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -21,43 +18,25 @@ END = b"0\r\n\r\n"
 EVIL = "sha256:" + "e" * 64
 
 
-def sha256(data):
-    return "sha256:" + hashlib.sha256(data).hexdigest()
-
-
-def document(value):
-    return json.dumps(value, separators=(",", ":")).encode()
-
-
-def openssl(*words, data=None):
-    return subprocess.run(["openssl", *words], input=data, check=True, capture_output=True).stdout
-
-
 class PullEnv(AdminEnv):
     """A registry with one image, app:1.2, that is signed, and a proxy that wants it to be."""
 
     def __init__(self, *options):
         self.registry = Server()
-        self.host = f"127.0.0.1:{self.registry.port}"
-        self.name = self.host + "/acme/app"
-        super().__init__(*options, "--registry-private", self.host, "--registry-plain-http",
-                         self.host, start=False)
-        key = os.path.join(self.dir, "key")
-        keys = os.path.join(self.dir, "keys")
-        os.mkdir(keys)
-        openssl("ecparam", "-genkey", "-name", "prime256v1", "-noout", "-out", key)
-        openssl("ec", "-in", key, "-pubout", "-out", os.path.join(keys, "team.pub"))
+        host = f"127.0.0.1:{self.registry.port}"
+        super().__init__(*options, "--registry-private", host, "--registry-plain-http", host,
+                         start=False)
+        self.image = image = SignedImage(self.dir, host + "/acme/app")
+        self.name, self.digest, self.id = image.name, image.digest, image.id
+        self.reference = image.reference
+        image.publish(self.registry, "1.2")
         policy = os.path.join(self.dir, "policy.json")
         with open(policy, "w", encoding="utf-8") as file:
-            json.dump({"version": 1, "roles": {"ci": {
-                "extends": "builtin:default", "images": {"allow": [self.host + "/**"], "signed": [{
-                    "match": self.host + "/acme/**", "formats": ["cosign-simple"],
-                    "keys": ["team.pub"], "source": "registry"}]}}}}, file)
+            json.dump({"version": 1, "roles": {"ci": {"extends": "builtin:default", "images": {
+                "allow": [image.name], "signed": [image.entry("registry")]}}}}, file)
         os.chmod(policy, 0o600)
         at = self.args.index("--role")
-        self.args[at:at + 2] = ["--policy", policy, "--role", "ci", "--key-dir", keys]
-        self.publish(key)
-        self.reference = self.name + "@" + self.digest
+        self.args[at:at + 2] = ["--policy", policy, "--role", "ci", "--key-dir", image.keys]
         self.start()
 
     def __exit__(self, *args):
@@ -65,29 +44,6 @@ class PullEnv(AdminEnv):
             super().__exit__(*args)
         finally:
             self.registry.stop()
-
-    def publish(self, key):
-        config = document({"os": "linux", "architecture": "amd64"})
-        manifest = document({"schemaVersion": 2, "mediaType": OCI, "layers": [], "config": {
-            "mediaType": "application/vnd.oci.image.config.v1+json", "digest": sha256(config),
-            "size": len(config)}})
-        self.digest, self.id = sha256(manifest), sha256(config)
-        payload = document({"critical": {
-            "identity": {"docker-reference": self.name},
-            "image": {"docker-manifest-digest": self.digest},
-            "type": "cosign container image signature"}, "optional": None})
-        signature = base64.b64encode(openssl("dgst", "-sha256", "-sign", key, data=payload))
-        signatures = document({
-            "schemaVersion": 2, "mediaType": OCI,
-            "config": {"mediaType": "application/vnd.oci.image.config.v1+json",
-                       "digest": sha256(b"{}"), "size": 2},
-            "layers": [{"mediaType": SIGNING, "digest": sha256(payload), "size": len(payload),
-                        "annotations": {
-                            "dev.cosignproject.cosign/signature": signature.decode()}}]})
-        for reference, data in (("1.2", manifest), (self.digest, manifest),
-                                (self.digest.replace(":", "-") + ".sig", signatures)):
-            self.registry.page("/v2/acme/app/manifests/" + reference, 200, data, Content_Type=OCI)
-        self.registry.page("/v2/acme/app/blobs/" + sha256(payload), 200, payload)
 
     # -- the daemon
     def daemon(self, inspect=None, tag=None, removal=None, pull=None):
@@ -120,6 +76,10 @@ class PullEnv(AdminEnv):
         """A pull: its answer, and the sentence of an error in its stream."""
         client = client or self.client()
         self.pull(client)
+        return self.outcome(client)
+
+    @staticmethod
+    def outcome(client):
         answer = client.read_response()
         last = answer.body.splitlines()[-1]
         return answer, json.loads(last).get("error", "") if answer.status == 200 else ""
@@ -234,10 +194,16 @@ def too_late():
     cases = (({"inspect": silent}, "cannot be looked at", 1),
              ({"tag": silent}, "cannot be given its tag", 0),
              ({"inspect": EVIL, "removal": silent}, "cannot be removed", 1))
-    for handlers, words, removals in cases:
-        with PullEnv("--upstream-timeout", "1") as env:
+    with contextlib.ExitStack() as stack:
+        running = []
+        for handlers, words, removals in cases:     # all of them wait at a time
+            env = stack.enter_context(PullEnv("--upstream-timeout", "1"))
             env.daemon(**handlers)
-            _, error = env.pulled()
+            client = env.client()
+            env.pull(client)
+            running.append((env, client, words, removals))
+        for env, client, words, removals in running:
+            error = env.outcome(client)[1]
             check(words in error and "in time" in error, error)
             equal(len(env.removals()), removals, f"{words}: removals")
 

@@ -11,9 +11,10 @@ import struct
 
 from admin_env import AdminTlsEnv
 from behaviour_verify import MADE
-from facts import id_of
+from facts import AGENT, id_of
 from fake_dockerd import read_body, response
 from harness import Client, Failure, check, equal, settings, shown, wait_for
+from signed_image import SignedImage
 from tls_client import certs, client_context, TlsClient
 
 NAMES, NAME_LENGTH, PAGE = 32, 16, 4096
@@ -29,6 +30,7 @@ UP = ["Connection: Upgrade", "Upgrade: tcp"]
 SWITCH = b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 CREATE = json.dumps({"Image": "a", "HostConfig": {"Binds": ["v:/x", "w:/y"]}}).encode()
+PULLED = b'{"status":"Pulled"}\r\n'
 BYTES = bytes(range(256)) * 600     # more than a socket or a buffer holds
 
 
@@ -120,13 +122,19 @@ class World(AdminTlsEnv):
         owner = {"extends": "default", "owner": {"label": OWNED, "value": "uid-${uid}"}}
         super().__init__("--workers", "1", "--log-level", "info", start=False, role="none")
         self.owned = os.path.join(self.dir, "owned.sock")
+        self.image = SignedImage(self.dir, "registry.example.com/acme/app")
+        store = os.path.join(self.dir, "store")
+        self.image.keep(store)
+        role["images"] = {"signed": [self.image.entry("store")]}
         policy = os.path.join(self.dir, "policy.json")
         with open(policy, "w", encoding="ascii") as file:
             json.dump({"version": 1, "roles": {"default": role, "owned": owner}, "clients": [
                 {"name": "o", "match": {"listener": "unix://" + self.owned}, "role": "owned"}]}, file)
         os.chmod(policy, 0o644)
         at = self.args.index("--role")
-        self.args[at:at + 2] = ["--policy", policy, "-H", "unix://" + self.owned]
+        self.args[at:at + 2] = ["--policy", policy, "-H", "unix://" + self.owned, "--key-dir",
+                                self.image.keys, "--signature-store", store, "--trust-cache",
+                                os.path.join(self.dir, "trust.jsonl")]
         self.faults = Faults(self.dir)
         self.bound = os.path.join(self.dir, "bound", "data")
         os.makedirs(self.bound)
@@ -151,6 +159,10 @@ class World(AdminTlsEnv):
         self.fake.handle("/events", self.on_events)
         self.fake.handle(f"/containers/{id_of('a')}/archive", self.on_upload, early=True)
         self.fake.handle(f"/containers/{id_of('a')}/attach", self.on_attach)
+        self.fake.handle("/images/create", lambda conn, _: conn.send(
+            CHUNKED + chunk(PULLED) + b"0\r\n\r\n"))
+        self.fake.handle(f"/images/{self.image.reference}/json", lambda conn, _: conn.send(
+            response(json.dumps({"Id": self.image.id}).encode())))
 
     def on_create(self, conn, request):
         check(request.body == CREATE or "name=b" in request.target,
@@ -236,6 +248,17 @@ class World(AdminTlsEnv):
         """An exec on a container that is looked up."""
         with self.connected() as client:
             self.asked(client, 200, "POST", "/containers/web/exec", b'{"Cmd":["id"]}', JSON)
+
+    def pull(self):
+        """A signed image, which is looked at before the answer ends."""
+        image = self.image
+        with self.connected() as client:
+            target = f"/images/create?fromImage={image.name}&tag={image.digest}"
+            body = self.asked(client, 200, "POST", target, b"").body
+        said = json.loads(body.splitlines()[-1])
+        if "error" in said:
+            raise Refused(said["error"])
+        equal(body, PULLED, "the answer")
 
     def filtered(self):
         """A list of which half is another's, and left out on the way."""
@@ -324,7 +347,8 @@ class World(AdminTlsEnv):
         self.audit_at += len(text)
         lines = [json.loads(line) for line in text.splitlines()]
         for method in ("GET", "POST", "PUT"):
-            came = [x.target for x in requests if x.method == method and x.path != "/_ping"]
+            came = [x.target for x in requests if x.method == method and x.path != "/_ping"
+                    and x.get("User-Agent") != AGENT]
             allowed = [x["path"] for x in lines if x["record"] == "request"
                        and x["decision"] == "allow" and x["method"] == method]
             spare, missing = [*self.spare[method], len(allowed)], len(came)
@@ -344,7 +368,7 @@ class World(AdminTlsEnv):
             return None
 
 
-STEPS = [World.ping, World.several, World.create, World.binds, World.denied, World.execute, World.filtered,
+STEPS = [World.ping, World.several, World.create, World.binds, World.denied, World.execute, World.pull, World.filtered,
          World.upload, World.events, World.tunnel, World.tls, World.admin_pages, World.reload]
 
 # What a call may fail with; 0: it does less than it was asked for. soft: nobody may notice.

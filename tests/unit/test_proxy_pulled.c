@@ -499,6 +499,10 @@ static void audit_mode_lets_it_be(void **state)
     daemon_sends(TAGGED);
     assert_true(client_has_end() && !client_has("error"));
     audit_holds("\"decision\":\"allow\",\"would_deny\":true,\"reason\":");
+    pulled();
+    daemon_sends(BUSY);
+    daemon_got("");
+    assert_true(client_has_end() && client_has("nothing is with --mode audit"));
 }
 
 static void other_pulls_pass(void **state)
