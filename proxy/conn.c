@@ -4,6 +4,7 @@
 
 #include "lookup.h"
 #include "pulled.h"
+#include "signature_facts.h"
 #include "stream_tls.h"
 #include "throttle.h"
 #include "who.h"
@@ -149,7 +150,7 @@ static void head_clock(struct conn *conn, bool entered)
 static void conn_clock(struct conn *conn, bool entered)
 {
     const struct config *config = conn->exchange.context->config;
-    unsigned seconds = 0;
+    unsigned seconds = 0, more = 0;
     switch (conn->phase) {
     case PHASE_TLS: /* one deadline for all of it, and never none */
         if (!entered)
@@ -176,11 +177,12 @@ static void conn_clock(struct conn *conn, bool entered)
         seconds = conn->exchange.context->draining ? LINGER_STOPPING_S : LINGER_S;
         break;
     case PHASE_WHO:
-    case PHASE_LOOKUP: /* one deadline for all rounds */
+    case PHASE_LOOKUP: /* one deadline for all rounds, and another once it waits for a registry */
     case PHASE_VERIFY:
-        if (!entered)
+        more = signature_facts_seconds(&conn->exchange);
+        if (!entered && more == 0)
             return;
-        seconds = lookup_timeout(config);
+        seconds = lookup_timeout(config) + more;
         break;
     case PHASE_REMOVE:
         if (!entered)

@@ -125,8 +125,10 @@ static struct trust_entry *find_row(const struct trust_ledger *ledger,
 static bool grow(void **array, size_t count, size_t size)
 {
     void *larger = realloc(*array, count * size);
-    *array = larger ? larger : *array;
-    return larger != NULL;
+    if (!larger)
+        return false;
+    *array = larger;
+    return true;
 }
 
 /* Room for one more; false: no memory. */
@@ -273,7 +275,7 @@ void trust_ledger_keep(struct trust_ledger *ledger, const struct trust_rule *rul
 static bool holds(const struct trust_ledger *ledger, const struct trust_entry *entry,
                   struct str repo, const char *rule, int64_t now)
 {
-    return strcmp(entry->rule, rule) == 0 && str_eq(entry->repo, repo) &&
+    return str_eq(str_of(entry->rule), str_of(rule)) && str_eq(entry->repo, repo) &&
            (ledger->ttl == 0 || entry->at + (int64_t)ledger->ttl > now);
 }
 

@@ -29,7 +29,7 @@ _Static_assert((int)SIGNED_KEYS_MAX <= (int)SIGN_KEYS_MAX, "all keys of an entry
 struct loading {
     const struct trust_options *options;
     const struct role *role;
-    const struct signed_entry *entry;
+    struct signed_entry entry; /* at hand */
     struct trust_rule *rule;
     struct err_list *errors;
     EVP_MD_CTX *hash;
@@ -40,8 +40,8 @@ static void complain(struct loading *loading, const char *what, const char *why)
 {
     loading->ok = false;
     err_list_add(loading->errors, false, 0, 0, "role %s, images.signed entry %zu (%.*s): %s%s",
-                 role_name(loading->role), loading->entry->index + 1,
-                 STR_ARG(str_head(loading->entry->match, 128)), what, why);
+                 role_name(loading->role), loading->entry.index + 1,
+                 STR_ARG(str_head(loading->entry.match, 128)), what, why);
 }
 
 /* ---- files ----------------------------------------------------------------------------------- */
@@ -126,7 +126,7 @@ static void read_key(struct loading *loading, struct str name)
 static void read_trust(struct loading *loading)
 {
     struct err err = {.set = false};
-    const struct signed_entry *entry = loading->entry;
+    const struct signed_entry *entry = &loading->entry;
     size_t length = 0;
     char *text =
         read_file(loading->options, entry->trust_store, SIGN_TRUST_FILE_MAX, &length, &err);
@@ -157,7 +157,7 @@ static void free_rule(struct trust_rule *rule)
 
 static void check_sources(struct loading *loading, bool registry)
 {
-    const struct signed_entry *entry = loading->entry;
+    const struct signed_entry *entry = &loading->entry;
     if (entry->formats == 0)
         return;
     if (entry->source == SIGNED_STORE && !loading->options->store)
@@ -181,7 +181,7 @@ static void finish_hash(struct loading *loading)
 
 static void read_rule(struct loading *loading)
 {
-    const struct signed_entry *entry = loading->entry;
+    const struct signed_entry *entry = &loading->entry;
     struct trust_rule *rule = loading->rule;
     rule->id = entry->text.p;
     rule->source = entry->source;
@@ -223,11 +223,10 @@ static bool grow(struct trust_rules *rules, size_t *cap)
 static void load_role(struct loading *loading, const struct policy *policy, size_t role,
                       bool registry, struct trust_rules *rules, size_t *cap)
 {
-    struct signed_entry entry;
-    loading->entry = &entry;
+    struct signed_entry *entry = &loading->entry;
     loading->role = policy_role_at(policy, role);
-    for (size_t i = 0; policy_signed_entry(policy, role, i, &entry); i++) {
-        if (is_there(rules, &entry))
+    for (size_t i = 0; policy_signed_entry(policy, role, i, entry); i++) {
+        if (is_there(rules, entry))
             continue;
         if (!grow(rules, cap)) {
             complain(loading, "out of memory", "");
@@ -237,7 +236,7 @@ static void load_role(struct loading *loading, const struct policy *policy, size
         *loading->rule = (struct trust_rule){.id = NULL};
         read_rule(loading);
         check_sources(loading, registry);
-        rules->registry |= entry.formats != 0 && entry.source != SIGNED_STORE;
+        rules->registry |= entry->formats != 0 && entry->source != SIGNED_STORE;
     }
 }
 

@@ -40,6 +40,7 @@ import behaviour_test_command
 import behaviour_tls
 import behaviour_tls_files
 import behaviour_trouble
+import behaviour_trust
 import behaviour_tunnel
 import behaviour_upstream
 import behaviour_verify
@@ -55,7 +56,7 @@ SUITES = [behaviour_http, behaviour_stream, behaviour_upstream, behaviour_tunnel
           behaviour_registry, behaviour_registry_serve, behaviour_reload, behaviour_reload_load,
           behaviour_reload_tls, behaviour_sandbox, behaviour_scale, behaviour_signed,
           behaviour_systemd, behaviour_test_command, behaviour_tls, behaviour_tls_files,
-          behaviour_trouble, behaviour_verify, behaviour_who]
+          behaviour_trouble, behaviour_trust, behaviour_verify, behaviour_who]
 
 
 # A wrong answer is a failure; lateness may be the machine's, so those are tried once more.

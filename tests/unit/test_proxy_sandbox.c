@@ -5,6 +5,7 @@
 #include "host_path.h"
 #include "log.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -74,7 +75,7 @@ static int listen_on(const char *name)
 static int set_up(void **state)
 {
     (void)state;
-    static const char *const folders[] = {"policy", "audit", "run", "other", "etc"};
+    static const char *const folders[] = {"policy", "audit", "run", "other", "etc", "store"};
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
     if (!mkdtemp(folder))
         return -1;
@@ -87,6 +88,7 @@ static int set_up(void **state)
     write_file("other/target.json");
     assert_int_equal(symlink("../other/target.json", in("policy/link.json")), 0);
     write_file("etc/passwd");
+    write_file("store/file");
     assert_int_equal(symlink("../other/target.json", in("etc/link.json")), 0);
     daemon_fd = listen_on("other/daemon.sock");
     own_fd = listen_on("run/own.sock");
@@ -207,6 +209,21 @@ static int try_read_secret(void)
 static int try_read_audit(void)
 {
     return opened("audit/log", O_RDONLY);
+}
+static int listed(const char *name)
+{
+    DIR *dir = opendir(in(name));
+    if (!dir)
+        return errno;
+    errno = 0;
+    bool any = readdir(dir) != NULL;
+    int error = errno;
+    closedir(dir);
+    return any ? 0 : error ? error : ENOENT;
+}
+static int try_list_policy(void)
+{
+    return listed("policy");
 }
 static int try_write_policy(void)
 {
@@ -469,6 +486,14 @@ static int look_at_host(void)
     }
     return 0;
 }
+static int list_store(void)
+{
+    return listed("store");
+}
+static int sync_audit(void)
+{
+    return result(fdatasync(audit_fd));
+}
 static int say(void)
 {
     time_t now = time(NULL);
@@ -513,6 +538,7 @@ static const struct row {
     ROW(EPERM, try_write_passwd),
     NEED(1, EACCES, try_append_passwd),
     NEED(1, EACCES, try_read_audit),
+    NEED(1, EACCES, try_list_policy),
     ROW(EPERM, try_write_policy),
     NEED(1, EACCES, try_append_policy),
     NEED(1, EACCES, try_create_policy),
@@ -556,6 +582,8 @@ static const struct row {
     ROW(0, thread),
     ROW(0, memory),
     ROW(0, look_at_host),
+    ROW(0, list_store),
+    ROW(0, sync_audit),
     ROW(0, say),
 };
 
@@ -569,6 +597,7 @@ static void enter(const char *policy)
     sandbox_grant_folder_of(&sandbox, in("audit/log"), SANDBOX_APPEND);
     sandbox_grant_folder_of(&sandbox, in("run/own.sock"), SANDBOX_REMOVE);
     sandbox_grant(&sandbox, in("nosuch"), SANDBOX_READ);
+    sandbox_grant(&sandbox, in("store"), SANDBOX_READ | SANDBOX_LIST);
     if (!sandbox_enter(&sandbox, &err)) {
         fprintf(stderr, "%s\n", err.text);
         _exit(255);
