@@ -188,6 +188,8 @@ bool fact_target(const struct fact *fact, char *dst, size_t cap, size_t *len);
 /* NEED: facts have been added in state FACT_WANTED; fill them in and decide again. */
 enum verdict { VERDICT_DENY = 0, VERDICT_ALLOW = 1, VERDICT_NEED = 2 };
 
+struct readings;
+
 /* Zeroed, it refuses. Texts are NUL-terminated, one line, escaped, without trailing dot. */
 struct decision {
     enum verdict verdict;
@@ -207,6 +209,8 @@ struct decision {
     } changes[PARAM_CHANGES_MAX];
     size_t change_count;
     struct edits edits; /* of the body: IDs for names, labels that are added */
+    /* What was read for it, for request_uses(); in the arena, as long as body and facts stay. */
+    struct readings *read;
 };
 
 /* Reads method and target. On refusal fills decision (status 400, 403 or 404-like refusals of
@@ -436,10 +440,12 @@ enum use_shape { USE_LIST, USE_TRUE };
 /* What a role would have to open for the request beside its operation: the decision taken by one
    that opens nothing, over and over with what its refusals ask for. Values of the environment, of
    labels and of options are never among it. NEED: more facts would tell more. DENY: lack says why;
-   without lack the daemon has no such object. Texts live in the arena, or in the request.
+   without lack the daemon has no such object. read: of a decision on the same request in the same
+   arena, or NULL. Texts live in the arena, or in the request.
  */
 enum verdict request_uses(const struct policy *policy, const struct request *request,
-                          struct facts *facts, struct arena *arena, struct uses *out);
+                          struct facts *facts, struct readings *read, struct arena *arena,
+                          struct uses *out);
 
 /* Appends {"containers.cap_add": ["NET_ADMIN"], "containers.privileged": true, "containers.binds":
    [{"source": ..., "read_only": true}]} in at most USES_TEXT_MAX bytes. False: not all fits. */

@@ -261,43 +261,45 @@ static bool body_refused(struct check *check, const char *why)
                             operation_name(check->request->route->op), why);
 }
 
-static bool body_read(struct check *check, struct json *doc)
+/* The body's document, scanned once for whoever judges it; NULL: refused. */
+static const struct json *body_read(struct check *check)
 {
     struct err err = {0};
-    struct learning *learning = check->learning;
-    struct arena *arena = learning ? &learning->scanned : check->arena;
-    if (learning && learning->body.nodes) {
-        *doc = learning->body;
-        return true;
+    struct str body = check->request->body;
+    struct reading *reading = &check->read->body;
+    struct json doc = reading->doc;
+    check->reading = reading;
+    if (doc.nodes && doc.source.p == body.p && doc.source.n == body.n)
+        return &reading->doc;
+    *reading = (struct reading){.walked = false};
+    if (json_scan(body, check->arena, &doc, &err) && doc.count > 0) {
+        reading->doc = doc;
+        return &reading->doc;
     }
-    if (json_scan(check->request->body, arena, doc, &err) && doc->count > 0) {
-        if (learning)
-            learning->body = *doc;
-        return true;
-    }
-    return refuse_malformed(check->decision, "", (struct str){NULL, 0},
-                            "the body is not strict JSON: line %d, column %d: %s", err.line,
-                            err.column, err.text);
+    refuse_malformed(check->decision, "", (struct str){NULL, 0},
+                     "the body is not strict JSON: line %d, column %d: %s", err.line, err.column,
+                     err.text);
+    return NULL;
 }
 
 static bool body_inspected(struct check *check, const struct body_schema *schema)
 {
-    struct json doc;
-    if (!body_read(check, &doc))
+    const struct json *doc = body_read(check);
+    if (!doc)
         return false;
-    if (doc.nodes[0].kind == JSON_NULL && schema->optional)
+    if (doc->nodes[0].kind == JSON_NULL && schema->optional)
         return existing_passes(check);
-    if (doc.nodes[0].kind != (schema->root == T_OBJECT ? JSON_OBJECT : JSON_ARRAY))
+    if (doc->nodes[0].kind != (schema->root == T_OBJECT ? JSON_OBJECT : JSON_ARRAY))
         return body_refused(check, schema->root == T_OBJECT ? "needs a JSON object as its body"
                                                             : "needs a JSON list as its body");
-    check->body = &doc;
+    check->body = doc;
     bool passes = body_walk(check, schema) == FINDING_PASS &&
                   (!schema->whole || schema->whole(check) == FINDING_PASS);
     if (check->request->route->op == OP_ContainerUpdate)
-        check->update = &doc;
+        check->update = doc;
     check->at = NULL;
     passes = passes && existing_passes(check);
-    check->body = NULL; /* doc ends here */
+    check->body = NULL;
     check->update = NULL;
     check->at = NULL;
     return passes;
@@ -306,12 +308,12 @@ static bool body_inspected(struct check *check, const struct body_schema *schema
 /* Bodies of other routes are dropped, but a start that brings one means something by it. */
 static bool start_passes(struct check *check)
 {
-    struct json doc;
     if (is_blank(check->request->body))
         return true;
-    if (!body_read(check, &doc))
+    const struct json *doc = body_read(check);
+    if (!doc)
         return false;
-    const struct json_node *root = &doc.nodes[0];
+    const struct json_node *root = &doc->nodes[0];
     if (root->kind == JSON_NULL || (root->kind == JSON_OBJECT && root->count == 0))
         return true;
     return body_refused(check, "takes no body: old daemons would replace the container's "
@@ -364,8 +366,7 @@ bool policy_precheck(const struct role *role, const struct request *request, str
     return (precheck(&check) && !work.spent && !arena->full) || refused(&check);
 }
 
-/* The arena within which one decision is taken, whatever is in it before. Gives its own limit. */
-static size_t arena_narrow(struct arena *arena)
+size_t decision_narrow(struct arena *arena)
 {
     size_t limit = arena->limit;
     size_t end = arena->used + DECISION_BYTES_MAX;
@@ -374,15 +375,31 @@ static size_t arena_narrow(struct arena *arena)
     return limit;
 }
 
+/* Room for what is made and read of the facts that are known; false: out of memory. */
+static bool may_read(struct check *check)
+{
+    struct arena *arena = check->arena;
+    size_t known = check->facts ? check->facts->count : 0;
+    check->looked = arena_alloc(arena, known, sizeof(*check->looked));
+    if (check->read)
+        return check->looked;
+    struct readings *read = arena_alloc(arena, 1, sizeof(*read));
+    if (!read)
+        return false;
+    read->answers = arena_alloc(arena, known, sizeof(*read->answers));
+    read->answer_count = known;
+    check->read = read;
+    return check->looked && read->answers;
+}
+
 static void decide(struct check *check)
 {
     struct decision *decision = check->decision;
-    struct looked looked[FACTS_MAX] = {0};
-    size_t limit = arena_narrow(check->arena);
-    check->looked = looked;
-    bool passes = precheck(check) && body_passes(check) && !check->work->spent &&
+    size_t limit = decision_narrow(check->arena);
+    bool passes = may_read(check) && precheck(check) && body_passes(check) && !check->work->spent &&
                   !check->arena->full && decision->status == 0;
     check->arena->limit = limit;
+    decision->read = check->read;
     check->looked = NULL; /* it ends here */
     if (!passes) {
         refused(check);
@@ -410,7 +427,9 @@ void decide_learning(struct learning *learning, const struct request *request, s
     struct check check = check_for(learning->role, request, arena, decision, &work);
     check.facts = facts;
     check.learning = learning;
+    check.read = learning->read;
     decide(&check);
+    learning->read = check.read;
 }
 
 /* ---- the image ------------------------------------------------------------------------------- */

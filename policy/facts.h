@@ -40,6 +40,7 @@ struct found {
     struct json doc;
     const struct fact *fact;
     struct looked *looked;
+    struct answer *answer; /* where it is kept; NULL: nowhere */
 };
 enum look check_look(struct check *check, enum fact_kind kind, struct str name,
                      struct found *found);

@@ -48,7 +48,7 @@ struct inquiry {
     struct lookup *lookup; /* how it is asked; owns the answers. NULL: nothing was asked */
     int rounds;            /* times that the decision has asked */
     bool would_deny;       /* --mode audit: the decision is a refusal, and it goes on */
-    struct uses *uses;     /* what it needs of a role, in the arena; NULL: not told */
+    struct uses *uses;     /* what it needs of a role, in the scratch; NULL: not told */
     struct decision floor; /* --mode audit: of the role that nothing is let through against */
     struct str made;       /* ID of the container that was made, in the arena; p NULL: not known */
     struct arena arena;

@@ -106,6 +106,7 @@ static enum phase go_on(struct exchange *exchange, const struct role *role,
     inquiry->would_deny = inquiry->decision.verdict != VERDICT_ALLOW;
     exchange->batch = exchange->context->batch.number;
     record_request(exchange);
+    inquiry->uses = NULL;
     arena_reset(&exchange->context->scratch);
     if (rewrites)
         inquiry->request = sent;
@@ -137,6 +138,7 @@ static enum phase ask(struct exchange *exchange)
                                      .role = exchange_role_name(exchange),
                                      .on_ready = exchange->client->on_ready,
                                      .arg = exchange->client->arg};
+    inquiry->uses = NULL;
     arena_reset(&exchange->context->scratch);
     if (++inquiry->rounds > FACT_ROUNDS_MAX) {
         refuse_as(exchange, 403,
@@ -158,18 +160,18 @@ static bool may_ask(const struct inquiry *inquiry)
     return inquiry->rounds < FACT_ROUNDS_MAX;
 }
 
-/* What the request needs of a role, for the audit line. True, with --mode audit alone: more facts
-   would tell more of it. */
-static bool uses_want(struct exchange *exchange)
+/* What the request needs of a role, for the audit line, which is written before the scratch goes.
+   read: by the decision just taken. True, with --mode audit alone: more facts would tell more. */
+static bool uses_want(struct exchange *exchange, struct readings *read)
 {
     struct inquiry *inquiry = exchange->inquiry;
     const enum op_class class = operation_class(inquiry->request.route->op);
     const struct config *config = exchange->context->config;
+    struct arena *scratch = &exchange->context->scratch;
     bool asks = config->audit_mode && may_ask(inquiry);
     if (class == CLASS_PING || class == CLASS_READ)
         return false;
-    if (!inquiry->uses)
-        inquiry->uses = arena_alloc(&inquiry->arena, 1, sizeof(*inquiry->uses));
+    inquiry->uses = arena_alloc(scratch, 1, sizeof(*inquiry->uses));
     if (!inquiry->uses)
         return false;
     if (!config->audit_mode && !config->audit_uses) {
@@ -180,7 +182,7 @@ static bool uses_want(struct exchange *exchange)
     struct facts known = inquiry->facts;
     enum verdict verdict =
         request_uses(exchange->snapshot->policy, &inquiry->request, asks ? &inquiry->facts : &known,
-                     &inquiry->arena, inquiry->uses);
+                     read, scratch, inquiry->uses);
     if (verdict == VERDICT_NEED && !asks && !inquiry->uses->lack[0])
         snprintf(inquiry->uses->lack, sizeof(inquiry->uses->lack),
                  "not all was looked up that tells; --mode audit does");
@@ -218,7 +220,7 @@ static enum phase let_through(struct exchange *exchange)
         inquiry->decision = *floor;
         return exchange_deny(exchange);
     }
-    if (uses_want(exchange))
+    if (uses_want(exchange, floor->read))
         return ask(exchange);
     if (is_missing(inquiry))
         inquiry->decision = *floor;
@@ -245,8 +247,9 @@ enum phase exchange_decide(struct exchange *exchange)
     decide(exchange, exchange->role, request, &inquiry->decision);
     switch (inquiry->decision.verdict) {
     case VERDICT_ALLOW:
-        return uses_want(exchange) ? ask(exchange)
-                                   : go_on(exchange, exchange->role, &inquiry->decision);
+        return uses_want(exchange, inquiry->decision.read)
+                   ? ask(exchange)
+                   : go_on(exchange, exchange->role, &inquiry->decision);
     case VERDICT_NEED:
         return ask(exchange);
     case VERDICT_DENY:
