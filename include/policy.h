@@ -209,7 +209,7 @@ struct decision {
     } changes[PARAM_CHANGES_MAX];
     size_t change_count;
     struct edits edits; /* of the body: IDs for names, labels that are added */
-    /* What was read for it, for request_uses(); in the arena, as long as body and facts stay. */
+    /* What was read for it; in the arena, as long as body and facts stay. */
     struct readings *read;
 };
 
@@ -403,6 +403,12 @@ bool policy_precheck(const struct role *role, const struct request *request, str
    gets what is needed beside; NULL: nothing can be known, so whatever needs a fact ends in NEED. */
 void policy_decide(const struct role *role, const struct request *request, struct facts *facts,
                    struct arena *arena, struct decision *decision);
+
+/* The same, of a request that the arena holds a decision on already: what that one has read (NULL:
+   nothing) is not read again, unless it is another body or another answer. */
+void policy_decide_again(const struct role *role, const struct request *request,
+                         struct facts *facts, struct readings *read, struct arena *arena,
+                         struct decision *decision);
 
 /* Does what is sent on differ from what was asked? */
 bool decision_rewrites(const struct decision *decision, const struct request *request);

@@ -411,13 +411,21 @@ static void decide(struct check *check)
     }
 }
 
-void policy_decide(const struct role *role, const struct request *request, struct facts *facts,
-                   struct arena *arena, struct decision *decision)
+void policy_decide_again(const struct role *role, const struct request *request,
+                         struct facts *facts, struct readings *read, struct arena *arena,
+                         struct decision *decision)
 {
     struct work work;
     struct check check = check_for(role, request, arena, decision, &work);
     check.facts = facts;
+    check.read = read;
     decide(&check);
+}
+
+void policy_decide(const struct role *role, const struct request *request, struct facts *facts,
+                   struct arena *arena, struct decision *decision)
+{
+    policy_decide_again(role, request, facts, NULL, arena, decision);
 }
 
 void decide_learning(struct learning *learning, const struct request *request, struct facts *facts,

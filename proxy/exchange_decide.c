@@ -56,12 +56,14 @@ const char *exchange_role_name(const struct exchange *exchange)
 
 /* ---- what goes on ---------------------------------------------------------------------------- */
 
+/* read: by a decision that the scratch still holds, or NULL. */
 static void decide(struct exchange *exchange, const struct role *role,
-                   const struct request *request, struct decision *decision)
+                   const struct request *request, struct readings *read, struct decision *decision)
 {
     struct inquiry *inquiry = exchange->inquiry;
     uint64_t began_ns = clock_now_ns();
-    policy_decide(role, request, &inquiry->facts, &exchange->context->scratch, decision);
+    policy_decide_again(role, request, &inquiry->facts, read, &exchange->context->scratch,
+                        decision);
     metrics_observe_decision(exchange->context->metrics, began_ns);
 }
 
@@ -73,7 +75,7 @@ static bool rewrite(struct exchange *exchange, const struct role *role,
     struct decision again;
     if (!request_rewrite(sent, decision, &exchange->inquiry->arena))
         return false;
-    decide(exchange, role, sent, &again);
+    decide(exchange, role, sent, decision->read, &again);
     return again.verdict == VERDICT_ALLOW && !decision_rewrites(&again, sent);
 }
 
@@ -210,7 +212,7 @@ static enum phase let_through(struct exchange *exchange)
     struct inquiry *inquiry = exchange->inquiry;
     struct decision *floor = &inquiry->floor;
     const struct role *all = policy_role(exchange->snapshot->policy, STR("builtin:all"));
-    decide(exchange, all, &inquiry->request, floor);
+    decide(exchange, all, &inquiry->request, NULL, floor);
     if (floor->verdict == VERDICT_NEED && may_ask(inquiry))
         return ask(exchange);
     if (floor->verdict == VERDICT_NEED)
@@ -244,7 +246,7 @@ enum phase exchange_decide(struct exchange *exchange)
         request->body = (struct str){inquiry->body.p, inquiry->body.length};
     if (inquiry->rounds == 0)
         inquiry->facts.owner = owner_of(exchange);
-    decide(exchange, exchange->role, request, &inquiry->decision);
+    decide(exchange, exchange->role, request, NULL, &inquiry->decision);
     switch (inquiry->decision.verdict) {
     case VERDICT_ALLOW:
         return uses_want(exchange, inquiry->decision.read)
