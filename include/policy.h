@@ -481,7 +481,9 @@ bool policy_allow_holds(struct str entry, enum operation op);
 const char *policy_key(size_t index);
 
 /* The image that the request names (Image, fromImage[:tag]), for the audit line; empty if none.
-   Only meaningful after an ALLOW or DENY of policy_decide on the same arena. */
-struct str request_image(const struct request *request, struct arena *arena);
+   Only meaningful after an ALLOW or DENY of policy_decide on the same arena. read: by that
+   decision, or NULL. */
+struct str request_image(const struct request *request, const struct readings *read,
+                         struct arena *arena);
 
 #endif

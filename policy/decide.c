@@ -261,6 +261,15 @@ static bool body_refused(struct check *check, const char *why)
                             operation_name(check->request->route->op), why);
 }
 
+/* The request's body as a decision has read it, or NULL. */
+static const struct json *doc_of(const struct request *request, const struct readings *read)
+{
+    struct str body = request->body;
+    bool same = read && read->body.doc.nodes && read->body.doc.source.p == body.p &&
+                read->body.doc.source.n == body.n;
+    return same ? &read->body.doc : NULL;
+}
+
 /* The body's document, scanned once for whoever judges it; NULL: refused. */
 static const struct json *body_read(struct check *check)
 {
@@ -269,7 +278,7 @@ static const struct json *body_read(struct check *check)
     struct reading *reading = &check->read->body;
     struct json doc = reading->doc;
     check->reading = reading;
-    if (doc.nodes && doc.source.p == body.p && doc.source.n == body.n)
+    if (doc_of(check->request, check->read))
         return &reading->doc;
     *reading = (struct reading){.walked = false};
     if (json_scan(body, check->arena, &doc, &err) && doc.count > 0) {
@@ -470,8 +479,8 @@ static struct str string_text(struct str literal, struct arena *arena)
                                                                    : (struct str){NULL, 0};
 }
 
-/* The top-level member "Image", without a second scan: the body was scanned already, or refused. */
-static struct str image_of_body(struct str body, struct arena *arena)
+/* The top-level member "Image", without a second scan: the body was refused before it was kept. */
+static struct str image_unread(struct str body, struct arena *arena)
 {
     static const struct str name = {"\"Image\"", 7};
     int depth = 0;
@@ -493,17 +502,33 @@ static struct str image_of_body(struct str body, struct arena *arena)
     return (struct str){NULL, 0};
 }
 
-static struct str image_of_service(struct str body, struct arena *arena)
+/* The text at a path of a body that was read. */
+static struct str text_along(const struct json *doc, const struct str *path, size_t count)
+{
+    const struct json_node *node = doc->nodes;
+    for (size_t i = 0; i < count; i++)
+        node = json_get(doc, node, path[i]);
+    return node && node->kind == JSON_STRING ? node->text : (struct str){NULL, 0};
+}
+
+static struct str image_of_create(const struct request *request, const struct readings *read,
+                                  struct arena *arena)
+{
+    static const struct str path[] = {{"Image", 5}};
+    const struct json *doc = doc_of(request, read);
+    return doc ? text_along(doc, path, ARRAY_LEN(path)) : image_unread(request->body, arena);
+}
+
+static struct str image_of_service(const struct request *request, const struct readings *read,
+                                   struct arena *arena)
 {
     static const struct str path[] = {{"TaskTemplate", 12}, {"ContainerSpec", 13}, {"Image", 5}};
-    struct json doc;
+    const struct json *doc = doc_of(request, read);
+    struct json own;
     struct err err = {0};
-    if (!json_scan(body, arena, &doc, &err) || doc.count == 0)
-        return (struct str){NULL, 0};
-    const struct json_node *node = doc.nodes;
-    for (size_t i = 0; i < ARRAY_LEN(path); i++)
-        node = json_get(&doc, node, path[i]);
-    return node && node->kind == JSON_STRING ? node->text : (struct str){NULL, 0};
+    if (!doc && json_scan(request->body, arena, &own, &err) && own.count > 0)
+        doc = &own;
+    return doc ? text_along(doc, path, ARRAY_LEN(path)) : (struct str){NULL, 0};
 }
 
 static struct str image_of_pull(const struct request *request, struct arena *arena)
@@ -518,16 +543,17 @@ static struct str image_of_pull(const struct request *request, struct arena *are
     return whole.p ? whole : image;
 }
 
-struct str request_image(const struct request *request, struct arena *arena)
+struct str request_image(const struct request *request, const struct readings *read,
+                         struct arena *arena)
 {
     if (!request->route)
         return (struct str){NULL, 0};
     switch (request->route->op) {
     case OP_ContainerCreate:
-        return image_of_body(request->body, arena);
+        return image_of_create(request, read, arena);
     case OP_ServiceCreate:
     case OP_ServiceUpdate:
-        return image_of_service(request->body, arena);
+        return image_of_service(request, read, arena);
     case OP_ImageCreate:
         return image_of_pull(request, arena);
     default:

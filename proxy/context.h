@@ -49,6 +49,7 @@ struct inquiry {
     int rounds;            /* times that the decision has asked */
     bool would_deny;       /* --mode audit: the decision is a refusal, and it goes on */
     struct uses *uses;     /* what it needs of a role, in the scratch; NULL: not told */
+    struct readings *read; /* by a decision, in the scratch; NULL: nothing is */
     struct decision floor; /* --mode audit: of the role that nothing is let through against */
     struct str made;       /* ID of the container that was made, in the arena; p NULL: not known */
     struct arena arena;

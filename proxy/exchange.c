@@ -38,6 +38,7 @@ static struct inquiry *inquiry_take(struct context *context)
     inquiry->rounds = 0;
     inquiry->would_deny = false;
     inquiry->uses = NULL;
+    inquiry->read = NULL;
     inquiry->made = (struct str){NULL, 0};
     body_reset(&inquiry->body);
     return inquiry;

@@ -13,6 +13,14 @@
 #include <errno.h>
 #include <stdio.h>
 
+/* What the decisions have left. */
+static void clear_scratch(struct exchange *exchange)
+{
+    exchange->inquiry->uses = NULL;
+    exchange->inquiry->read = NULL;
+    arena_reset(&exchange->context->scratch);
+}
+
 enum phase exchange_deny(struct exchange *exchange)
 {
     const struct decision *decision = &exchange->inquiry->decision;
@@ -22,7 +30,7 @@ enum phase exchange_deny(struct exchange *exchange)
     who_tell(exchange, decision, reason, sizeof(reason));
     exchange->status = (uint16_t)status;
     record_request(exchange);
-    arena_reset(&exchange->context->scratch);
+    clear_scratch(exchange);
     return exchange_answer(exchange, status, reason, close);
 }
 
@@ -56,14 +64,14 @@ const char *exchange_role_name(const struct exchange *exchange)
 
 /* ---- what goes on ---------------------------------------------------------------------------- */
 
-/* read: by a decision that the scratch still holds, or NULL. */
 static void decide(struct exchange *exchange, const struct role *role,
-                   const struct request *request, struct readings *read, struct decision *decision)
+                   const struct request *request, struct decision *decision)
 {
     struct inquiry *inquiry = exchange->inquiry;
     uint64_t began_ns = clock_now_ns();
-    policy_decide_again(role, request, &inquiry->facts, read, &exchange->context->scratch,
-                        decision);
+    policy_decide_again(role, request, &inquiry->facts, inquiry->read,
+                        &exchange->context->scratch, decision);
+    inquiry->read = decision->read;
     metrics_observe_decision(exchange->context->metrics, began_ns);
 }
 
@@ -75,7 +83,7 @@ static bool rewrite(struct exchange *exchange, const struct role *role,
     struct decision again;
     if (!request_rewrite(sent, decision, &exchange->inquiry->arena))
         return false;
-    decide(exchange, role, sent, decision->read, &again);
+    decide(exchange, role, sent, &again);
     return again.verdict == VERDICT_ALLOW && !decision_rewrites(&again, sent);
 }
 
@@ -94,7 +102,7 @@ static enum phase go_on(struct exchange *exchange, const struct role *role,
                            "means the same to every reader");
     }
     if (!throttle_admits_stream(exchange)) {
-        arena_reset(&exchange->context->scratch);
+        clear_scratch(exchange);
         return throttle_refuse(exchange, LIMIT_STREAMS, 429);
     }
     if (role != exchange->role) {
@@ -108,8 +116,7 @@ static enum phase go_on(struct exchange *exchange, const struct role *role,
     inquiry->would_deny = inquiry->decision.verdict != VERDICT_ALLOW;
     exchange->batch = exchange->context->batch.number;
     record_request(exchange);
-    inquiry->uses = NULL;
-    arena_reset(&exchange->context->scratch);
+    clear_scratch(exchange);
     if (rewrites)
         inquiry->request = sent;
     return PHASE_HELD;
@@ -140,8 +147,7 @@ static enum phase ask(struct exchange *exchange)
                                      .role = exchange_role_name(exchange),
                                      .on_ready = exchange->client->on_ready,
                                      .arg = exchange->client->arg};
-    inquiry->uses = NULL;
-    arena_reset(&exchange->context->scratch);
+    clear_scratch(exchange);
     if (++inquiry->rounds > FACT_ROUNDS_MAX) {
         refuse_as(exchange, 403,
                   "what this request names leads to other objects too many times to be judged: "
@@ -163,8 +169,8 @@ static bool may_ask(const struct inquiry *inquiry)
 }
 
 /* What the request needs of a role, for the audit line, which is written before the scratch goes.
-   read: by the decision just taken. True, with --mode audit alone: more facts would tell more. */
-static bool uses_want(struct exchange *exchange, struct readings *read)
+   True, with --mode audit alone: more facts would tell more of it. */
+static bool uses_want(struct exchange *exchange)
 {
     struct inquiry *inquiry = exchange->inquiry;
     const enum op_class class = operation_class(inquiry->request.route->op);
@@ -184,7 +190,7 @@ static bool uses_want(struct exchange *exchange, struct readings *read)
     struct facts known = inquiry->facts;
     enum verdict verdict =
         request_uses(exchange->snapshot->policy, &inquiry->request, asks ? &inquiry->facts : &known,
-                     read, scratch, inquiry->uses);
+                     inquiry->read, scratch, inquiry->uses);
     if (verdict == VERDICT_NEED && !asks && !inquiry->uses->lack[0])
         snprintf(inquiry->uses->lack, sizeof(inquiry->uses->lack),
                  "not all was looked up that tells; --mode audit does");
@@ -212,7 +218,7 @@ static enum phase let_through(struct exchange *exchange)
     struct inquiry *inquiry = exchange->inquiry;
     struct decision *floor = &inquiry->floor;
     const struct role *all = policy_role(exchange->snapshot->policy, STR("builtin:all"));
-    decide(exchange, all, &inquiry->request, NULL, floor);
+    decide(exchange, all, &inquiry->request, floor);
     if (floor->verdict == VERDICT_NEED && may_ask(inquiry))
         return ask(exchange);
     if (floor->verdict == VERDICT_NEED)
@@ -222,7 +228,7 @@ static enum phase let_through(struct exchange *exchange)
         inquiry->decision = *floor;
         return exchange_deny(exchange);
     }
-    if (uses_want(exchange, floor->read))
+    if (uses_want(exchange))
         return ask(exchange);
     if (is_missing(inquiry))
         inquiry->decision = *floor;
@@ -246,12 +252,11 @@ enum phase exchange_decide(struct exchange *exchange)
         request->body = (struct str){inquiry->body.p, inquiry->body.length};
     if (inquiry->rounds == 0)
         inquiry->facts.owner = owner_of(exchange);
-    decide(exchange, exchange->role, request, NULL, &inquiry->decision);
+    decide(exchange, exchange->role, request, &inquiry->decision);
     switch (inquiry->decision.verdict) {
     case VERDICT_ALLOW:
-        return uses_want(exchange, inquiry->decision.read)
-                   ? ask(exchange)
-                   : go_on(exchange, exchange->role, &inquiry->decision);
+        return uses_want(exchange) ? ask(exchange)
+                                   : go_on(exchange, exchange->role, &inquiry->decision);
     case VERDICT_NEED:
         return ask(exchange);
     case VERDICT_DENY:
