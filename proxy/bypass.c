@@ -51,19 +51,17 @@ void bypass_free(struct stream *stream)
 /* Who was refused a pipe does not ask for each piece again. */
 static bool get_pipe(struct stream *to)
 {
-    if (to->copies || to->loop->pipes >= BYPASS_PIPES_MAX)
-        return false;
     to->bypass = bypass_new();
     to->copies = !to->bypass;
     to->loop->pipes += to->bypass != NULL;
     return to->bypass != NULL;
 }
 
-bool bypass_ready(const struct stream *from, struct stream *to)
+bool bypass_ready(const struct stream *from, const struct stream *to)
 {
     bool can = from->fd >= 0 && !from->tls && !from->in && !from->lost_in && !from->eof;
     can = can && to->fd >= 0 && !to->tls && !to->out && !to->end_wanted && !to->lost_out;
-    return can && (to->bypass || get_pipe(to));
+    return can && (to->bypass || (!to->copies && to->loop->pipes < BYPASS_PIPES_MAX));
 }
 
 static ssize_t move(int from, int to, size_t max)
@@ -110,6 +108,8 @@ enum stream_status bypass_move(struct stream *from, struct stream *to, uint64_t 
     *taken = 0;
     if (!from->can_read)
         return STREAM_AGAIN;
+    if (!to->bypass && !get_pipe(to))
+        return stream_fill(from);
     ssize_t n = move(from->fd, to->bypass->in, max < BYPASS_PIPE ? (size_t)max : BYPASS_PIPE);
     if (n < 0 && (errno == EINVAL || errno == ENOSYS || errno == EPERM))
         return copy_instead(from, to);

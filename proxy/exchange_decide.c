@@ -69,8 +69,8 @@ static void decide(struct exchange *exchange, const struct role *role,
 {
     struct inquiry *inquiry = exchange->inquiry;
     uint64_t began_ns = clock_now_ns();
-    policy_decide_again(role, request, &inquiry->facts, inquiry->read,
-                        &exchange->context->scratch, decision);
+    policy_decide_again(role, request, &inquiry->facts, inquiry->read, &exchange->context->scratch,
+                        decision);
     inquiry->read = decision->read;
     metrics_observe_decision(exchange->context->metrics, began_ns);
 }

@@ -140,6 +140,12 @@ enum stream_status stream_fill(struct stream *stream)
     return stream_lose_in(stream, error);
 }
 
+size_t stream_peek(const struct stream *stream, char *dst, size_t n)
+{
+    ssize_t got = stream->can_read ? recv(stream->fd, dst, n, MSG_PEEK) : 0;
+    return got > 0 ? (size_t)got : 0;
+}
+
 void stream_look_again(struct stream *stream)
 {
     stream->can_read = !stream->eof && !stream->lost_in;

@@ -62,6 +62,9 @@ static inline bool stream_is_open(const struct stream *stream)
 
 /* Reads once into the buffer, behind what is pending. */
 enum stream_status stream_fill(struct stream *stream);
+/* Looks at the first bytes to come, with nothing pending, and leaves them. Returns how many; 0 also
+   where there are none, or not now: the next fill tells. Not with TLS. */
+size_t stream_peek(const struct stream *stream, char *dst, size_t n);
 /* More is needed than has come: the next fill asks the kernel. A reset that came together with the
    last bytes brings no event of its own, and is seen by nothing else. */
 void stream_look_again(struct stream *stream);
