@@ -256,7 +256,7 @@ static const struct role *without_requirements(const struct check *check)
 static bool read_body(struct check *check, const struct found *found, struct reading *reading)
 {
     if (reading->doc.nodes)
-        return true;
+        return check_scanned(check, &reading->doc);
     struct str text = create_body(check, found);
     return text.p && check_scan(check, text, &reading->doc);
 }

@@ -81,6 +81,12 @@ static const char *const id_members[FACT_KIND_COUNT] = {
     [FACT_CONFIG] = "ID",
 };
 
+bool check_scanned(struct check *check, const struct json *doc)
+{
+    return check_spend(check, doc->source.n * BYTE_COST) &&
+           check_spend(check, doc->count * NODE_COST);
+}
+
 static enum look unreadable(struct check *check, const struct fact *fact, const char *why)
 {
     SHOWN(shown, fact->name);
@@ -114,7 +120,7 @@ static bool answer_scan(struct check *check, struct answer *answer, struct str t
 {
     if (answer && answer->doc.nodes) {
         *doc = answer->doc;
-        return true;
+        return check_scanned(check, doc);
     }
     if (!check_scan(check, text, doc))
         return false;
