@@ -102,7 +102,6 @@ static enum stream_status copy_instead(struct stream *from, struct stream *to)
     return stream_fill(from);
 }
 
-/* The pipe is empty, so "later" is the source's word. */
 enum stream_status bypass_move(struct stream *from, struct stream *to, uint64_t max, size_t *taken)
 {
     *taken = 0;
@@ -115,11 +114,9 @@ enum stream_status bypass_move(struct stream *from, struct stream *to, uint64_t 
         return copy_instead(from, to);
     if (n < 0 && !is_later(n))
         return stream_lose_in(from, errno);
-    if (n <= 0) {
-        from->eof = n == 0;
-        from->can_read = false;
-        return from->eof ? STREAM_EOF : STREAM_AGAIN;
-    }
+    /* It tells of an end, and reads past an urgent byte, before which splice stops. */
+    if (n <= 0)
+        return stream_fill(from);
     *taken = (size_t)n;
     from->bytes_in += *taken;
     to->bytes_out += *taken;

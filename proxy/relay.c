@@ -94,7 +94,7 @@ static size_t walk_seen(struct chunked *chunked, struct str seen, bool *ended)
     return data_n;
 }
 
-static void look_ahead(const struct relay *relay, struct ahead *ahead)
+static void look_ahead(struct relay *relay, struct ahead *ahead)
 {
     struct chunked chunked = relay->chunked;
     bool ended = false;
