@@ -275,6 +275,7 @@ struct pull {
     size_t fact;       /* index of that FACT_SIGNATURE among the facts; FACTS_MAX: none says
                           which IDs, and any that the daemon has by the digest will do */
 };
+struct readings;
 
 /* Zeroed, it refuses. Texts are NUL-terminated, one line, escaped, without trailing dot. */
 struct decision {
@@ -297,6 +298,8 @@ struct decision {
     struct edits edits;           /* of the body: IDs for names, labels that are added */
     struct pull pull;             /* what follows the answer; zero: nothing */
     struct signed_note signature; /* also when it is refused */
+    /* What was read for it; in the arena, as long as body and facts stay. */
+    struct readings *read;
 };
 
 /* Reads method and target. On refusal fills decision (status 400, 403 or 404-like refusals of
@@ -490,6 +493,12 @@ bool policy_precheck(const struct role *role, const struct request *request, str
 void policy_decide(const struct role *role, const struct request *request, struct facts *facts,
                    struct arena *arena, struct decision *decision);
 
+/* The same, of a request that the arena holds a decision on already: what that one has read (NULL:
+   nothing) is not read again, unless it is another body or another answer. */
+void policy_decide_again(const struct role *role, const struct request *request,
+                         struct facts *facts, struct readings *read, struct arena *arena,
+                         struct decision *decision);
+
 /* Does what is sent on differ from what was asked? */
 bool decision_rewrites(const struct decision *decision, const struct request *request);
 /* Makes the request what the decision, an ALLOW, lets through: texts go into the arena, which must
@@ -526,10 +535,12 @@ enum use_shape { USE_LIST, USE_TRUE };
 /* What a role would have to open for the request beside its operation: the decision taken by one
    that opens nothing, over and over with what its refusals ask for. Values of the environment, of
    labels and of options are never among it. NEED: more facts would tell more. DENY: lack says why;
-   without lack the daemon has no such object. Texts live in the arena, or in the request.
+   without lack the daemon has no such object. read: of a decision on the same request in the same
+   arena, or NULL. Texts live in the arena, or in the request.
  */
 enum verdict request_uses(const struct policy *policy, const struct request *request,
-                          struct facts *facts, struct arena *arena, struct uses *out);
+                          struct facts *facts, struct readings *read, struct arena *arena,
+                          struct uses *out);
 
 /* Appends {"containers.cap_add": ["NET_ADMIN"], "containers.privileged": true, "containers.binds":
    [{"source": ..., "read_only": true}]} in at most USES_TEXT_MAX bytes. False: not all fits. */
@@ -559,7 +570,9 @@ bool policy_allow_holds(struct str entry, enum operation op);
 const char *policy_key(size_t index);
 
 /* The image that the request names (Image, fromImage[:tag]), for the audit line; empty if none.
-   Only meaningful after an ALLOW or DENY of policy_decide on the same arena. */
-struct str request_image(const struct request *request, struct arena *arena);
+   Only meaningful after an ALLOW or DENY of policy_decide on the same arena. read: by that
+   decision, or NULL. */
+struct str request_image(const struct request *request, const struct readings *read,
+                         struct arena *arena);
 
 #endif

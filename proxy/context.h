@@ -58,7 +58,8 @@ struct inquiry {
     struct trust_question *signatures; /* under what they are asked for, in the arena; or NULL */
     uint32_t asked_signatures;         /* bits of the facts that others are to answer */
     bool patient;                      /* for one of them it has been given more time */
-    struct uses *uses;                 /* what it needs of a role, in the arena; NULL: not told */
+    struct uses *uses;                 /* what it needs of a role, in the scratch; NULL: not told */
+    struct readings *read;             /* by a decision, in the scratch; NULL: nothing is */
     struct decision floor; /* --mode audit: of the role that nothing is let through against */
     struct str made;       /* ID of the container that was made, in the arena; p NULL: not known */
     struct arena arena;

@@ -235,7 +235,8 @@ bool record_request(struct exchange *exchange)
     write_signature(&exchange->inquiry->decision, &out);
     if (!write_body_hash(exchange, &out))
         exchange->context->batch.failed = true;
-    struct str image = request_image(&exchange->inquiry->request, &exchange->context->scratch);
+    struct str image = request_image(&exchange->inquiry->request, exchange->inquiry->read,
+                                     &exchange->context->scratch);
     if (image.n)
         json_out_member(&out, "image", str_head(image, NAME_SHOWN_MAX));
     return finish(exchange, &out);
