@@ -13,7 +13,7 @@ static struct check check_for(const struct role *role, const struct request *req
 {
     *work = (struct work){.left = WORK_MAX};
     arena->full = false;
-    memset(decision, 0, sizeof(*decision));
+    decision_clear(decision);
     decision->edits.arena = arena;
     return (struct check){
         .role = role, .request = request, .arena = arena, .decision = decision, .work = work};

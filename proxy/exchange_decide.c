@@ -29,7 +29,7 @@ enum phase exchange_deny(struct exchange *exchange)
 static void refuse_as(struct exchange *exchange, int status, const char *why)
 {
     struct decision *decision = &exchange->inquiry->decision;
-    memset(decision, 0, sizeof(*decision));
+    decision_clear(decision);
     decision->status = status;
     snprintf(decision->reason, sizeof(decision->reason), "sockwarden: %s", why);
 }

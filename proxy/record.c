@@ -2,7 +2,6 @@
    values of the environment; paths carry only the parameters that the tables mark as safe. */
 #include "exchange.h"
 
-#include <stdio.h>
 
 enum {
     LINE_MAX_BYTES = 32 << 10, /* of one line; every text in it is bounded below that */
@@ -90,9 +89,12 @@ static void write_request(const struct exchange *exchange, struct json_out *out)
         json_out_member(out, "path", str_head(target, PATH_SHOWN_MAX));
     }
     if (request->versioned) {
-        char api[32];
-        int n = snprintf(api, sizeof(api), "%d.%d", request->api_major, request->api_minor);
-        json_out_member(out, "api", (struct str){api, (size_t)n});
+        char api[2 * DECIMAL_MAX + 1], digits[DECIMAL_MAX];
+        struct head_out text = {.p = api, .cap = sizeof(api)};
+        head_put(&text, decimal_text(digits, (uint64_t)request->api_major));
+        head_put(&text, STR("."));
+        head_put(&text, decimal_text(digits, (uint64_t)request->api_minor));
+        json_out_member(out, "api", (struct str){api, text.n});
     }
 }
 
