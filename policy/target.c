@@ -5,7 +5,6 @@
 #include "schema.h"
 #include "utf8.h"
 
-
 static bool unreserved(char c)
 {
     return ascii_alpha(c) || ascii_digit(c) || c == '-' || c == '_' || c == '.' || c == '~';

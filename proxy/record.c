@@ -2,7 +2,6 @@
    values of the environment; paths carry only the parameters that the tables mark as safe. */
 #include "exchange.h"
 
-
 enum {
     LINE_MAX_BYTES = 32 << 10, /* of one line; every text in it is bounded below that */
     FACTS_FULL = 24 << 10,     /* bytes of a line behind which no further fact is listed */

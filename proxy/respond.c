@@ -116,6 +116,8 @@ enum phase exchange_bad_answer(struct exchange *exchange, const char *why)
     return bad_gateway(exchange, METRICS_UPSTREAM_INVALID, text);
 }
 
+enum { COPIED_MAX = 512 }; /* bytes behind a head that are copied sooner than gathered */
+
 /* Sends the rebuilt head, and with it what has already come of the body. */
 static bool send_head(struct exchange *exchange, const struct http_response *http,
                       const struct response_plan *plan, struct str rest)
@@ -124,6 +126,11 @@ static bool send_head(struct exchange *exchange, const struct http_response *htt
     struct buffer *buffer = loop_buffer_take(loop);
     size_t length = 0;
     bool ok = buffer && http_response_write(http, plan, buffer->data, buffer->cap, &length);
+    if (ok && rest.n > 0 && rest.n <= COPIED_MAX && rest.n <= buffer->cap - length) {
+        memcpy(buffer->data + length, rest.p, rest.n);
+        length += rest.n;
+        rest.n = 0;
+    }
     struct iovec pieces[2] = {
         {.iov_base = buffer ? buffer->data : NULL, .iov_len = length},
         {.iov_base = (void *)(uintptr_t)rest.p, .iov_len = rest.n},
