@@ -328,20 +328,20 @@ static void put_encoded(struct target_out *out, struct str s, const char *also)
 {
     static const char hex[] = "0123456789ABCDEF";
     while (s.n > 0) {
-        size_t plain = 0;
-        while (plain < s.n && (unreserved(s.p[plain]) || (s.p[plain] && strchr(also, s.p[plain]))))
-            plain++;
-        put(out, str_head(s, plain));
-        s = str_skip(s, plain);
-        if (s.n == 0)
-            return;
-        char escape[3] = {'%', hex[(unsigned char)s.p[0] >> 4], hex[(unsigned char)s.p[0] & 15]};
+        size_t run = 0;
+        while (run < s.n && (unreserved(s.p[run]) || (s.p[run] && strchr(also, s.p[run]))))
+            run++;
+        put(out, str_head(s, run));
+        if (run == s.n)
+            break;
+        unsigned char c = (unsigned char)s.p[run];
+        char escape[3] = {'%', hex[c >> 4], hex[c & 15]};
         put(out, (struct str){escape, 3});
-        s = str_skip(s, 1);
+        s = str_skip(s, run + 1);
     }
 }
 
-static void put_number(struct target_out *out, int value)
+static void put_decimal(struct target_out *out, int value)
 {
     char digits[DECIMAL_MAX];
     put(out, decimal_text(digits, (uint64_t)value));
@@ -351,9 +351,9 @@ static void put_path(struct target_out *out, const struct request *request)
 {
     if (request->versioned) {
         put(out, STR("/v"));
-        put_number(out, request->api_major);
+        put_decimal(out, request->api_major);
         put(out, STR("."));
-        put_number(out, request->api_minor);
+        put_decimal(out, request->api_minor);
     }
     struct str pattern = str_of(request->route->path);
     for (int which = 0; pattern.n; which++) {

@@ -7,7 +7,7 @@
 #include "body.h"
 #include "config.h"
 #include "host_root.h"
-#include "http_request.h"
+#include "http_response.h"
 #include "loop.h"
 #include "metrics.h"
 #include "snapshot.h"
@@ -65,6 +65,8 @@ struct kept {
     uint64_t until_ms;  /* monotonic: when it is asked again */
 };
 
+enum { PATH_SHOWN_MAX = 4 << 10 }; /* bytes of a path in an audit line */
+
 struct context {
     struct loop loop;
     const struct config *config;
@@ -80,6 +82,9 @@ struct context {
     struct arena scratch;        /* of one decision at a time */
     struct inquiry *inquiries;   /* free ones */
     size_t inquiry_count;
+    /* Of one call, and too large for its stack frame, which is wiped each time. */
+    struct http_response answer;
+    char path_shown[PATH_SHOWN_MAX];
     struct kept info, version;
     char id_prefix[24]; /* makes request ids unique over loops and restarts */
     uint64_t next_id;

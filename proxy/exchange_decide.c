@@ -82,11 +82,14 @@ static enum phase go_on(struct exchange *exchange, const struct role *role,
                         const struct decision *decision)
 {
     struct inquiry *inquiry = exchange->inquiry;
-    struct request sent;
+    struct request *sent = &inquiry->request;
     bool rewrites = decision_rewrites(decision, &inquiry->request);
     if (rewrites) {
-        sent = inquiry->request;
-        if (!rewrite(exchange, role, decision, &sent))
+        sent = arena_alloc(&inquiry->arena, 1, sizeof(*sent));
+        if (!sent)
+            return deny_as(exchange, 503, "out of memory");
+        *sent = inquiry->request;
+        if (!rewrite(exchange, role, decision, sent))
             return deny_as(exchange, 403,
                            "the request cannot be made to name what was judged in a way that "
                            "means the same to every reader");
@@ -100,7 +103,7 @@ static enum phase go_on(struct exchange *exchange, const struct role *role,
         exchange->nobody = !exchange->role;
         exchange->role = role;
     }
-    if (!respond_filter_keep(exchange, rewrites ? &sent : &inquiry->request))
+    if (!respond_filter_keep(exchange, sent))
         return deny_as(exchange, 503, "out of memory");
     exchange->allowed = true;
     inquiry->would_deny = inquiry->decision.verdict != VERDICT_ALLOW;
@@ -108,7 +111,7 @@ static enum phase go_on(struct exchange *exchange, const struct role *role,
     record_request(exchange);
     arena_reset(&exchange->context->scratch);
     if (rewrites)
-        inquiry->request = sent;
+        inquiry->request = *sent;
     return PHASE_HELD;
 }
 

@@ -5,7 +5,6 @@
 enum {
     LINE_MAX_BYTES = 32 << 10, /* of one line; every text in it is bounded below that */
     FACTS_FULL = 24 << 10,     /* bytes of a line behind which no further fact is listed */
-    PATH_SHOWN_MAX = 4 << 10,
     NAME_SHOWN_MAX = 512,
     FACT_SHOWN_MAX = 256,
 };
@@ -71,12 +70,11 @@ static void write_request(const struct exchange *exchange, struct json_out *out)
     const struct inquiry *inquiry = exchange->inquiry;
     const struct request *request = &inquiry->request;
     json_out_member(out, "method", str_head(inquiry->http.head.method, 32));
-    char path[PATH_SHOWN_MAX];
     size_t length = 0;
     if (request->route) {
-        request_log_path(request, path, sizeof(path), &length);
-        json_out_member(out, "path",
-                        (struct str){path, length < sizeof(path) ? length : sizeof(path)});
+        char *path = exchange->context->path_shown;
+        request_log_path(request, path, PATH_SHOWN_MAX, &length);
+        json_out_member(out, "path", str_head((struct str){path, length}, PATH_SHOWN_MAX));
         json_out_member(out, "operation", str_of(operation_name(request->route->op)));
         struct str object = request->name.n ? request->name : request_param(request, "name");
         if (object.n)
