@@ -97,13 +97,11 @@ void json_out_raw(struct json_out *out, struct str text);
 void json_out_str(struct json_out *out, struct str text);
 void json_out_uint(struct json_out *out, uint64_t value);
 void json_out_int(struct json_out *out, int64_t value);
-/* key and value in one; an empty text (p NULL) writes nothing. */
+/* name and value in one; an empty text (p NULL) writes nothing. */
+void json_out_text(struct json_out *out, struct str name, struct str text);
 static inline void json_out_member(struct json_out *out, const char *name, struct str text)
 {
-    if (!text.p)
-        return;
-    json_out_name(out, str_of(name));
-    json_out_str(out, text);
+    json_out_text(out, str_of(name), text);
 }
 
 /* Writes bytes for people: printable UTF-8 stays, control characters, '"' and '\',

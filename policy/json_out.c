@@ -131,6 +131,37 @@ void json_out_str(struct json_out *out, struct str text)
     put_char(out, '"');
 }
 
+/* The usual case: the text is plain, and there is room for all of it. */
+static bool put_plain(struct json_out *out, struct str name, struct str text)
+{
+    enum { AROUND = 6 }; /* a comma, four quotes, a colon */
+    size_t room = out->len < out->cap ? out->cap - out->len : 0;
+    if (room < AROUND || name.n > room - AROUND || text.n > room - AROUND - name.n ||
+        count_plain(text) != text.n)
+        return false;
+    char *p = out->p + out->len;
+    if (out->comma)
+        *p++ = ',';
+    *p++ = '"';
+    memcpy(p, name.p, name.n);
+    p += name.n;
+    memcpy(p, "\":\"", 3);
+    memcpy(p + 3, text.p, text.n);
+    p += 3 + text.n;
+    *p++ = '"';
+    out->len = (size_t)(p - out->p);
+    out->comma = true;
+    return true;
+}
+
+void json_out_text(struct json_out *out, struct str name, struct str text)
+{
+    if (!text.p || put_plain(out, name, text))
+        return;
+    json_out_name(out, name);
+    json_out_str(out, text);
+}
+
 static void put_number(struct json_out *out, bool negative, uint64_t magnitude)
 {
     char text[1 + DECIMAL_MAX];
