@@ -84,6 +84,7 @@ struct context {
     size_t inquiry_count;
     /* Of one call, and too large for its stack frame, which is wiped each time. */
     struct http_response answer;
+    struct request sent;
     char path_shown[PATH_SHOWN_MAX];
     struct kept info, version;
     char id_prefix[24]; /* makes request ids unique over loops and restarts */

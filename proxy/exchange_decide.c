@@ -85,9 +85,7 @@ static enum phase go_on(struct exchange *exchange, const struct role *role,
     struct request *sent = &inquiry->request;
     bool rewrites = decision_rewrites(decision, &inquiry->request);
     if (rewrites) {
-        sent = arena_alloc(&inquiry->arena, 1, sizeof(*sent));
-        if (!sent)
-            return deny_as(exchange, 503, "out of memory");
+        sent = &exchange->context->sent;
         *sent = inquiry->request;
         if (!rewrite(exchange, role, decision, sent))
             return deny_as(exchange, 403,
