@@ -279,14 +279,14 @@ struct readings;
 
 /* Zeroed, it refuses. Texts are NUL-terminated, one line, escaped, without trailing dot. */
 struct decision {
-    enum verdict verdict;
-    int status;              /* HTTP status of a refusal: 403, 400, 404 ...; 0 when allowed */
-    bool close;              /* the connection must not be used again (400 class) */
     char reason[REASON_MAX]; /* the sentence for the user: what, why, what would allow it */
     char field[FIELD_MAX];   /* "HostConfig.Privileged", "?ps_args", "Content-Type"; or "" */
     char value[VALUE_MAX];   /* shortened and escaped; or "" */
-    const char *rule;        /* static: key of the policy that decided, or NULL */
     char allow_with[ALLOW_WITH_MAX]; /* what in the policy would allow it; or "" */
+    enum verdict verdict;            /* behind the texts: see decision_clear() */
+    int status;       /* HTTP status of a refusal: 403, 400, 404 ...; 0 when allowed */
+    bool close;       /* the connection must not be used again (400 class) */
+    const char *rule; /* static: key of the policy that decided, or NULL */
     /* When allowed: what is sent on otherwise than it came. See request_rewrite(). */
     struct str pinned; /* full ID of the object that was judged, in place of the path's first
                           {name}, so that a name that moves changes nothing; p NULL: as asked */
@@ -316,6 +316,16 @@ enum body_kind request_body_kind(const struct request *request);
    header absent. Fills decision and returns false on refusal. */
 bool request_check_content(const struct request *request, struct str content_type, bool has_body,
                            struct decision *decision);
+
+/* A refusal without a word. Its texts, some 2 KiB that most decisions have no use for, are emptied,
+   and all the rest is wiped. */
+static inline void decision_clear(struct decision *decision)
+{
+    const size_t texts = offsetof(struct decision, verdict);
+    decision->reason[0] = decision->field[0] = decision->value[0] = '\0';
+    decision->allow_with[0] = '\0';
+    memset((char *)decision + texts, 0, sizeof(*decision) - texts);
+}
 
 /* An upload to PutContainerArchive must not be compressed: daemons before 29.5.1 unpack that by a
    program of the container, as root of the host (CVE-2026-41567). first holds the body's first

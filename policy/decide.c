@@ -13,7 +13,7 @@ static struct check check_for(const struct role *role, const struct request *req
 {
     *work = (struct work){.left = WORK_MAX};
     arena->full = false;
-    memset(decision, 0, sizeof(*decision));
+    decision_clear(decision);
     decision->edits.arena = arena;
     return (struct check){
         .role = role, .request = request, .arena = arena, .decision = decision, .work = work};
@@ -221,7 +221,10 @@ static enum finding param_judge(struct check *check, const struct param *param)
     bool absent = param->value.n == 0 || (row->type == PARAM_BOOL && param_false(param->value));
     if (absent)
         return FINDING_PASS;
-    snprintf(field, sizeof(field), "?%s", row->name);
+    struct str name = str_head(str_of(row->name), sizeof(field) - 2);
+    field[0] = '?';
+    memcpy(field + 1, name.p, name.n);
+    field[name.n + 1] = '\0';
     check->field = field;
     struct str shown = row->secret ? (struct str){NULL, 0} : param->value;
     enum finding finding = FINDING_PASS;

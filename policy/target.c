@@ -5,8 +5,6 @@
 #include "schema.h"
 #include "utf8.h"
 
-#include <stdio.h>
-
 static bool unreserved(char c)
 {
     return ascii_alpha(c) || ascii_digit(c) || c == '-' || c == '_' || c == '.' || c == '~';
@@ -250,7 +248,7 @@ static void refuse_route(struct str method, struct str path, const struct reques
 bool request_parse(struct str method, struct str target, struct arena *arena, struct request *out,
                    struct decision *decision)
 {
-    memset(decision, 0, sizeof(*decision));
+    decision_clear(decision);
     out->route = NULL;
     out->versioned = false;
     out->api_major = out->api_minor = 0;

@@ -7,7 +7,7 @@
 #include "body.h"
 #include "config.h"
 #include "host_root.h"
-#include "http_request.h"
+#include "http_response.h"
 #include "loop.h"
 #include "metrics.h"
 #include "snapshot.h"
@@ -76,6 +76,8 @@ struct kept {
     uint64_t until_ms;  /* monotonic: when it is asked again */
 };
 
+enum { PATH_SHOWN_MAX = 4 << 10 }; /* bytes of a path in an audit line */
+
 struct context {
     struct loop loop;
     const struct config *config;
@@ -91,6 +93,10 @@ struct context {
     struct arena scratch;        /* of one decision at a time */
     struct inquiry *inquiries;   /* free ones */
     size_t inquiry_count;
+    /* Of one call, and too large for its stack frame, which is wiped each time. */
+    struct http_response answer;
+    struct request sent;
+    char path_shown[PATH_SHOWN_MAX];
     struct kept info, version;
     struct registry_line *registry; /* who asks registries; NULL: no policy wants any asked */
     struct trust_desk *desk;        /* where signatures are asked for */

@@ -39,7 +39,7 @@ enum phase exchange_deny(struct exchange *exchange)
 static void refuse_as(struct exchange *exchange, int status, const char *why)
 {
     struct decision *decision = &exchange->inquiry->decision;
-    memset(decision, 0, sizeof(*decision));
+    decision_clear(decision);
     decision->status = status;
     snprintf(decision->reason, sizeof(decision->reason), "sockwarden: %s", why);
 }
@@ -95,11 +95,12 @@ static enum phase go_on(struct exchange *exchange, const struct role *role,
                         const struct decision *decision)
 {
     struct inquiry *inquiry = exchange->inquiry;
-    struct request sent;
+    struct request *sent = &inquiry->request;
     bool rewrites = decision_rewrites(decision, &inquiry->request);
     if (rewrites) {
-        sent = inquiry->request;
-        if (!rewrite(exchange, role, decision, &sent))
+        sent = &exchange->context->sent;
+        *sent = inquiry->request;
+        if (!rewrite(exchange, role, decision, sent))
             return deny_as(exchange, 403,
                            "the request cannot be made to name what was judged in a way that "
                            "means the same to every reader");
@@ -113,8 +114,7 @@ static enum phase go_on(struct exchange *exchange, const struct role *role,
         exchange->nobody = !exchange->role;
         exchange->role = role;
     }
-    if (!respond_filter_keep(exchange, rewrites ? &sent : &inquiry->request) ||
-        !pulled_keep(exchange, decision))
+    if (!respond_filter_keep(exchange, sent) || !pulled_keep(exchange, decision))
         return deny_as(exchange, 503, "out of memory");
     exchange->allowed = true;
     inquiry->would_deny = inquiry->decision.verdict != VERDICT_ALLOW;
@@ -122,7 +122,7 @@ static enum phase go_on(struct exchange *exchange, const struct role *role,
     record_request(exchange);
     clear_scratch(exchange);
     if (rewrites)
-        inquiry->request = sent;
+        inquiry->request = *sent;
     return PHASE_HELD;
 }
 
