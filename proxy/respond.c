@@ -160,11 +160,11 @@ static enum phase start_tunnel(struct exchange *exchange, const struct http_resp
                                size_t head_length)
 {
     struct response_plan plan = {.http10 = exchange->http10, .tunnel = true};
+    metrics_open(exchange->context->metrics, &exchange->span, METRICS_TUNNEL);
     if (!send_head(exchange, http, &plan, (struct str){NULL, 0}))
         return PHASE_CLOSED;
     stream_consume(exchange->upstream, head_length);
     head_sent(exchange);
-    metrics_open(exchange->context->metrics, &exchange->span, METRICS_TUNNEL);
     exchange->record_end = true;
     exchange->up = relay_new(exchange->client, exchange->upstream, FRAMING_EOF, 0);
     exchange->down = relay_new(exchange->upstream, exchange->client, FRAMING_EOF, 0);
@@ -217,11 +217,12 @@ static enum phase start_body(struct exchange *exchange, const struct http_respon
     size_t n = exchange->down.decode ? 0 : relay_count(&exchange->down, rest, &bad);
     if (bad)
         return exchange_bad_answer(exchange, "its chunks are broken");
+    /* Counted before the client sees it. */
+    if (http->framing == FRAMING_CHUNKED || http->framing == FRAMING_EOF)
+        metrics_open(exchange->context->metrics, &exchange->span, METRICS_STREAM);
     if (!exchange_send_head(exchange, http, str_head(rest, n)))
         return PHASE_CLOSED;
     head_sent(exchange);
-    if (http->framing == FRAMING_CHUNKED || http->framing == FRAMING_EOF)
-        metrics_open(exchange->context->metrics, &exchange->span, METRICS_STREAM);
     stream_consume(upstream, head_length + n);
     return PHASE_RESPOND;
 }
