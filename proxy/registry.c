@@ -44,14 +44,13 @@ struct registry_line {
 };
 
 static struct {
-    atomic_bool started, up;
+    atomic_bool up;
     atomic_ullong outcomes[TRUST_DEAD + 1], deaths;
 } counts;
 
 struct registry_counts registry_counts_read(void)
 {
-    struct registry_counts out = {.started = atomic_load(&counts.started),
-                                  .up = atomic_load(&counts.up),
+    struct registry_counts out = {.up = atomic_load(&counts.up),
                                   .deaths = atomic_load(&counts.deaths)};
     for (size_t i = 0; i <= TRUST_DEAD; i++)
         out.outcomes[i] = atomic_load(&counts.outcomes[i]);
@@ -409,7 +408,6 @@ struct registry_line *registry_line_open(struct loop *loop, int fd, unsigned ind
         registry_line_close(line);
         return NULL;
     }
-    atomic_store(&counts.started, true);
     atomic_store(&counts.up, true);
     return line;
 }

@@ -30,7 +30,6 @@ const struct trust_source *registry_line_source(struct registry_line *line);
 /* ---- for metrics_write.c ------------------------------------------------------------------- */
 
 struct registry_counts {
-    bool started;                      /* there is a helper at all */
     bool up;                           /* as far as is known */
     uint64_t outcomes[TRUST_DEAD + 1]; /* answers, by enum trust_outcome */
     uint64_t deaths;                   /* of helpers */

@@ -208,7 +208,7 @@ static bool rewrite(struct trust_ledger *ledger)
     bool ok = text && ftruncate(ledger->fd, 0) == 0 && write_all(ledger->fd, (struct str){text, n});
     free(text);
     ledger->lines = ok ? ledger->count : ledger->lines;
-    return ok && fdatasync(ledger->fd) == 0;
+    return ok;
 }
 
 static void say_failed(struct trust_ledger *ledger, bool ok)
@@ -225,30 +225,44 @@ static bool append(struct trust_ledger *ledger, struct str lines)
 {
     if (ledger->failing && !write_all(ledger->fd, STR("\n")))
         return false;
-    return write_all(ledger->fd, lines) && fdatasync(ledger->fd) == 0;
+    return write_all(ledger->fd, lines);
+}
+
+/* Puts the entries into memory, and the lines of new ones into text. */
+static bool put_all(struct trust_ledger *ledger, const struct trust_entry *entries, size_t count,
+                    char *text, size_t *length)
+{
+    *length = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool fresh = false;
+        if (!put(ledger, &entries[i], &fresh))
+            return false;
+        size_t n = fresh ? trust_entry_write(&entries[i], text + *length, TRUST_LINE_MAX) : 0;
+        *length += n;
+        ledger->lines += n > 0 && ledger->fd >= 0;
+    }
+    return true;
 }
 
 bool trust_ledger_add(struct trust_ledger *ledger, const struct trust_entry *entries, size_t count)
 {
     char *text = malloc(count * TRUST_LINE_MAX + 1);
-    size_t n = 0, lines = 0;
-    bool ok = text != NULL;
+    size_t n = 0;
+    if (!text)
+        return false;
     pthread_mutex_lock(&ledger->lock);
-    for (size_t i = 0; i < count && ok; i++) {
-        bool fresh = false;
-        ok = put(ledger, &entries[i], &fresh);
-        size_t length = ok && fresh ? trust_entry_write(&entries[i], text + n, TRUST_LINE_MAX) : 0;
-        n += length;
-        lines += length > 0;
-    }
-    if (n > 0 && ledger->fd >= 0) {
-        ledger->lines += lines;
-        bool written = ledger->lines > 2 * (size_t)TRUST_LEDGER_MAX
-                           ? rewrite(ledger)
-                           : append(ledger, (struct str){text, n});
+    bool ok = put_all(ledger, entries, count, text, &n);
+    bool written = n > 0 && ledger->fd >= 0;
+    if (written) {
+        written = ledger->lines > 2 * (size_t)TRUST_LEDGER_MAX
+                      ? rewrite(ledger)
+                      : append(ledger, (struct str){text, n});
         say_failed(ledger, written);
     }
     pthread_mutex_unlock(&ledger->lock);
+    /* Others need not wait for the disk. */
+    if (written && fdatasync(ledger->fd) != 0)
+        log_warn("--trust-cache cannot be synced: %s", strerror(errno));
     free(text);
     return ok;
 }
@@ -400,7 +414,7 @@ static bool open_file(struct trust_ledger *ledger, const char *path, uid_t uid, 
                        "--trust-cache %s is in use by another process: give each sockwarden a "
                        "file of its own",
                        path);
-    if (!read_lines(ledger, path) || !rewrite(ledger))
+    if (!read_lines(ledger, path) || !rewrite(ledger) || fdatasync(ledger->fd) != 0)
         return err_set(err, 0, 0, "cannot read and write --trust-cache %s: %s", path,
                        strerror(errno));
     return true;

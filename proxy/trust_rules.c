@@ -250,7 +250,8 @@ static int compare_rules(const void *a, const void *b)
 /* Keys are borrowed by where they lie, so only once the array stays. */
 static void settle(struct trust_rules *rules)
 {
-    qsort(rules->items, rules->count, sizeof *rules->items, compare_rules);
+    if (rules->items)
+        qsort(rules->items, rules->count, sizeof *rules->items, compare_rules);
     for (size_t i = 0; i < rules->count; i++)
         rules->items[i].sign.keys = (const struct sign_key *const *)rules->items[i].keys;
 }
