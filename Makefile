@@ -68,6 +68,8 @@ EVENT_LIBS := $(shell pkg-config --libs libevent_core 2>/dev/null)
 CJSON_LIBS := $(shell pkg-config --libs libcjson 2>/dev/null)
 SSL_LIBS   := $(shell pkg-config --libs openssl 2>/dev/null)
 SECCOMP_LIBS := $(shell pkg-config --libs libseccomp 2>/dev/null)
+# The helper has the OpenSSL that libcurl has: two of them in one process would mix.
+HELPER_SSL_LIBS := $(SSL_LIBS)
 # STATIC=1: OpenSSL, libevent, libseccomp and libyaml become part of the program, for the container image. The C
 # library stays shared, as it is made for; cJSON too, of which Debian has no archive.
 STATIC ?= 0
@@ -130,7 +132,7 @@ $(BIN): $(BUILD)/proxy/main.o $(LIBPROXY) $(LIBPOLICY) $(LLHTTP_OBJS)
 
 $(BUILD)/sockwarden-registry: $(REGISTRY_SRCS:%.c=$(BUILD)/%.o) $(LIBPROXY) $(LIBPOLICY)
 	@echo "  LD      $@"
-	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) $(CURL_LIBS) $(CJSON_LIBS) $(SSL_LIBS) $(SECCOMP_LIBS)
+	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) $(CURL_LIBS) $(CJSON_LIBS) $(HELPER_SSL_LIBS) $(SECCOMP_LIBS)
 
 $(LIBPOLICY): $(POLICY_OBJS)
 	@echo "  AR      $@"

@@ -369,8 +369,6 @@ static void write_registry(struct metrics_text *text)
     };
     struct registry_counts counts = registry_counts_read();
     const char *name = PREFIX "registry_answers_total";
-    if (!counts.started)
-        return;
     metrics_text_family(text, name, "counter",
                         "Answers to questions that registries were asked; dead: nobody asked.");
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {

@@ -14,10 +14,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A question under way; in one ring at a time. */
+/* A question under way. */
 struct pending {
-    struct pending *prev, *next;
-    struct trust_fetch *fetch;
+    struct trust_fetch *fetch; /* NULL: the place is free */
     uint64_t id;
     uint64_t deadline_ms;
     enum trust_kind kind;
@@ -33,8 +32,8 @@ struct registry_line {
     int fd; /* -1: the line has ended */
     unsigned index, seconds;
     uint64_t last_id;
-    struct pending ring; /* head */
-    size_t count;
+    struct pending pending[REGISTRY_PENDING_MAX];
+    size_t count; /* of those that are under way */
     /* The answer that comes in. */
     bool in_body;
     struct pending *reader; /* NULL: nobody wants it any more */
@@ -45,14 +44,13 @@ struct registry_line {
 };
 
 static struct {
-    atomic_bool started, up;
+    atomic_bool up;
     atomic_ullong outcomes[TRUST_DEAD + 1], deaths;
 } counts;
 
 struct registry_counts registry_counts_read(void)
 {
-    struct registry_counts out = {.started = atomic_load(&counts.started),
-                                  .up = atomic_load(&counts.up),
+    struct registry_counts out = {.up = atomic_load(&counts.up),
                                   .deaths = atomic_load(&counts.deaths)};
     for (size_t i = 0; i <= TRUST_DEAD; i++)
         out.outcomes[i] = atomic_load(&counts.outcomes[i]);
@@ -68,22 +66,20 @@ static void answer(struct trust_fetch *fetch, enum trust_outcome outcome, const 
     atomic_fetch_add(&counts.outcomes[outcome], 1);
 }
 
-static void unlink_pending(struct registry_line *line, struct pending *pending)
+static void forget(struct registry_line *line, struct pending *pending)
 {
-    pending->prev->next = pending->next;
-    pending->next->prev = pending->prev;
     if (line->reader == pending)
         line->reader = NULL;
     pending->fetch->pending = NULL;
+    *pending = (struct pending){.fetch = NULL};
     line->count--;
-    free(pending);
 }
 
 /* The last thing that is done with it: whoever hears of it may ask again, or cancel others. */
 static void finish(struct registry_line *line, struct pending *pending)
 {
     struct trust_fetch *fetch = pending->fetch;
-    unlink_pending(line, pending);
+    forget(line, pending);
     fetch->on_done(fetch->arg);
 }
 
@@ -92,8 +88,10 @@ static void fail_until(struct registry_line *line, uint64_t last_id, enum trust_
                        const char *text)
 {
     line->reader = NULL;
-    while (line->ring.next != &line->ring && line->ring.next->id <= last_id) {
-        struct pending *pending = line->ring.next;
+    for (size_t i = 0; i < REGISTRY_PENDING_MAX; i++) {
+        struct pending *pending = &line->pending[i];
+        if (!pending->fetch || pending->id > last_id)
+            continue;
         answer(pending->fetch, outcome, text);
         finish(line, pending);
     }
@@ -147,9 +145,9 @@ static void take_gone(struct registry_line *line, uint32_t status)
 
 static struct pending *find(struct registry_line *line, uint64_t id)
 {
-    for (struct pending *pending = line->ring.next; pending != &line->ring; pending = pending->next)
-        if (pending->id == id)
-            return pending;
+    for (size_t i = 0; i < REGISTRY_PENDING_MAX; i++)
+        if (line->pending[i].fetch && line->pending[i].id == id)
+            return &line->pending[i];
     return NULL;
 }
 
@@ -286,10 +284,10 @@ static void on_timer(void *arg)
 {
     struct registry_line *line = arg;
     uint64_t now = line->loop->now_ms;
-    while (line->ring.next != &line->ring && now >= line->ring.next->deadline_ms) {
-        struct pending *pending = line->ring.next;
-        refuse_answer(line, pending, TRUST_DEAD, "the registry helper does not answer");
-    }
+    for (size_t i = 0; i < REGISTRY_PENDING_MAX; i++)
+        if (line->pending[i].fetch && now >= line->pending[i].deadline_ms)
+            refuse_answer(line, &line->pending[i], TRUST_DEAD,
+                          "the registry helper does not answer");
     watch_clock(line);
 }
 
@@ -304,25 +302,25 @@ static bool choose_login(const struct registry_line *line, const struct trust_wa
     return own || want->auth.n == 0 || registry_login_of_header(want->auth, arena, out);
 }
 
+/* NULL: there is no place. */
 static struct pending *remember(struct registry_line *line, const struct trust_want *want,
                                 struct trust_fetch *fetch)
 {
-    struct pending *pending = calloc(1, sizeof(*pending));
-    if (!pending)
+    size_t at = 0;
+    while (at < REGISTRY_PENDING_MAX && line->pending[at].fetch)
+        at++;
+    if (at == REGISTRY_PENDING_MAX)
         return NULL;
-    *pending = (struct pending){
-        .prev = line->ring.prev,
-        .next = &line->ring,
+    line->pending[at] = (struct pending){
         .fetch = fetch,
         .id = ++line->last_id,
         .deadline_ms = line->loop->now_ms + (uint64_t)(line->seconds + REGISTRY_GRACE_S) * 1000,
         .kind = want->kind,
         .max = want->max < REGISTRY_BODY_MAX ? want->max : REGISTRY_BODY_MAX,
     };
-    pending->prev->next = pending->next->prev = pending;
-    fetch->pending = pending;
+    fetch->pending = &line->pending[at];
     line->count++;
-    return pending;
+    return &line->pending[at];
 }
 
 /* NULL, or what is wrong with the helper. */
@@ -353,22 +351,19 @@ static bool fetch_now(struct registry_line *line, const struct trust_want *want,
         answer(fetch, TRUST_DEAD, "the registry helper has ended");
         return true;
     }
-    if (line->count >= REGISTRY_PENDING_MAX) {
-        answer(fetch, TRUST_DEAD, "too many questions wait for registries");
-        return true;
-    }
     if (!choose_login(line, want, fetch->arena, &login)) {
         answer(fetch, TRUST_ERROR, "the client's X-Registry-Auth cannot be read");
         return true;
     }
     struct pending *pending = remember(line, want, fetch);
-    const char *wrong = pending ? send_ask(line, pending, want, &login) : "out of memory";
+    const char *wrong =
+        pending ? send_ask(line, pending, want, &login) : "too many questions wait for registries";
     if (!wrong) {
         watch_clock(line);
         return false;
     }
     if (pending)
-        unlink_pending(line, pending);
+        forget(line, pending);
     answer(fetch, TRUST_DEAD, wrong);
     return true;
 }
@@ -386,7 +381,7 @@ static void source_cancel(void *self, struct trust_fetch *fetch)
     if (!pending)
         return;
     size_t n = registry_write_cancel(pending->id, packet);
-    unlink_pending(line, pending);
+    forget(line, pending);
     /* Where it does not arrive, an answer comes that nobody reads. */
     ssize_t ignored = line->fd < 0 ? 0 : send(line->fd, packet, n, MSG_DONTWAIT | MSG_NOSIGNAL);
     (void)ignored;
@@ -406,7 +401,6 @@ struct registry_line *registry_line_open(struct loop *loop, int fd, unsigned ind
     line->fd = fd;
     line->index = index;
     line->seconds = seconds;
-    line->ring.prev = line->ring.next = &line->ring;
     line->timer = (struct timer){.fire = on_timer, .arg = line};
     line->source = (struct trust_source){line, source_fetch, source_cancel};
     line->event = event_new(loop->base, fd, EV_READ | EV_PERSIST, on_readable, line);
@@ -414,7 +408,6 @@ struct registry_line *registry_line_open(struct loop *loop, int fd, unsigned ind
         registry_line_close(line);
         return NULL;
     }
-    atomic_store(&counts.started, true);
     atomic_store(&counts.up, true);
     return line;
 }
@@ -423,8 +416,6 @@ void registry_line_close(struct registry_line *line)
 {
     if (!line)
         return;
-    while (line->ring.next != &line->ring)
-        unlink_pending(line, line->ring.next);
     close_socket(line);
     timer_drop(line->loop, &line->timer);
     free(line);

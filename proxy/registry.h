@@ -19,7 +19,7 @@ enum {
    --registry-timeout. NULL when out of memory; fd is then closed. */
 struct registry_line *registry_line_open(struct loop *loop, int fd, unsigned index,
                                          unsigned seconds);
-/* Whoever still waits is forgotten. NULL is fine. */
+/* Whoever still waits is forgotten, and his fetch not touched any more. NULL is fine. */
 void registry_line_close(struct registry_line *line);
 /* From now on registries are asked with these logins, which stay until others are set. NULL: none.
  */
@@ -30,7 +30,6 @@ const struct trust_source *registry_line_source(struct registry_line *line);
 /* ---- for metrics_write.c ------------------------------------------------------------------- */
 
 struct registry_counts {
-    bool started;                      /* there is a helper at all */
     bool up;                           /* as far as is known */
     uint64_t outcomes[TRUST_DEAD + 1]; /* answers, by enum trust_outcome */
     uint64_t deaths;                   /* of helpers */

@@ -109,7 +109,7 @@ static const char *const system_cas[] = {
 
 /* ---- the user ------------------------------------------------------------------------------ */
 
-static bool limit(int what, rlim_t value)
+static bool limit(unsigned what, rlim_t value)
 {
     const struct rlimit limit = {value, value};
     return setrlimit(what, &limit) == 0;

@@ -61,6 +61,21 @@ static bool join(const char *option, const char *const *list, size_t count, char
     return true;
 }
 
+/* As hosts stand in URLs that were read: without the usual port. */
+static void drop_usual_port(char *list)
+{
+    static const char usual[] = ":443";
+    size_t kept = 0;
+    for (size_t i = 0; list[i]; i++) {
+        bool ends = strncmp(list + i, usual, sizeof(usual) - 1) == 0 &&
+                    (list[i + sizeof(usual) - 1] == ' ' || !list[i + sizeof(usual) - 1]);
+        i += ends ? sizeof(usual) - 2 : 0;
+        if (!ends)
+            list[kept++] = list[i];
+    }
+    list[kept] = '\0';
+}
+
 /* Root does not ask registries: nobody does. */
 static size_t write_setup(const struct config *config, size_t count, char *packet, struct err *err)
 {
@@ -75,6 +90,9 @@ static size_t write_setup(const struct config *config, size_t count, char *packe
         !join("registry-token-host", config->registry_tokens, config->registry_tokens_count,
               lists[3], err))
         return 0;
+    drop_usual_port(lists[0]);
+    drop_usual_port(lists[1]);
+    drop_usual_port(lists[3]);
     const struct registry_setup setup = {
         .lines = (uint32_t)count,
         .uid = NOBODY,

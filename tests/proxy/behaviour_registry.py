@@ -6,7 +6,7 @@ import shutil
 import signal
 import time
 
-from harness import Suite, check, equal, wait_for
+from harness import Suite, check, equal, settings, wait_for
 from registry_world import (ABSENT, BLOB, DEAD, LARGE, MANIFEST, OCI, PASSWORD, REFERRERS, USER, Helper, Server,
                             World, alive, ask_packet, digest_of, helper_path)
 
@@ -330,6 +330,7 @@ def confined(w):
         with open(f"/proc/{helper.child()}/status", encoding="ascii") as file:
             status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
         equal(status["NoNewPrivs"], "1", "NoNewPrivs")
+        equal(status["Seccomp"], "0" if settings["sanitized"] else "2", "a filter of system calls")
         if os.geteuid() == 0:
             equal((status["Uid"].split(), status["Groups"].strip()), (["65534"] * 4, ""), "its user")
             equal(re.sub("[0f]", "", status["CapEff"] + status["CapPrm"]), "", "capabilities")
