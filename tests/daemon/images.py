@@ -10,6 +10,7 @@ import hashlib
 import http.client
 import json
 import os
+import platform
 import socket
 import subprocess
 import threading
@@ -21,6 +22,8 @@ MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
+# As images call this machine, and another one.
+ARCH, FOREIGN = ("arm64", "amd64") if platform.machine() == "aarch64" else ("amd64", "arm64")
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -115,7 +118,7 @@ class Registry:
         self.call("PUT", "/v2/%s/manifests/%s" % (image.repository.split("/", 1)[1], tag),
                   image.manifest, image.kind)
 
-    def image(self, name, tag, word, arch="amd64"):
+    def image(self, name, tag, word, arch=ARCH):
         """An image whose label is that word, so that it is like no other one."""
         config = json.dumps({
             "architecture": arch, "os": "linux", "created": "2026-01-01T00:00:00Z",

@@ -177,7 +177,7 @@ def signed_index_runs(t):
     s = signed(t)
     name = "signed/" + t.name("multi")
     children = [(s.registry.image(name, None, t.prefix + arch, arch), arch)
-                for arch in ("amd64", "arm64")]
+                for arch in (images.ARCH, images.FOREIGN)]
     index = s.registry.index(name, "1", *children)
     other = s.registry.index(name, "2", *reversed(children))
     unsigned = s.registry.index(name, "3", children[0])
@@ -187,7 +187,7 @@ def signed_index_runs(t):
     check(status == 200 and "error" not in text, "a signed index: %d %s", status, text)
     s.runs(other.repository + ":2", children[0][0])
     s.registry.sign(index, s.team)
-    status, text = s.pull(index, more="&platform=linux/arm64")
+    status, text = s.pull(index, more="&platform=linux/" + images.FOREIGN)
     check(status == 200 and "error" not in text, "another platform: %d %s", status, text)
     same("its tag stands for", here(t, index.repository + ":1")["Id"], children[1][0].id)
 

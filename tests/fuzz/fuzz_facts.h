@@ -27,6 +27,10 @@ static inline struct str fuzz_found(enum fact_kind kind)
         return STR("{\"State\":\"none\"}");
     case FACT_OWN_EXEC:
         return STR("{\"Own\":true}");
+    case FACT_SIGNATURE:
+        return STR("{\"Verdict\":\"signed\",\"Digest\":\"sha256:" FUZZ_ID
+                   "\",\"Ids\":[\"sha256:" FUZZ_ID "\"],\"Key\":\"SHA256:" FUZZ_ID
+                   "\",\"Format\":\"cosign-simple\"}");
     default:
         return (struct str){NULL, 0};
     }

@@ -98,6 +98,8 @@ static size_t each_failing(void (*step)(const void *row, bool failing), const vo
 // clang-format off
 /* Without warnings: those may get lost. */
 static const char *const policies[] = {
+    "{\"version\":1,\"roles\":{\"default\":{\"allow\":[\"*\"],\"images\":{\"signed\":[{\"match\":\"nginx\","
+    "\"keys\":[\"a.pub\"],\"signed_repository\":\"b/c\",\"digests\":[]}]}}}}",
     "{\"version\":1,\"roles\":{\"default\":{\"extends\":\"builtin:read-only\"}}}",
     "{\"version\":1,\"clients\":[{\"name\":\"people\",\"match\":{\"listener\":\"unix:///run/s\","
     "\"uid\":[1001,1002]},\"role\":\"people\"},{\"name\":\"net\",\"match\":{\"gid\":5},"
@@ -399,8 +401,10 @@ static void answer_owned(struct facts *facts)
         [FACT_VOLUME_MADE] = "{\"Name\":\"new\",\"Driver\":\"local\",\"Labels\":"
                              "{\"com.example.owner\":\"me\"}}",
         [FACT_EXEC] = "{\"ID\":\"e\",\"ContainerID\":\"" OBJECT_ID "\"}",
-        [FACT_IMAGE] = "{\"Id\":\"sha256:" OBJECT_ID "\",\"RepoTags\":[\"nginx:latest\"],"
-                       "\"Config\":{\"Labels\":{}}}",
+        [FACT_IMAGE] =
+            "{\"Id\":\"sha256:" OBJECT_ID "\",\"RepoTags\":[\"nginx:latest\"],"
+            "\"RepoDigests\":[\"nginx@sha256:" OBJECT_ID "\"],\"Config\":{\"Labels\":{}}}",
+        [FACT_SIGNATURE] = "{\"Verdict\":\"signed\",\"Digest\":\"sha256:" OBJECT_ID "\"}",
         [FACT_INFO] = "{}",
         [FACT_VERSION] = "{\"Version\":\"99.0.0\"}",
     };
@@ -431,6 +435,12 @@ static const struct request_row owned[] = {
     {CREATE, "{\"Image\":\"nginx\",\"HostConfig\":{\"NetworkMode\":\"net\"},"
              "\"NetworkingConfig\":{\"EndpointsConfig\":{\"net\":{\"Links\":[\"web\"]}}}}"},
     // clang-format on
+};
+
+static const struct request_row must_be_signed[] = {
+    {CREATE, "{\"Image\":\"nginx\"}"},
+    {"POST", "/v1.41/images/create?fromImage=nginx&tag=1", NULL},
+    {"POST", "/services/create", "{\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"nginx\"}}}"},
 };
 
 /* Sent on is what the owner may send, whole, or nothing. What a first round had no memory for, the
@@ -469,21 +479,27 @@ static void owned_step(const void *row, bool failing)
     arena_free(&kept);
 }
 
+static void owned_rows(struct str text, const struct request_row *rows, size_t count)
+{
+    struct err_list errors = {0};
+    struct policy *policy = policy_load(text, &errors);
+    assert_non_null(policy);
+    role = policy_default_role(policy);
+    for (size_t i = 0; i < count; i++)
+        assert_true(each_failing(owned_step, &rows[i]) > 0);
+    policy_free(policy);
+    err_list_free(&errors);
+}
+
 static void test_owned(void **state)
 {
     (void)state;
-    struct err_list errors = {0};
-    struct policy *policy = policy_load(
+    owned_rows(
         STR("{\"version\":1,\"roles\":{\"default\":{\"extends\":\"builtin:all\",\"containers\":"
             "{\"network_mode\":[\"**\",\"container:**\"],\"links\":true},"
             "\"owner\":{\"label\":\"com.example.owner\",\"value\":\"me\"}}}}"),
-        &errors);
-    assert_non_null(policy);
-    role = policy_default_role(policy);
-    for (size_t i = 0; i < ARRAY_LEN(owned); i++)
-        assert_true(each_failing(owned_step, &owned[i]) > 0);
-    policy_free(policy);
-    err_list_free(&errors);
+        owned, ARRAY_LEN(owned));
+    owned_rows(str_of(policies[0]), must_be_signed, ARRAY_LEN(must_be_signed));
 }
 
 /* ---- rewriting ------------------------------------------------------------------------------- */
