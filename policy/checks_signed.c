@@ -69,27 +69,28 @@ static void note_answer(struct check *check, const struct signed_answer *answer)
 
 /* ---- refusing -------------------------------------------------------------------------------- */
 
-/* The first reason stays, but that nothing was found gives way to more. */
-static void blame(struct gate *gate, const struct signed_entry *entry, struct str reason,
+/* The first reason stays, but that nothing was found gives way to more. False: it stays. */
+static bool blame(struct gate *gate, const struct signed_entry *entry, struct str reason,
                   struct str text, struct str digest)
 {
     struct signed_note *note = &gate->note;
     if (note->reason[0] && strcmp(note->reason, "no_signature") != 0 &&
         strcmp(note->reason, "id_unknown") != 0)
-        return;
+        return false;
     *note = (struct signed_note){.key = ""};
     write_word(note->reason, sizeof(note->reason), reason.n > 0 ? reason : STR("no_signature"));
     write_word(note->digest, sizeof(note->digest), digest);
     gate->entry = entry;
     gate->text = text;
+    return true;
 }
 
 static void blame_answer(struct gate *gate, const struct signed_entry *entry,
                          const struct signed_answer *answer, struct str digest)
 {
     struct str reason = fact_text(&answer->found, "Reason");
-    blame(gate, entry, reason, fact_text(&answer->found, "Text"), digest);
-    write_word(gate->note.key, sizeof(gate->note.key), fact_text(&answer->found, "Key"));
+    if (blame(gate, entry, reason, fact_text(&answer->found, "Text"), digest))
+        write_word(gate->note.key, sizeof(gate->note.key), fact_text(&answer->found, "Key"));
 }
 
 /* Nobody could be asked: another try may pass. */
@@ -121,17 +122,17 @@ static enum finding gate_refuses(struct gate *gate)
         snprintf(entry, sizeof(entry), "images.signed[%zu] (\"%s\")", gate->entry->index, match);
     }
     decision->signature = gate->note;
+    text_sentence(text, sizeof(text), gate->text);
     refuse_with(check, KEY_IMAGES_SIGNED, gate->asked, NULL,
-                "names the image \"%s\"%s%s%s, which %s refuses: %s: %s", shown,
+                "names the image \"%s\"%s%s%s, which %s refuses: %s%s%s", shown,
                 digest[0] ? " (" : "", digest, digest[0] ? ")" : "", entry, gate->note.reason,
-                text_sentence(text, sizeof(text), gate->text));
+                text[0] ? ": " : "", text);
     if (gate->failed && decision->status == 403)
         decision->status = 503;
     return FINDING_REFUSE;
 }
 
-/* ---- what is here, by its ID ------------------------------------------------------------------
- */
+/* ---- what is here, by its ID ----------------------------------------------------------------- */
 
 /* Goes through the names of one list of the image; out gets the next one that is a name. */
 static const struct json_node *next_name(struct gate *gate, const char *list,
@@ -260,8 +261,7 @@ static enum gate_says gate_entry(struct gate *gate, const struct signed_entry *e
     return says == GATE_REFUSES && !gate->failed ? ask_digests(gate, entry) : says;
 }
 
-/* ---- named by an ID ---------------------------------------------------------------------------
- */
+/* ---- named by an ID -------------------------------------------------------------------------- */
 
 /* It may run under any of its names that the rules of names let pass. */
 static enum gate_says gate_names(struct gate *gate)
@@ -269,13 +269,14 @@ static enum gate_says gate_names(struct gate *gate)
     static const char *const lists[] = {"RepoTags", "RepoDigests"};
     struct str judged[SIGNED_LOOKS_MAX];
     size_t count = 0, names = 0;
+    bool restricts = images_restrict(gate->check->role);
     enum gate_says says = GATE_REFUSES;
     struct image_ref ref;
     for (size_t i = 0; i < ARRAY_LEN(lists); i++)
         for (const struct json_node *n = next_name(gate, lists[i], NULL, &ref);
              n && count < ARRAY_LEN(judged) && says != GATE_PASSES;
              n = next_name(gate, lists[i], n, &ref)) {
-            if (!image_name_passes(gate->check, n->text))
+            if (restricts && !image_name_passes(gate->check, n->text))
                 continue;
             names++;
             if (is_listed(gate->check, judged, count, ref.name))
@@ -292,8 +293,7 @@ static enum gate_says gate_names(struct gate *gate)
     return all ? gate_entry(gate, all, STR("")) : GATE_PASSES;
 }
 
-/* ---- the whole --------------------------------------------------------------------------------
- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 /* What the daemon has by that name. PASS: go on, or wait (*waits). */
 static enum finding look_at_image(struct gate *gate, struct str name, bool made, bool *waits)
@@ -461,8 +461,7 @@ enum finding judge_signed(struct check *check, struct str reference, struct str 
                                    : judge_here(&gate, entry, ref.name, made_of);
 }
 
-/* ---- pulls ------------------------------------------------------------------------------------
- */
+/* ---- pulls ----------------------------------------------------------------------------------- */
 
 /* What is sent on by digest gets its tag once the ID of what came is known. */
 static enum finding pull_by_digest(struct check *check, const struct image_ref *ref,

@@ -4,9 +4,9 @@
 
 #include "lookup.h"
 #include "pulled.h"
-#include "signature_facts.h"
 #include "stream_tls.h"
 #include "throttle.h"
+#include "trust.h"
 #include "who.h"
 
 #include <assert.h>
@@ -121,10 +121,13 @@ static unsigned respond_timeout(const struct exchange *exchange, const struct co
     return exchange->has_head ? 0 : config->upstream_timeout;
 }
 
-static unsigned lookup_timeout(const struct config *config)
+/* A registry has its own time, where the policy asks one. */
+static unsigned lookup_timeout(const struct exchange *exchange, const struct config *config)
 {
     bool sooner = config->upstream_timeout > 0 && config->upstream_timeout < LOOKUP_S;
-    return sooner ? config->upstream_timeout : LOOKUP_S;
+    unsigned seconds = sooner ? config->upstream_timeout : LOOKUP_S;
+    bool registry = exchange->snapshot && trust_rules_want_registry(exchange->snapshot->trust);
+    return registry ? seconds + config->registry_timeout : seconds;
 }
 
 /* A head has one deadline from its first byte on, not one for each of its bytes. */
@@ -150,7 +153,7 @@ static void head_clock(struct conn *conn, bool entered)
 static void conn_clock(struct conn *conn, bool entered)
 {
     const struct config *config = conn->exchange.context->config;
-    unsigned seconds = 0, more = 0;
+    unsigned seconds = 0;
     switch (conn->phase) {
     case PHASE_TLS: /* one deadline for all of it, and never none */
         if (!entered)
@@ -177,12 +180,11 @@ static void conn_clock(struct conn *conn, bool entered)
         seconds = conn->exchange.context->draining ? LINGER_STOPPING_S : LINGER_S;
         break;
     case PHASE_WHO:
-    case PHASE_LOOKUP: /* one deadline for all rounds, and another once it waits for a registry */
+    case PHASE_LOOKUP: /* one deadline for all rounds */
     case PHASE_VERIFY:
-        more = signature_facts_seconds(&conn->exchange);
-        if (!entered && more == 0)
+        if (!entered)
             return;
-        seconds = lookup_timeout(config) + more;
+        seconds = lookup_timeout(&conn->exchange, config);
         break;
     case PHASE_REMOVE:
         if (!entered)

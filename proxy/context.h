@@ -57,7 +57,6 @@ struct inquiry {
     bool would_deny;       /* --mode audit: the decision is a refusal, and it goes on */
     struct trust_question *signatures; /* under what they are asked for, in the arena; or NULL */
     uint32_t asked_signatures;         /* bits of the facts that others are to answer */
-    bool patient;                      /* for one of them it has been given more time */
     struct uses *uses;                 /* what it needs of a role, in the scratch; NULL: not told */
     struct readings *read;             /* by a decision, in the scratch; NULL: nothing is */
     struct decision floor; /* --mode audit: of the role that nothing is let through against */

@@ -41,7 +41,6 @@ static struct inquiry *inquiry_take(struct context *context)
     inquiry->would_deny = false;
     inquiry->signatures = NULL;
     inquiry->asked_signatures = 0;
-    inquiry->patient = false;
     inquiry->uses = NULL;
     inquiry->read = NULL;
     inquiry->made = (struct str){NULL, 0};

@@ -79,16 +79,6 @@ bool signature_facts_wait(const struct exchange *exchange)
     return false;
 }
 
-unsigned signature_facts_seconds(struct exchange *exchange)
-{
-    enum { QUESTIONS = 2 /* slow ones: a registry that is well answers all in a second */ };
-    struct inquiry *inquiry = exchange->inquiry;
-    if (!inquiry || inquiry->patient || !signature_facts_wait(exchange))
-        return 0;
-    inquiry->patient = true;
-    return QUESTIONS * exchange->context->config->registry_timeout;
-}
-
 void signature_facts_cancel(struct exchange *exchange)
 {
     struct inquiry *inquiry = exchange->inquiry;

@@ -9,9 +9,6 @@
 void signature_facts_ask(struct exchange *exchange);
 /* Is an answer outstanding? */
 bool signature_facts_wait(const struct exchange *exchange);
-/* Seconds more that a request may take for its look-ups, since it waits for a registry: told once.
-   0: it does not, or it was told. */
-unsigned signature_facts_seconds(struct exchange *exchange);
 /* No answer is wanted any more. Before the facts end, and before others fill them in. */
 void signature_facts_cancel(struct exchange *exchange);
 

@@ -96,6 +96,8 @@ static const struct gate_row gate_rows[] = {
     {APP, RUN(ID1), IMAGES("\"" ID1 "\":" PULLED), 403, "no_signature", "no_signature"},
     {APP, RUN(ID1), IMAGES("\"" ID1 "\":" IMAGE(ID1, "\"ghcr.io/acme/app:1\",\"free:1\"", "")), 0, NULL, ""},
     {APP, RUN(ID1), IMAGES("\"" ID1 "\":" IMAGE(ID1, "", "")), 0, NULL, ""},
+    {"{\"match\":\"127.0.0.1:5000/**\",\"keys\":[\"a.pub\"]}", RUN(ID1), IMAGES("\"" ID1 "\":" IMAGE(ID1, "\"127.0.0.1:5000/a:1\"", "")), 403, "no_digest", "no_digest"},
+    {APP, RUN(ID1), IMAGES("\"" ID1 "\":" IMAGE(ID1, "\"127.0.0.1:5000/a:1\"", "")), 0, NULL, ""},
     {APP NO_OTHERS, RUN(ID1), IMAGES("\"" ID1 "\":" IMAGE(ID1, "", "")), 403, "images.signed[1]", "not_listed"},
     {APP ",{\"match\":\"**\",\"ids\":[\"" ID1 "\"]}", RUN(ID1), IMAGES("\"" ID1 "\":" IMAGE(ID1, "", "")), 0, NULL, "ok"},
     {APP, RUN(""), "\"image\":{}", 403, "Image is not given, and images.signed demands", ""},
