@@ -29,7 +29,7 @@ JSON = ["Content-Type: application/json"]
 UP = ["Connection: Upgrade", "Upgrade: tcp"]
 SWITCH = b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
-CREATE = json.dumps({"Image": "a", "HostConfig": {"Binds": ["v:/x", "w:/y"]}}).encode()
+CREATE = json.dumps({"Image": "tool", "HostConfig": {"Binds": ["v:/x", "w:/y"]}}).encode()
 PULLED = b'{"status":"Pulled"}\r\n'
 BYTES = bytes(range(256)) * 600     # more than a socket or a buffer holds
 LARGE = BYTES * 4                   # enough to go past the process
@@ -231,7 +231,7 @@ class World(AdminTlsEnv):
 
     def binds(self):
         """A bind whose source is walked on the host."""
-        body = json.dumps({"Image": "a", "HostConfig": {"Binds": [self.bound + ":/x:ro"]}}).encode()
+        body = json.dumps({"Image": "tool", "HostConfig": {"Binds": [self.bound + ":/x:ro"]}}).encode()
         with self.connected() as client:
             with breaking():
                 answer = client.ask("POST", "/v1.41/containers/create?name=b", body, JSON)
