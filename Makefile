@@ -217,7 +217,7 @@ WRAP_fuzz_conn := $(foreach f,malloc calloc realloc audit_write,-Wl$(comma)--wra
 WRAP_fuzz_trust := $(foreach f,sign_digest_of sign_key_verify sign_key_fingerprint,-Wl$(comma)--wrap=$(f))
 WRAP_fuzz_registry_line := -Wl$(comma)--wrap=log_at -Wl$(comma)--wrap=log_seldom
 WRAP_fuzz_sign := $(foreach f,sign_key_verify sign_key_fingerprint sign_trust_chain sign_trust_is_authority sign_leaf_free sign_leaf_algorithm \
-  sign_leaf_fingerprint sign_leaf_verify,-Wl$(comma)--wrap=$(f))
+  sign_leaf_fingerprint sign_leaf_until sign_leaf_verify,-Wl$(comma)--wrap=$(f))
 FUZZ_LIBS := $(BUILD)/fuzzlib/.built
 # The libraries once more, by clang and instrumented.
 $(FUZZ_LIBS): FORCE

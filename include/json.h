@@ -74,6 +74,9 @@ bool json_int(const struct json_node *node, int64_t *out);
 /* Equal under the folding by which Go's encoding/json matches member names: ASCII case, U+017F
    folds to s, U+212A to k (https://pkg.go.dev/encoding/json, foldName). */
 bool json_fold_eq(struct str a, struct str b);
+/* Writes the name in its folded form, which is never longer than it, and gives its length: names
+   that are equal by json_fold_eq() have the same one. */
+size_t json_fold(struct str name, char *dst);
 
 /* Appends to a buffer that the caller owns; never writes past cap. len goes on counting, so a
    caller sees that it did not fit (len > cap). */

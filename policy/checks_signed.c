@@ -263,6 +263,14 @@ static enum gate_says gate_entry(struct gate *gate, const struct signed_entry *e
 
 /* ---- named by an ID -------------------------------------------------------------------------- */
 
+/* Without a name it is of no repository: an entry for all of them is meant, however it is written;
+   the second one is nobody's name. */
+static const struct signed_entry *entry_for_nameless(const struct check *check)
+{
+    const struct signed_entry *entry = entry_for(check, STR(""));
+    return entry ? entry : entry_for(check, STR("nameless.invalid/image"));
+}
+
 /* It may run under any of its names that the rules of names let pass. */
 static enum gate_says gate_names(struct gate *gate)
 {
@@ -288,9 +296,14 @@ static enum gate_says gate_names(struct gate *gate)
         }
     if (names > 0)
         return says;
-    /* Without a name it is of no repository: an entry for all of them is meant. */
-    const struct signed_entry *all = entry_for(gate->check, STR(""));
-    return all ? gate_entry(gate, all, STR("")) : GATE_PASSES;
+    const struct signed_entry *all = entry_for_nameless(gate->check);
+    if (all)
+        return gate_entry(gate, all, STR(""));
+    if (gate->there)
+        return GATE_PASSES;
+    blame(gate, NULL, STR("no_image"),
+          STR("the daemon has that image no more, so nothing tells which names it had"), STR(""));
+    return GATE_REFUSES;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */

@@ -80,3 +80,11 @@ bool json_fold_eq(struct str a, struct str b)
             return false;
     return a.n == b.n;
 }
+
+size_t json_fold(struct str name, char *dst)
+{
+    size_t n = 0;
+    while (name.n > 0)
+        dst[n++] = fold_next(&name);
+    return n;
+}

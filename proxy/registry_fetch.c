@@ -148,8 +148,9 @@ static bool follow(struct registry_job *job)
     if (ok && (!next.plain || (job->plain && str_eq(next.host, job->own.host))))
         return send_ask(job, url);
     return registry_job_error(
-        job, TRUST_ERROR, "%.*s redirects to %s, which is not followed", STR_ARG(job->ask.host),
-        ok ? text_shorten(host, sizeof(host), url) : "something that is no https URL");
+        job, TRUST_ERROR, "%.*s redirects to %s%s, which is not followed", STR_ARG(job->ask.host),
+        ok && next.plain ? "http://" : "", /* and not the whole: signed URLs are logins */
+        ok ? text_shorten(host, sizeof(host), next.host) : "something that is no https URL");
 }
 
 static void give(struct registry_job *job)
@@ -294,14 +295,36 @@ void registry_fetcher_free(struct registry_fetcher *fetcher)
     free(fetcher);
 }
 
+static unsigned count_host(const struct registry_job *list, struct str host)
+{
+    unsigned count = 0;
+    for (; list; list = list->next)
+        count += str_eq(list->ask.host, host);
+    return count;
+}
+
+/* The first that may start: one registry never has all of the places. */
+static struct registry_job *take_waiting(struct registry_fetcher *fetcher)
+{
+    struct registry_job **at = &fetcher->waiting;
+    while (*at && count_host(fetcher->running, (*at)->ask.host) >= REGISTRY_HOST_JOBS_MAX)
+        at = &(*at)->next;
+    struct registry_job *job = *at;
+    if (!job)
+        return NULL;
+    *at = job->next;
+    if (!*at)
+        fetcher->waiting_end = at;
+    fetcher->waiting_count--;
+    return job;
+}
+
 static void start_waiting(struct registry_fetcher *fetcher)
 {
-    while (fetcher->waiting && fetcher->running_count < REGISTRY_JOBS_MAX) {
-        struct registry_job *job = fetcher->waiting;
-        fetcher->waiting = job->next;
-        if (!fetcher->waiting)
-            fetcher->waiting_end = &fetcher->waiting;
-        fetcher->waiting_count--;
+    while (fetcher->running_count < REGISTRY_JOBS_MAX) {
+        struct registry_job *job = take_waiting(fetcher);
+        if (!job)
+            return;
         if (!job_start(job)) {
             registry_job_free(job);
             continue;
@@ -329,7 +352,8 @@ void registry_fetcher_ask(struct registry_fetcher *fetcher, unsigned line,
     job->arena.limit = REGISTRY_JOB_MAX;
     job->deadline_ms = registry_now_ms() + (uint64_t)fetcher->setup->seconds * 1000;
     job->ask.id = ask->id;
-    bool full = fetcher->waiting_count >= REGISTRY_QUEUE_MAX;
+    bool full = fetcher->waiting_count >= REGISTRY_QUEUE_MAX ||
+                count_host(fetcher->waiting, ask->host) >= REGISTRY_HOST_QUEUE_MAX;
     if (full || !job_copy(job, ask)) {
         if (full)
             registry_job_error(job, TRUST_DEAD, "too many questions wait for registries");

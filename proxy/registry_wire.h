@@ -21,6 +21,8 @@ enum {
     REGISTRY_LINES_MAX = 64,       /* event loops of the proxy, each with a socket of its own */
     REGISTRY_JOBS_MAX = 16,        /* questions that the helper works at at a time */
     REGISTRY_QUEUE_MAX = 64,       /* that wait for one of those to end */
+    REGISTRY_HOST_JOBS_MAX = 8,    /* of those questions, of one registry: others have the rest */
+    REGISTRY_HOST_QUEUE_MAX = 48,  /* of those that wait, likewise */
 };
 
 enum registry_packet {

@@ -74,6 +74,7 @@ struct sign_verdict {
     enum sign_format format;              /* with SIGN_OK */
     char key[SIGN_FINGERPRINT_BYTES + 1]; /* that has signed; empty: none */
     char text[256];                       /* one sentence without a trailing dot */
+    time_t until;                         /* with SIGN_OK: good before that; 0: for ever */
 };
 
 /* Where bytes lie that a step asks for. Texts live in the caller's arena, or in the bytes that were

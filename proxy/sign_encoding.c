@@ -2,6 +2,7 @@
 #include "sign_encoding.h"
 
 #include <openssl/evp.h>
+#include <stdlib.h>
 
 bool sign_digest_valid(struct str digest)
 {
@@ -102,12 +103,35 @@ bool sign_base64_decode(struct str text, struct arena *arena, struct str *out)
 
 /* ---- JSON ---------------------------------------------------------------------------------- */
 
-static bool names_differ(const struct json *doc, const struct json_node *object)
+static int compare_texts(const void *left, const void *right)
 {
-    for (const struct json_node *a = json_child(doc, object); a; a = json_next(doc, a))
-        for (const struct json_node *b = json_next(doc, a); b; b = json_next(doc, b))
-            if (json_fold_eq(a->key, b->key))
-                return false;
+    const struct str *a = left, *b = right;
+    if (a->n != b->n)
+        return a->n < b->n ? -1 : 1;
+    return a->n ? memcmp(a->p, b->p, a->n) : 0;
+}
+
+/* Sorted, since whoever writes the document chooses how many names there are, and how alike. */
+static bool names_differ(const struct json *doc, const struct json_node *object,
+                         struct arena *scratch)
+{
+    if (object->count < 2)
+        return true;
+    struct str *names = arena_alloc(scratch, object->count, sizeof *names);
+    size_t n = 0;
+    for (const struct json_node *a = names ? json_child(doc, object) : NULL; a;
+         a = json_next(doc, a)) {
+        char *folded = arena_alloc(scratch, a->key.n ? a->key.n : 1, 1);
+        if (!folded)
+            return false;
+        names[n++] = (struct str){folded, json_fold(a->key, folded)};
+    }
+    if (!names)
+        return false;
+    qsort(names, n, sizeof *names, compare_texts);
+    for (size_t i = 1; i < n; i++)
+        if (str_eq(names[i - 1], names[i]))
+            return false;
     return true;
 }
 
@@ -120,10 +144,8 @@ static bool too_deep(const struct json *doc, uint32_t index)
     return false;
 }
 
-bool sign_json_scan(struct str source, struct arena *arena, struct json *out, struct err *err)
+static bool members_hold(const struct json *out, struct arena *scratch, struct err *err)
 {
-    if (!json_scan(source, arena, out, err))
-        return false;
     for (size_t i = 0; i < out->count; i++) {
         const struct json_node *node = &out->nodes[i];
         if (too_deep(out, (uint32_t)i))
@@ -132,10 +154,21 @@ bool sign_json_scan(struct str source, struct arena *arena, struct json *out, st
             continue;
         if (node->count > SIGN_JSON_MEMBERS_MAX)
             return err_set(err, 0, 0, "an object with more than %d members", SIGN_JSON_MEMBERS_MAX);
-        if (!names_differ(out, node))
-            return err_set(err, 0, 0, "two members whose names differ only in case");
+        if (!names_differ(out, node, scratch))
+            return scratch->full
+                       ? err_set(err, 0, 0, "out of memory")
+                       : err_set(err, 0, 0, "two members whose names differ only in case");
+        arena_reset(scratch);
     }
     return true;
+}
+
+bool sign_json_scan(struct str source, struct arena *arena, struct json *out, struct err *err)
+{
+    struct arena scratch = {.limit = 0};
+    bool ok = json_scan(source, arena, out, err) && members_hold(out, &scratch, err);
+    arena_free(&scratch);
+    return ok;
 }
 
 const struct json_node *sign_json_get(const struct json *doc, const struct json_node *object,

@@ -7,7 +7,7 @@
 enum {
     SIGN_DIGEST_BYTES = 7 + 64,   /* "sha256:" and 64 digits */
     SIGN_JSON_DEPTH_MAX = 32,     /* levels */
-    SIGN_JSON_MEMBERS_MAX = 1024, /* of one object: comparing their names is quadratic */
+    SIGN_JSON_MEMBERS_MAX = 1024, /* of one object */
 };
 
 /* "sha256:" and 64 lower-case hex digits; nothing else is a digest here. */

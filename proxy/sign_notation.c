@@ -145,7 +145,7 @@ static bool critical_holds(const struct json *doc, const struct json_node *crit)
 }
 
 static bool judge_protected(const struct sign_rule *rule, const struct sign_image *image,
-                            const struct json *doc, const struct sign_leaf *leaf,
+                            const struct json *doc, const struct sign_leaf *leaf, time_t *until,
                             struct sign_verdict *verdict)
 {
     const struct json_node *root = &doc->nodes[0];
@@ -167,6 +167,7 @@ static bool judge_protected(const struct sign_rule *rule, const struct sign_imag
         return sign_refuse(verdict, SIGN_BAD_ENVELOPE, "expiry is no time of RFC 3339");
     if (expiry <= image->now)
         return sign_refuse(verdict, SIGN_EXPIRED, "the signature has expired");
+    *until = expiry < sign_leaf_until(leaf) ? (time_t)expiry : sign_leaf_until(leaf);
     return true;
 }
 
@@ -201,7 +202,7 @@ static bool judge_payload(const struct sign_rule *rule, const struct sign_image 
 /* The signature comes before everything that the envelope says. */
 static bool judge_leaf(const struct sign_rule *rule, const struct sign_image *image,
                        const struct envelope *envelope, const struct sign_leaf *leaf,
-                       struct arena *arena, struct sign_verdict *verdict)
+                       struct arena *arena, time_t *until, struct sign_verdict *verdict)
 {
     const struct str parts[] = {envelope->protected_text, STR("."), envelope->payload_text};
     struct str message = arena_join(arena, parts, ARRAY_LEN(parts));
@@ -209,7 +210,7 @@ static bool judge_leaf(const struct sign_rule *rule, const struct sign_image *im
         return sign_refuse(verdict, SIGN_LIMIT, "out of memory");
     if (!sign_leaf_verify(leaf, message, envelope->signature))
         return sign_refuse(verdict, SIGN_BAD_SIGNATURE, "a signature not by its certificate");
-    return judge_protected(rule, image, &envelope->protected, leaf, verdict) &&
+    return judge_protected(rule, image, &envelope->protected, leaf, until, verdict) &&
            judge_payload(rule, image, envelope->payload, arena, verdict);
 }
 
@@ -229,9 +230,11 @@ bool sign_notation_judge(const struct sign_rule *rule, const struct sign_image *
     struct sign_leaf *leaf = read_leaf(rule, image, &envelope, arena, verdict);
     if (!leaf)
         return false;
-    bool good = judge_leaf(rule, image, &envelope, leaf, arena, verdict);
+    time_t until = 0;
+    bool good = judge_leaf(rule, image, &envelope, leaf, arena, &until, verdict);
     if (good) {
-        *verdict = (struct sign_verdict){.reason = SIGN_OK, .format = SIGN_NOTATION_JWS};
+        *verdict =
+            (struct sign_verdict){.reason = SIGN_OK, .format = SIGN_NOTATION_JWS, .until = until};
         memcpy(verdict->key, sign_leaf_fingerprint(leaf), sizeof verdict->key);
     }
     sign_leaf_free(leaf);

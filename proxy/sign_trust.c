@@ -65,6 +65,7 @@ struct sign_leaf {
     EVP_PKEY *pkey; /* borrowed of the certificate */
     const struct jws_algorithm *algorithm;
     char fingerprint[SIGN_FINGERPRINT_BYTES + 1];
+    time_t until;
 };
 
 /* ---- the trust store ----------------------------------------------------------------------- */
@@ -275,12 +276,28 @@ static bool take_leaf(const struct sign_trust *trust, struct sign_leaf *leaf, st
 
 /* ---- the chain ----------------------------------------------------------------------------- */
 
+/* The earliest end of the chain that was built. False: one has none that can be read. */
+static bool take_end(X509_STORE_CTX *ctx, time_t *until)
+{
+    const STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(ctx);
+    bool any = false;
+    for (int i = 0; i < sk_X509_num(chain); i++) {
+        struct tm tm = {.tm_year = 0};
+        if (ASN1_TIME_to_tm(X509_get0_notAfter(sk_X509_value(chain, i)), &tm) != 1)
+            return false;
+        time_t end = timegm(&tm);
+        *until = any && *until < end ? *until : end;
+        any = true;
+    }
+    return any && *until > 0;
+}
+
 /* Security level 2: RSA from 2048 bits, and no SHA-1. */
-static bool verify_chain(const struct sign_trust *trust, X509 *leaf, STACK_OF(X509) * others,
-                         time_t now, struct err *err)
+static bool verify_chain(const struct sign_trust *trust, struct sign_leaf *leaf,
+                         STACK_OF(X509) * others, time_t now, struct err *err)
 {
     X509_STORE_CTX *ctx = X509_STORE_CTX_new();
-    bool good = ctx && X509_STORE_CTX_init(ctx, trust->store, leaf, others) == 1;
+    bool good = ctx && X509_STORE_CTX_init(ctx, trust->store, leaf->certificate, others) == 1;
     if (good) {
         X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
         X509_VERIFY_PARAM_set_time(param, now);
@@ -291,6 +308,7 @@ static bool verify_chain(const struct sign_trust *trust, X509 *leaf, STACK_OF(X5
         if (!good)
             err_set(err, 0, 0, "no chain to the trust store: %s",
                     X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
+        good = good && take_end(ctx, &leaf->until);
     }
     X509_STORE_CTX_free(ctx);
     ERR_clear_error();
@@ -335,8 +353,7 @@ struct sign_leaf *sign_trust_chain(const struct sign_trust *trust, const struct 
     if (!leaf || !leaf->certificate || !read_others(certificates, count, others))
         err_set(err, 0, 0, "a certificate of the chain cannot be read");
     else
-        good =
-            verify_chain(trust, leaf->certificate, others, now, err) && take_leaf(trust, leaf, err);
+        good = verify_chain(trust, leaf, others, now, err) && take_leaf(trust, leaf, err);
     sk_X509_pop_free(others, X509_free);
     if (good)
         return leaf;
@@ -360,6 +377,11 @@ const char *sign_leaf_algorithm(const struct sign_leaf *leaf)
 const char *sign_leaf_fingerprint(const struct sign_leaf *leaf)
 {
     return leaf->fingerprint;
+}
+
+time_t sign_leaf_until(const struct sign_leaf *leaf)
+{
+    return leaf->until;
 }
 
 /* ---- its signatures ------------------------------------------------------------------------ */

@@ -35,6 +35,8 @@ void sign_leaf_free(struct sign_leaf *leaf);
 const char *sign_leaf_algorithm(const struct sign_leaf *leaf);
 /* "SHA256:" and the digest of the certificate's key in hex. */
 const char *sign_leaf_fingerprint(const struct sign_leaf *leaf);
+/* When the first certificate of its chain ends. */
+time_t sign_leaf_until(const struct sign_leaf *leaf);
 /* Has it signed exactly these bytes, in the form of JWS (raw r and s; RSA-PSS)? */
 bool sign_leaf_verify(const struct sign_leaf *leaf, struct str message, struct str signature);
 

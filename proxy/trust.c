@@ -348,10 +348,24 @@ static struct job *next_ended(const struct trust_desk *desk)
     return job;
 }
 
+/* How many jobs of this registry are under way, or wait. */
+static size_t count_jobs(const struct trust_desk *desk, struct str host, bool waiting)
+{
+    size_t count = 0;
+    for (const struct job *job = desk->jobs; job; job = job->next)
+        count += !job->ended && !job->drive == waiting && str_eq(job->task.subject.host, host);
+    return count;
+}
+
+static bool has_room(const struct trust_desk *desk, struct str host)
+{
+    return desk->running < TRUST_JOBS_MAX && count_jobs(desk, host, false) < TRUST_HOST_JOBS_MAX;
+}
+
 static struct job *next_waiting(const struct trust_desk *desk)
 {
-    struct job *job = desk->running < TRUST_JOBS_MAX ? desk->jobs : NULL;
-    while (job && (job->drive || job->ended))
+    struct job *job = desk->waiting > 0 ? desk->jobs : NULL;
+    while (job && (job->drive || job->ended || !has_room(desk, job->task.subject.host)))
         job = job->next;
     return job;
 }
@@ -434,8 +448,10 @@ static enum trust_status ask_source(struct trust_desk *desk, const struct asked 
     struct job *job = find_job(desk, key);
     if (job && add_waiter(job, who->fact, who->arena, who->on_ready, who->arg))
         return TRUST_WAIT;
-    bool room = desk->running < TRUST_JOBS_MAX;
-    if (!room && desk->waiting >= TRUST_QUEUE_MAX)
+    struct str host = asked->ref.registry;
+    bool room = has_room(desk, host);
+    if (!room &&
+        (desk->waiting >= TRUST_QUEUE_MAX || count_jobs(desk, host, true) >= TRUST_HOST_QUEUE_MAX))
         return failed(who->fact, who->arena, "too many signatures are being verified just now");
     job = job ? NULL : new_job(desk, asked, key);
     if (!job || !add_waiter(job, who->fact, who->arena, who->on_ready, who->arg)) {

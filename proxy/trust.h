@@ -14,9 +14,11 @@
 enum {
     TRUST_JOBS_MAX = 16,     /* verifications at a time, of one loop */
     TRUST_QUEUE_MAX = 64,    /* that wait for one of those; more are answered with FACT_FAILED */
-    TRUST_REFUSED_S = 30,    /* seconds that a refusal is remembered */
-    TRUST_UNREACHED_S = 10,  /* the same where the registry could not be asked */
-    TRUST_LEDGER_MAX = 10000 /* images that the ledger remembers */
+    TRUST_HOST_JOBS_MAX = 8, /* of those jobs, of one registry: one that hangs leaves others some */
+    TRUST_HOST_QUEUE_MAX = 32, /* of those that wait, likewise */
+    TRUST_REFUSED_S = 30,      /* seconds that a refusal is remembered */
+    TRUST_UNREACHED_S = 10,    /* the same where the registry could not be asked */
+    TRUST_LEDGER_MAX = 10000   /* images that the ledger remembers */
 };
 
 struct trust;       /* of the process; all loops share it */

@@ -58,6 +58,13 @@ static bool take_hex(struct str text, struct str prefix, size_t digits, char *ds
     return true;
 }
 
+/* What never ends has none. */
+static bool take_until(const struct json *doc, const struct json_node *root, int64_t *out)
+{
+    const struct json_node *until = json_get(doc, root, STR("until"));
+    return !until || (json_int(until, out) && *out > 0);
+}
+
 bool trust_entry_read(struct str line, struct arena *arena, struct trust_entry *out)
 {
     struct json doc;
@@ -76,7 +83,7 @@ bool trust_entry_read(struct str line, struct arena *arena, struct trust_entry *
                     out->key) &&
            sign_format_find(sign_json_text(&doc, root, "format"), &out->format, &ignored) &&
            str_is(sign_json_text(&doc, root, "how"), "signature") && out->repo.n > 0 && at &&
-           json_int(at, &out->at) && out->at >= 0;
+           json_int(at, &out->at) && out->at >= 0 && take_until(&doc, root, &out->until);
 }
 
 size_t trust_entry_write(const struct trust_entry *entry, char *dst, size_t cap)
@@ -92,6 +99,10 @@ size_t trust_entry_write(const struct trust_entry *entry, char *dst, size_t cap)
     json_out_member(&out, "rule", str_of(entry->rule));
     json_out_key(&out, "at");
     json_out_int(&out, entry->at);
+    if (entry->until > 0) {
+        json_out_key(&out, "until");
+        json_out_int(&out, entry->until);
+    }
     json_out_close(&out, '}');
     json_out_raw(&out, STR("\n"));
     return out.len <= cap && out.len <= TRUST_LINE_MAX ? out.len : 0;
@@ -166,13 +177,21 @@ static void add_row(struct trust_ledger *ledger, const struct trust_entry *entry
     ledger->digest_tags[at] = tag_of(entry->digest);
 }
 
-/* What is there already only becomes younger. fresh says whether it is new. */
+/* 0 is later than all. */
+static bool ends_later(const struct trust_entry *a, const struct trust_entry *b)
+{
+    return b->until > 0 && (a->until == 0 || a->until > b->until);
+}
+
+/* What is there already only becomes younger, and ends later. fresh says whether it is new. */
 static bool put(struct trust_ledger *ledger, const struct trust_entry *entry, bool *fresh)
 {
     struct trust_entry *row = find_row(ledger, entry);
-    *fresh = !row || (ledger->ttl > 0 && entry->at > row->at);
+    bool later = row && ends_later(entry, row);
+    *fresh = !row || later || (ledger->ttl > 0 && entry->at > row->at);
     if (row) {
         row->at = entry->at > row->at ? entry->at : row->at;
+        row->until = later ? entry->until : row->until;
         return true;
     }
     char *repo = has_room(ledger) ? malloc(entry->repo.n) : NULL;
@@ -271,9 +290,12 @@ void trust_ledger_keep(struct trust_ledger *ledger, const struct trust_rule *rul
                        const struct trust_verdict *verdict)
 {
     struct trust_entry *entries = calloc(TRUST_IDS_MAX, sizeof *entries);
+    int64_t at =
+        verdict->at ? verdict->at : time(NULL); /* what is only found again gets no younger */
     for (size_t i = 0; entries && i < verdict->id_count; i++) {
         struct trust_entry *entry = &entries[i];
-        *entry = (struct trust_entry){.format = verdict->format, .at = time(NULL), .repo = repo};
+        *entry = (struct trust_entry){
+            .format = verdict->format, .at = at, .until = verdict->until, .repo = repo};
         memcpy(entry->id, verdict->ids[i], sizeof entry->id);
         memcpy(entry->digest, verdict->digest, sizeof entry->digest);
         memcpy(entry->rule, rule->hash, sizeof entry->rule);
@@ -290,7 +312,8 @@ static bool holds(const struct trust_ledger *ledger, const struct trust_entry *e
                   struct str repo, const char *rule, int64_t now)
 {
     return str_eq(str_of(entry->rule), str_of(rule)) && str_eq(entry->repo, repo) &&
-           (ledger->ttl == 0 || entry->at + (int64_t)ledger->ttl > now);
+           (ledger->ttl == 0 || entry->at + (int64_t)ledger->ttl > now) &&
+           (entry->until == 0 || entry->until > now);
 }
 
 /* All IDs of the digest that this row names. */
@@ -298,7 +321,8 @@ static void gather(const struct trust_ledger *ledger, const struct trust_entry *
                    struct str repo, int64_t now, struct trust_verdict *out)
 {
     uint64_t tag = tag_of(found->digest);
-    *out = (struct trust_verdict){.reason = SIGN_OK, .format = found->format};
+    *out = (struct trust_verdict){
+        .reason = SIGN_OK, .format = found->format, .until = found->until, .at = found->at};
     memcpy(out->key, found->key, sizeof out->key);
     memcpy(out->digest, found->digest, sizeof out->digest);
     for (size_t i = 0; i < ledger->count; i++) {

@@ -30,7 +30,9 @@ struct trust_verdict {
     char digest[SIGN_DIGEST_BYTES + 1]; /* of manifest or index; "": not known */
     char ids[TRUST_IDS_MAX][SIGN_DIGEST_BYTES + 1];
     size_t id_count;
-    bool mapped; /* the IDs of its configs are among them */
+    bool mapped;   /* the IDs of its configs are among them */
+    int64_t until; /* signed, and only before that: seconds since the epoch; 0: for ever */
+    int64_t at;    /* when it was verified, likewise; 0: now */
 };
 
 bool trust_refuse(struct trust_verdict *verdict, unsigned reason, const char *format, ...)
@@ -104,6 +106,7 @@ struct trust_entry {
     char key[SIGN_FINGERPRINT_BYTES + 1];
     enum sign_format format;
     int64_t at;      /* seconds since the epoch */
+    int64_t until;   /* when certificate or signature end, likewise; 0: never */
     struct str repo; /* "docker.io/acme/app" */
 };
 

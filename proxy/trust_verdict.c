@@ -30,6 +30,7 @@ bool trust_refuse(struct trust_verdict *verdict, unsigned reason, const char *fo
     verdict->key[0] = '\0';
     verdict->id_count = 0;
     verdict->mapped = false;
+    verdict->until = 0;
     text_sentence(verdict->text, sizeof verdict->text, str_of(raw));
     return false;
 }
@@ -38,6 +39,7 @@ void trust_take(struct trust_verdict *verdict, const struct sign_verdict *sign)
 {
     verdict->reason = sign->reason;
     verdict->format = sign->format;
+    verdict->until = sign->until;
     memcpy(verdict->key, sign->key, sizeof verdict->key);
     memcpy(verdict->text, sign->text, sizeof verdict->text);
 }

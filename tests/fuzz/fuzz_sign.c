@@ -16,6 +16,7 @@ struct sign_leaf *__wrap_sign_trust_chain(const struct sign_trust *trust,
 void __wrap_sign_leaf_free(struct sign_leaf *leaf);
 const char *__wrap_sign_leaf_algorithm(const struct sign_leaf *leaf);
 const char *__wrap_sign_leaf_fingerprint(const struct sign_leaf *leaf);
+time_t __wrap_sign_leaf_until(const struct sign_leaf *leaf);
 bool __wrap_sign_leaf_verify(const struct sign_leaf *leaf, struct str message,
                              struct str signature);
 bool __wrap_sign_trust_is_authority(const struct sign_trust *trust);
@@ -54,6 +55,12 @@ struct sign_leaf *__wrap_sign_trust_chain(const struct sign_trust *trust,
 void __wrap_sign_leaf_free(struct sign_leaf *leaf)
 {
     (void)leaf;
+}
+
+time_t __wrap_sign_leaf_until(const struct sign_leaf *leaf)
+{
+    (void)leaf;
+    return 2000000000;
 }
 
 const char *__wrap_sign_leaf_algorithm(const struct sign_leaf *leaf)

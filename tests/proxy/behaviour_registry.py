@@ -4,9 +4,10 @@ import os
 import re
 import shutil
 import signal
+import socket
 import time
 
-from harness import Suite, check, equal, settings, wait_for
+from harness import WAIT, Suite, check, equal, settings, wait_for
 from registry_world import (ABSENT, BLOB, DEAD, LARGE, MANIFEST, OCI, PASSWORD, REFERRERS, USER, Helper, Server,
                             World, alive, ask_packet, digest_of, helper_path)
 
@@ -236,8 +237,9 @@ def large_and_slow(w):
 
 @registry_test
 def many_at_once(w):
-    """16 are asked at a time, 64 wait, the rest is told so; what is cancelled is not answered"""
-    fake = w.fake()
+    """8 of a registry are asked at a time, 48 wait, the rest is told so, and another registry is asked;
+    what is cancelled is not answered"""
+    fake, other = w.fake(), w.fake()
     gate, running = [], []
 
     def hold(handler):
@@ -245,19 +247,44 @@ def many_at_once(w):
         wait_for(lambda: gate, "the gate")
         handler.give(200, JSON_TEXT)
     fake.pages[MANIFEST_PATH] = hold
-    with helper_for(w, fake) as helper:
-        numbers = [helper.send(MANIFEST, fake.host, *APP) for _ in range(16)]
-        wait_for(lambda: len(running) == 16, "16 requests")
-        numbers += [helper.send(MANIFEST, fake.host, *APP) for _ in range(66)]
+    other.page(MANIFEST_PATH, 200, JSON_TEXT)
+    with helper_for(w, fake, other) as helper:
+        numbers = [helper.send(MANIFEST, fake.host, *APP) for _ in range(8)]
+        wait_for(lambda: len(running) == 8, "8 requests")
+        numbers += [helper.send(MANIFEST, fake.host, *APP) for _ in range(50)]
         for _ in range(2):
             answer = helper.receive()
-            equal((answer.outcome, answer.number in numbers[80:]), (DEAD, True), "beyond the queue")
+            equal((answer.outcome, answer.number in numbers[56:]), (DEAD, True), "beyond the queue")
+        equal(helper.got(MANIFEST, other.host, *APP).body, JSON_TEXT, "another registry's")
         for number in (numbers[0], numbers[20]):
             helper.cancel(number)
-        wait_for(lambda: len(running) == 17, "one that takes the place of the cancelled")
+        wait_for(lambda: len(running) == 9, "one that takes the place of the cancelled")
         gate.append(1)
-        done = {helper.receive().number for _ in range(78)}
-        equal(done, set(numbers[:80]) - {numbers[0], numbers[20]}, "those that were answered")
+        done = {helper.receive().number for _ in range(54)}
+        equal(done, set(numbers[:56]) - {numbers[0], numbers[20]}, "those that were answered")
+
+
+@registry_test
+def cancelled_lookups(w):
+    """a name that nobody tells holds up no other question when whoever asked for it has gone"""
+    fake = w.fake()
+    fake.page(MANIFEST_PATH, 200, JSON_TEXT)
+    silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        silent.bind(("127.0.0.9", 53))
+    except OSError:
+        return  # only root, and where nobody else answers
+    settings_file = os.path.join(w.base, "resolv.conf")
+    with open(settings_file, "w", encoding="ascii") as file:
+        file.write("nameserver 127.0.0.9\noptions timeout:5\n")
+    with silent, helper_for(w, fake, own_files={settings_file: "/etc/resolv.conf"}) as helper:
+        number = helper.send(MANIFEST, "slow.example.com", *APP)
+        silent.settimeout(WAIT)
+        silent.recv(512)
+        helper.cancel(number)
+        began = time.monotonic()
+        equal(helper.got(MANIFEST, fake.host, *APP).body, JSON_TEXT, "another registry's")
+        check(time.monotonic() - began < 4, "it waited for the name")
 
 
 @registry_test

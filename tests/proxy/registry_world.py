@@ -60,15 +60,23 @@ class Answer:
         self.body = b""
 
 
+def program(own_files):
+    """The helper's path and arguments; own_files: by what lies in their places for it alone (root)."""
+    if not own_files:
+        return helper_path(), ["sockwarden-registry"]
+    mounts = "".join(f"mount --bind '{mine}' '{place}' && " for mine, place in own_files.items())
+    return shutil.which("unshare"), ["unshare", "-m", "sh", "-c", f"{mounts}exec '{helper_path()}'"]
+
+
 class Helper:
     """sockwarden-registry with some lines; one is used unless told."""
 
     def __init__(self, lines=1, private=(), plain=(), tokens=(), ca="", proxy="", direct=(), seconds=10,
-                 sandbox=True):
+                 sandbox=True, own_files=()):
         pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(lines + 1)]
         high = [fcntl.fcntl(theirs, fcntl.F_DUPFD, 200) for _, theirs in pairs]
         actions = [(os.POSIX_SPAWN_DUP2, fd, 3 + at) for at, fd in enumerate(high)]
-        self.pid = os.posix_spawn(helper_path(), ["sockwarden-registry"], {}, file_actions=actions)
+        self.pid = os.posix_spawn(*program(own_files), {}, file_actions=actions)
         for fd, (mine, theirs) in zip(high, pairs):
             os.close(fd)
             theirs.close()

@@ -96,6 +96,8 @@ static const struct gate_row gate_rows[] = {
     {APP, RUN(ID1), IMAGES("\"" ID1 "\":" PULLED), 403, "no_signature", "no_signature"},
     {APP, RUN(ID1), IMAGES("\"" ID1 "\":" IMAGE(ID1, "\"ghcr.io/acme/app:1\",\"free:1\"", "")), 0, NULL, ""},
     {APP, RUN(ID1), IMAGES("\"" ID1 "\":" IMAGE(ID1, "", "")), 0, NULL, ""},
+    {APP ",{\"match\":\"**/*\",\"digests\":[]}", RUN(ID1), IMAGES("\"" ID1 "\":" IMAGE(ID1, "", "")), 403, "images.signed[1]", "not_listed"},
+    {APP ",{\"match\":\"**/**\",\"keys\":[\"a.pub\"]}", RUN(ID1), IMAGES("\"" ID1 "\":" IMAGE(ID1, "", "")), 403, "images.signed[1]", "not_listed"},
     {"{\"match\":\"127.0.0.1:5000/**\",\"keys\":[\"a.pub\"]}", RUN(ID1), IMAGES("\"" ID1 "\":" IMAGE(ID1, "\"127.0.0.1:5000/a:1\"", "")), 403, "no_digest", "no_digest"},
     {APP, RUN(ID1), IMAGES("\"" ID1 "\":" IMAGE(ID1, "\"127.0.0.1:5000/a:1\"", "")), 0, NULL, ""},
     {APP NO_OTHERS, RUN(ID1), IMAGES("\"" ID1 "\":" IMAGE(ID1, "", "")), 403, "images.signed[1]", "not_listed"},
@@ -245,6 +247,8 @@ static const struct gate_row existing_rows[] = {
     /* made by ID, as the gate makes them */
     {APP, START, MADE(ID1, ID1, "") "," IMAGES("\"" ID1 "\":" PULLED) SIGNATURES("\"ghcr.io/acme/app#" ID1 "\":" GOOD(D1, "\"" ID1 "\"")), 0, NULL, "ok"},
     {APP, START, MADE(ID1, ID1, "") "," IMAGES("\"" ID1 "\":" PULLED), 403, "no_signature", "no_signature"},
+    /* and nothing tells which names it had */
+    {APP, START, MADE(ID1, ID1, "") ",\"image\":{\"" ID1 "\":\"No such image\"}", 403, "no_image", "no_image"},
     {LISTED, START, MADE(ID1, "ghcr.io/acme/app:1", "") "," IMAGES("\"" ID1 "\":" BUILT), 0, NULL, "ok"},
     {LISTED, START, MADE(ID2, "ghcr.io/acme/app:1", "") "," IMAGES("\"" ID2 "\":" IMAGE(ID2, "", "")), 403, "not_listed", "not_listed"},
     {APP, START, MADE("sha256:12", "ghcr.io/acme/app:1", "") ",\"image\":{}", 403, "no_id", "no_id"},

@@ -440,6 +440,11 @@ static void test_fold(void **state)
         if (json_fold_eq(str_of(row->a), str_of(row->b)) != row->equal ||
             json_fold_eq(str_of(row->b), str_of(row->a)) != row->equal)
             fail_msg("fold: \"%s\" \"%s\"", row->a, row->b);
+        char a[64], b[64];
+        struct str left = {a, json_fold(str_of(row->a), a)};
+        struct str right = {b, json_fold(str_of(row->b), b)};
+        if (str_eq(left, right) != row->equal)
+            fail_msg("folded: \"%s\" \"%s\"", row->a, row->b);
     }
 }
 

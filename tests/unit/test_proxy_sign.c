@@ -142,12 +142,59 @@ static void bundle_mutants_are_refused(void **state)
     }
 }
 
+/* ---- documents that want to take long ------------------------------------------------------ */
+
+/* Objects of as many names as there may be, which differ in their last letters only. */
+static struct str alike_names(size_t objects, const char *last, struct arena *arena)
+{
+    enum { CAP = 4 << 20 };
+    char *text = arena_alloc(arena, CAP, 1);
+    assert_non_null(text);
+    size_t n = (size_t)snprintf(text, CAP, "{\"schemaVersion\":2,\"manifests\":[],\"x\":[");
+    for (size_t i = 0; i < objects; i++) {
+        n += (size_t)snprintf(text + n, CAP - n, "%s{\"%048d%s\":1", i ? "," : "", 0, last);
+        for (unsigned k = 1; k < SIGN_JSON_MEMBERS_MAX; k++)
+            n += (size_t)snprintf(text + n, CAP - n, ",\"%048d%04x\":1", 0, k);
+        n += (size_t)snprintf(text + n, CAP - n, "}");
+    }
+    n += (size_t)snprintf(text + n, CAP - n, "]}");
+    return (struct str){text, n};
+}
+
+static void names_are_compared_in_time(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t objects;
+        const char *last;
+        enum sign_reason reason;
+    } rows[] = {
+        {63, "0000", SIGN_OK},
+        {63, "003Ff", SIGN_OK},
+        {1, "03FE", SIGN_BAD_MANIFEST}, /* "03fe" stands there, too */
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct arena arena = {.limit = 0};
+        char digest[SIGN_DIGEST_BYTES + 1];
+        struct sign_manifest manifest;
+        struct sign_verdict verdict = {.reason = SIGN_OK};
+        struct str bytes = alike_names(rows[i].objects, rows[i].last, &arena);
+        assert_true(sign_digest_write(bytes, digest));
+        clock_t began = clock();
+        sign_manifest_read(bytes, str_of(digest), &arena, &manifest, &verdict);
+        assert_int_equal(verdict.reason, rows[i].reason);
+        assert_true(clock() - began < 3 * CLOCKS_PER_SEC); /* in pairs it would be ten times that */
+        arena_free(&arena);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vectors_are_judged_as_they_say),
         cmocka_unit_test(simple_mutants_are_refused),
         cmocka_unit_test(bundle_mutants_are_refused),
+        cmocka_unit_test(names_are_compared_in_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

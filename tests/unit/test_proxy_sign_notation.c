@@ -280,6 +280,13 @@ static void envelopes_are_judged(void **state)
                         verdict.text);
             wrong++;
         }
+        if (good) { /* it tells when it ends, and does then */
+            assert_true(verdict.until > NOW && verdict.until <= NOW + 2000);
+            assert_true(!strstr(rows[i].head, "08:00:01Z") || verdict.until == NOW + 1);
+            image.now = verdict.until + 1;
+            assert_false(sign_notation_judge(&rule, &image, envelope, &made.arena, &verdict));
+            image.now = NOW;
+        }
         rule.identity = SIGN_REPOSITORY;
         assert_false(sign_notation_judge(&rule, &image, envelope, &made.arena, &verdict));
         rule.identity = SIGN_ANY;

@@ -416,7 +416,7 @@ static void equal_questions_are_one(void **state)
 static void questions_are_bounded(void **state)
 {
     (void)state;
-    enum { ASKERS = TRUST_JOBS_MAX + TRUST_QUEUE_MAX };
+    enum { ASKERS = TRUST_HOST_JOBS_MAX + TRUST_HOST_QUEUE_MAX };
     struct world world;
     static struct asker askers[ASKERS + 1];
     char name[64];
@@ -427,7 +427,7 @@ static void questions_are_bounded(void **state)
         assert_int_equal(ask(&world, &askers[i], arena_copy(&world.arena, str_of(name)).p),
                          TRUST_WAIT);
     }
-    assert_int_equal(world.registry.asked, TRUST_JOBS_MAX);
+    assert_int_equal(world.registry.asked, TRUST_HOST_JOBS_MAX);
     assert_int_equal(ask(&world, &askers[ASKERS], REPO ":1.0"), TRUST_DONE);
     assert_int_equal(askers[ASKERS].fact.state, FACT_FAILED);
     trust_cancel(world.desk, &askers[0]); /* makes room for one that waits */
@@ -436,6 +436,36 @@ static void questions_are_bounded(void **state)
     for (size_t i = 1; i + 1 < ASKERS; i++)
         assert_string_equal(told(&world, &askers[i], "Reason"), "not_found");
     assert_told(&world, REPO ":1.0", "ok");
+    world_close(&world);
+}
+
+/* One that hangs keeps nobody from another one. */
+static void registries_leave_each_other_room(void **state)
+{
+    (void)state;
+    enum { ASKERS = TRUST_HOST_JOBS_MAX + TRUST_HOST_QUEUE_MAX };
+    struct world world;
+    static struct asker askers[ASKERS], others[2];
+    char name[64];
+    world_open(
+        &world, "s01-p256",
+        POLICY(ENTRY("registry", "") ",{\"match\":\"other.example.com/**\",\"keys\":[\"p256.pub\"],"
+                                     "\"source\":\"registry\"}"));
+    world.registry.later = true;
+    for (size_t i = 0; i < ASKERS; i++) {
+        snprintf(name, sizeof name, REPO ":%zu", i);
+        assert_int_equal(ask(&world, &askers[i], arena_copy(&world.arena, str_of(name)).p),
+                         TRUST_WAIT);
+    }
+    assert_int_equal(ask(&world, &others[0], REPO ":more"), TRUST_DONE);
+    assert_int_equal(others[0].fact.state, FACT_FAILED);
+    assert_int_equal(world.registry.asked, TRUST_HOST_JOBS_MAX);
+    assert_int_equal(ask(&world, &others[1], "other.example.com/app:1"), TRUST_WAIT);
+    assert_int_equal(world.registry.asked, TRUST_HOST_JOBS_MAX + 1);
+    settle(&world);
+    assert_int_equal(others[1].told, 1);
+    for (size_t i = 0; i < ASKERS; i++)
+        assert_int_equal(askers[i].told, 1);
     world_close(&world);
 }
 
@@ -584,6 +614,11 @@ static void lines_are_read_strictly(void **state)
         {LINE("sha256:12", REPO, "signature", HASH, "1"), false},
         {LINE(CONFIG, "", "signature", HASH, "1"), false},
         {LINE(CONFIG, REPO, "signature", "12", "1"), false},
+        {LINE(CONFIG, REPO, "signature", HASH, "1,\"until\":9"), true},
+        {LINE(CONFIG, REPO, "signature", HASH, "1,\"until\":0"), false},
+        {LINE(CONFIG, REPO, "signature", HASH, "1,\"until\":-1"), false},
+        {LINE(CONFIG, REPO, "signature", HASH, "1,\"until\":\"9\""), false},
+        {LINE(CONFIG, REPO, "signature", HASH, "1,\"until\":null"), false},
         {LINE(CONFIG, REPO, "signature", HASH, "-1"), false},
         {LINE(CONFIG, REPO, "signature", HASH, "1.5"), false},
         {LINE(CONFIG, REPO, "signature", HASH, "\"1\""), false},
@@ -606,6 +641,7 @@ static void lines_are_read_strictly(void **state)
         assert_true(n > 0 && text[n - 1] == '\n');
         assert_true(trust_entry_read((struct str){text, n - 1}, &arena, &again));
         assert_string_equal(again.id, entry.id);
+        assert_int_equal(again.until, entry.until);
         assert_true(str_eq(again.repo, entry.repo));
     }
     arena_free(&arena);
@@ -615,6 +651,64 @@ static bool knows(struct trust_ledger *ledger, const char *id, int64_t now)
 {
     struct trust_verdict verdict;
     return trust_ledger_find(ledger, STR(REPO), HASH, str_of(id), now, &verdict);
+}
+
+/* Certificates and signatures that end do so here, too; one that ends later takes their place. */
+static void what_ends_is_forgotten(void **state)
+{
+    (void)state;
+    char folder[64], path[96];
+    struct err err = {.set = false};
+    struct trust_verdict verdict;
+    struct trust_entry entry = entry_of(CONFIG, 1);
+    folder_open(folder, sizeof folder);
+    snprintf(path, sizeof path, "%s/trust.jsonl", folder);
+    struct trust_ledger *ledger = trust_ledger_open(path, 0, geteuid(), &err);
+    entry.until = 100;
+    assert_true(trust_ledger_add(ledger, &entry, 1));
+    assert_true(knows(ledger, CONFIG, 99));
+    assert_false(knows(ledger, CONFIG, 100));
+    entry.until = 200;
+    assert_true(trust_ledger_add(ledger, &entry, 1));
+    entry.until = 150;
+    assert_true(trust_ledger_add(ledger, &entry, 1));
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(trust_ledger_size(ledger), 1);
+        assert_true(trust_ledger_find(ledger, STR(REPO), HASH, STR(CONFIG), 199, &verdict));
+        assert_int_equal(verdict.until, 200);
+        assert_false(knows(ledger, CONFIG, 200));
+        trust_ledger_close(ledger);
+        ledger = trust_ledger_open(path, 0, geteuid(), &err);
+        assert_non_null(ledger);
+    }
+    entry.until = 0;
+    assert_true(trust_ledger_add(ledger, &entry, 1));
+    entry.until = 300;
+    assert_true(trust_ledger_add(ledger, &entry, 1));
+    assert_true(knows(ledger, CONFIG, 1000));
+    trust_ledger_close(ledger);
+    folder_remove(folder);
+}
+
+/* --trust-ttl counts from when it was verified, however often it is found again. */
+static void what_is_found_gets_no_younger(void **state)
+{
+    (void)state;
+    struct err err = {.set = false};
+    struct trust_verdict verdict;
+    struct trust_rule rule = {.hash = HASH};
+    struct trust_entry entry = entry_of(CONFIG, 100);
+    struct trust_ledger *ledger = trust_ledger_open(NULL, 60, geteuid(), &err);
+    assert_true(trust_ledger_add(ledger, &entry, 1));
+    assert_true(trust_ledger_find(ledger, STR(REPO), HASH, STR(CONFIG), 159, &verdict));
+    trust_add_id(&verdict, STR(OTHER));
+    trust_ledger_keep(ledger, &rule, STR(REPO), &verdict);
+    assert_true(knows(ledger, CONFIG, 159) && knows(ledger, OTHER, 159));
+    assert_false(knows(ledger, CONFIG, 160) || knows(ledger, OTHER, 160));
+    verdict.at = 0;
+    trust_ledger_keep(ledger, &rule, STR(REPO), &verdict);
+    assert_true(knows(ledger, CONFIG, time(NULL)) && knows(ledger, OTHER, time(NULL)));
+    trust_ledger_close(ledger);
 }
 
 /* What is torn, of another, or too old is left out; the rest counts. */
@@ -719,11 +813,14 @@ int main(void)
         cmocka_unit_test(pulls_are_recorded),
         cmocka_unit_test(equal_questions_are_one),
         cmocka_unit_test(questions_are_bounded),
+        cmocka_unit_test(registries_leave_each_other_room),
         cmocka_unit_test(the_told_may_cancel),
         cmocka_unit_test(bad_keys_refuse_the_policy),
         cmocka_unit_test(weak_keys_and_lacking_registries),
         cmocka_unit_test(no_rule_is_nothing),
         cmocka_unit_test(lines_are_read_strictly),
+        cmocka_unit_test(what_ends_is_forgotten),
+        cmocka_unit_test(what_is_found_gets_no_younger),
         cmocka_unit_test(broken_ledgers_are_mended),
         cmocka_unit_test(ledgers_are_bounded),
         cmocka_unit_test(ledgers_tell_what_they_hold),
