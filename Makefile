@@ -174,7 +174,7 @@ $(BUILD)/gen/builtin_roles.c: $(BUILTINS) Makefile
 # ---- tests -----------------------------------------------------------------------------------
 WRAP_test_no_memory := $(foreach f,malloc calloc realloc arena_alloc arena_copy arena_join,-Wl$(comma)--wrap=$(f))
 WRAP_test_proxy_conn_ends := -Wl,--wrap=audit_write
-WRAP_test_proxy_pulled := -Wl,--wrap=policy_decide
+WRAP_test_proxy_pulled := -Wl,--wrap=policy_decide_again
 WRAP_test_proxy_audit_faults := -Wl$(comma)--wrap=write -Wl$(comma)--wrap=ftruncate
 $(BUILD)/unit/%: tests/unit/%.c $(LIBPROXY) $(LIBPOLICY) $(LLHTTP_OBJS) $(FLAGS_STAMP)
 	@echo "  LD      $@"

@@ -74,6 +74,34 @@ static inline size_t str_find(struct str s, char c)
     return at ? (size_t)(at - s.p) : s.n;
 }
 
+/* ---- eight bytes at once; the answers say whether, not where ---- */
+
+#define WORD_ONES (UINT64_MAX / 255)
+
+/* p points to at least eight bytes. */
+static inline uint64_t word_at(const char *p)
+{
+    uint64_t word;
+    memcpy(&word, p, sizeof(word));
+    return word;
+}
+
+/* Is a byte below n, which is at most 128? */
+static inline bool word_has_below(uint64_t word, unsigned n)
+{
+    return ((word - WORD_ONES * n) & ~word & WORD_ONES * 128) != 0;
+}
+
+static inline bool word_has(uint64_t word, unsigned char c)
+{
+    return word_has_below(word ^ WORD_ONES * c, 1);
+}
+
+static inline bool word_has_top_bit(uint64_t word)
+{
+    return (word & WORD_ONES * 128) != 0;
+}
+
 /* Position of the last c in s, or s.n. */
 static inline size_t str_rfind(struct str s, char c)
 {

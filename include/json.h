@@ -89,15 +89,23 @@ struct json_out {
 
 void json_out_open(struct json_out *out, char bracket);    /* '{' or '[' */
 void json_out_close(struct json_out *out, char bracket);   /* '}' or ']' */
-void json_out_key(struct json_out *out, const char *name); /* known plain ASCII */
+void json_out_name(struct json_out *out, struct str name); /* of a member; known plain ASCII */
+static inline void json_out_key(struct json_out *out, const char *name)
+{
+    json_out_name(out, str_of(name));
+}
 /* As it is, with no comma before it; what follows gets one. */
 void json_out_raw(struct json_out *out, struct str text);
 /* Quoted and escaped; bytes that are not UTF-8 become U+FFFD, control characters \u00XX. */
 void json_out_str(struct json_out *out, struct str text);
 void json_out_uint(struct json_out *out, uint64_t value);
 void json_out_int(struct json_out *out, int64_t value);
-/* key and value in one; an empty text (p NULL) writes nothing. */
-void json_out_member(struct json_out *out, const char *name, struct str text);
+/* name and value in one; an empty text (p NULL) writes nothing. */
+void json_out_text(struct json_out *out, struct str name, struct str text);
+static inline void json_out_member(struct json_out *out, const char *name, struct str text)
+{
+    json_out_text(out, str_of(name), text);
+}
 
 /* Writes bytes for people: printable UTF-8 stays, control characters, '"' and '\',
    invisible or direction-changing characters and broken UTF-8 become \xNN, longer than cap - 1 ends

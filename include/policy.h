@@ -275,17 +275,18 @@ struct pull {
     size_t fact;       /* index of that FACT_SIGNATURE among the facts; FACTS_MAX: none says
                           which IDs, and any that the daemon has by the digest will do */
 };
+struct readings;
 
 /* Zeroed, it refuses. Texts are NUL-terminated, one line, escaped, without trailing dot. */
 struct decision {
-    enum verdict verdict;
-    int status;              /* HTTP status of a refusal: 403, 400, 404 ...; 0 when allowed */
-    bool close;              /* the connection must not be used again (400 class) */
     char reason[REASON_MAX]; /* the sentence for the user: what, why, what would allow it */
     char field[FIELD_MAX];   /* "HostConfig.Privileged", "?ps_args", "Content-Type"; or "" */
     char value[VALUE_MAX];   /* shortened and escaped; or "" */
-    const char *rule;        /* static: key of the policy that decided, or NULL */
     char allow_with[ALLOW_WITH_MAX]; /* what in the policy would allow it; or "" */
+    enum verdict verdict;            /* behind the texts: see decision_clear() */
+    int status;       /* HTTP status of a refusal: 403, 400, 404 ...; 0 when allowed */
+    bool close;       /* the connection must not be used again (400 class) */
+    const char *rule; /* static: key of the policy that decided, or NULL */
     /* When allowed: what is sent on otherwise than it came. See request_rewrite(). */
     struct str pinned; /* full ID of the object that was judged, in place of the path's first
                           {name}, so that a name that moves changes nothing; p NULL: as asked */
@@ -297,6 +298,8 @@ struct decision {
     struct edits edits;           /* of the body: IDs for names, labels that are added */
     struct pull pull;             /* what follows the answer; zero: nothing */
     struct signed_note signature; /* also when it is refused */
+    /* What was read for it; in the arena, as long as body and facts stay. */
+    struct readings *read;
 };
 
 /* Reads method and target. On refusal fills decision (status 400, 403 or 404-like refusals of
@@ -313,6 +316,16 @@ enum body_kind request_body_kind(const struct request *request);
    header absent. Fills decision and returns false on refusal. */
 bool request_check_content(const struct request *request, struct str content_type, bool has_body,
                            struct decision *decision);
+
+/* A refusal without a word. Its texts, some 2 KiB that most decisions have no use for, are emptied,
+   and all the rest is wiped. */
+static inline void decision_clear(struct decision *decision)
+{
+    const size_t texts = offsetof(struct decision, verdict);
+    decision->reason[0] = decision->field[0] = decision->value[0] = '\0';
+    decision->allow_with[0] = '\0';
+    memset((char *)decision + texts, 0, sizeof(*decision) - texts);
+}
 
 /* An upload to PutContainerArchive must not be compressed: daemons before 29.5.1 unpack that by a
    program of the container, as root of the host (CVE-2026-41567). first holds the body's first
@@ -490,6 +503,12 @@ bool policy_precheck(const struct role *role, const struct request *request, str
 void policy_decide(const struct role *role, const struct request *request, struct facts *facts,
                    struct arena *arena, struct decision *decision);
 
+/* The same, of a request that the arena holds a decision on already: what that one has read (NULL:
+   nothing) is not read again, unless it is another body or another answer. */
+void policy_decide_again(const struct role *role, const struct request *request,
+                         struct facts *facts, struct readings *read, struct arena *arena,
+                         struct decision *decision);
+
 /* Does what is sent on differ from what was asked? */
 bool decision_rewrites(const struct decision *decision, const struct request *request);
 /* Makes the request what the decision, an ALLOW, lets through: texts go into the arena, which must
@@ -526,10 +545,12 @@ enum use_shape { USE_LIST, USE_TRUE };
 /* What a role would have to open for the request beside its operation: the decision taken by one
    that opens nothing, over and over with what its refusals ask for. Values of the environment, of
    labels and of options are never among it. NEED: more facts would tell more. DENY: lack says why;
-   without lack the daemon has no such object. Texts live in the arena, or in the request.
+   without lack the daemon has no such object. read: of a decision on the same request in the same
+   arena, or NULL. Texts live in the arena, or in the request.
  */
 enum verdict request_uses(const struct policy *policy, const struct request *request,
-                          struct facts *facts, struct arena *arena, struct uses *out);
+                          struct facts *facts, struct readings *read, struct arena *arena,
+                          struct uses *out);
 
 /* Appends {"containers.cap_add": ["NET_ADMIN"], "containers.privileged": true, "containers.binds":
    [{"source": ..., "read_only": true}]} in at most USES_TEXT_MAX bytes. False: not all fits. */
@@ -559,7 +580,9 @@ bool policy_allow_holds(struct str entry, enum operation op);
 const char *policy_key(size_t index);
 
 /* The image that the request names (Image, fromImage[:tag]), for the audit line; empty if none.
-   Only meaningful after an ALLOW or DENY of policy_decide on the same arena. */
-struct str request_image(const struct request *request, struct arena *arena);
+   Only meaningful after an ALLOW or DENY of policy_decide on the same arena. read: by that
+   decision, or NULL. */
+struct str request_image(const struct request *request, const struct readings *read,
+                         struct arena *arena);
 
 #endif

@@ -21,7 +21,7 @@ bool request_check_archive(const struct role *role, const struct request *reques
 {
     if (!marked_as_compressed(first))
         return true;
-    memset(decision, 0, sizeof(*decision));
+    decision_clear(decision);
     struct check check = {.role = role, .request = request, .decision = decision, .field = "body"};
     refuse_plain(&check, (struct str){NULL, 0}, "archive", NULL,
                  "is compressed, and daemons before 29.5.1 unpack that by a program of the "

@@ -12,6 +12,8 @@ enum finding judge(struct check *check, enum key key, struct str value)
 
 enum finding judge_each(struct check *check, enum key key, const struct json_node *list)
 {
+    if (key_passes_all(check, key))
+        return FINDING_PASS;
     for (const struct json_node *item = item_first(check, list); item;
          item = item_next(check, list, item)) {
         check->at = item;
@@ -23,6 +25,8 @@ enum finding judge_each(struct check *check, enum key key, const struct json_nod
 
 enum finding judge_names(struct check *check, enum key key, const struct json_node *map)
 {
+    if (key_passes_all(check, key))
+        return FINDING_PASS;
     for (const struct json_node *n = json_child(check->body, map); n;
          n = json_next(check->body, n)) {
         if (key_passes(check, key, n->key))

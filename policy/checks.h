@@ -56,6 +56,12 @@ static inline uint64_t member_cost(struct str text)
 {
     return 8 + text.n / 8;
 }
+/* Does the key pass whatever there is? */
+static inline bool key_passes_all(const struct check *check, enum key key)
+{
+    const struct constraint *constraint = check_key(check, key);
+    return constraint->any && constraint->deny.count == 0;
+}
 /* Does the key's list pass the value? */
 static inline bool key_passes(const struct check *check, enum key key, struct str value)
 {

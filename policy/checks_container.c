@@ -75,6 +75,8 @@ static bool image_brings_env(struct check *check, struct str variable)
 
 static enum finding judge_env(struct check *check, enum key key, const struct json_node *list)
 {
+    if (key_passes_all(check, key))
+        return FINDING_PASS;
     for (const struct json_node *item = json_child(check->body, list); item;
          item = json_next(check->body, item)) {
         check->at = item;
@@ -100,6 +102,8 @@ enum finding check_exec_env(struct check *check, const struct json_node *value)
 
 enum finding check_labels(struct check *check, const struct json_node *value)
 {
+    if (key_passes_all(check, KEY_LABELS))
+        return FINDING_PASS;
     for (const struct json_node *n = json_child(check->body, value); n;
          n = json_next(check->body, n)) {
         if (key_passes(check, KEY_LABELS, n->key))
@@ -115,9 +119,8 @@ enum finding check_labels(struct check *check, const struct json_node *value)
 static enum finding judge_image_labels(struct check *check)
 {
     struct found found;
-    const struct constraint *rule = check_key(check, KEY_LABELS);
     const struct json_node *own = place_node(check, PLACE_LABELS);
-    bool ruled = !rule->any || rule->deny.count > 0;
+    bool ruled = !key_passes_all(check, KEY_LABELS);
     if (!ruled || check_is_existing(check) || check->request->route->op != OP_ContainerCreate ||
         place_text(check, PLACE_IMAGE).n == 0)
         return FINDING_PASS;

@@ -61,7 +61,7 @@ static void note_pass(struct check *check, struct str digest, struct str key, st
     write_word(note->format, sizeof(note->format), format);
 }
 
-static void note_answer(struct check *check, const struct answer *answer)
+static void note_answer(struct check *check, const struct signed_answer *answer)
 {
     note_pass(check, fact_text(&answer->found, "Digest"), fact_text(&answer->found, "Key"),
               fact_text(&answer->found, "Format"));
@@ -86,7 +86,7 @@ static bool blame(struct gate *gate, const struct signed_entry *entry, struct st
 }
 
 static void blame_answer(struct gate *gate, const struct signed_entry *entry,
-                         const struct answer *answer, struct str digest)
+                         const struct signed_answer *answer, struct str digest)
 {
     struct str reason = fact_text(&answer->found, "Reason");
     if (blame(gate, entry, reason, fact_text(&answer->found, "Text"), digest))
@@ -177,7 +177,7 @@ static bool lists_pass(struct gate *gate, const struct signed_entry *entry)
 static enum gate_says ask_id(struct gate *gate, const struct signed_entry *entry,
                              struct str repository)
 {
-    struct answer answer;
+    struct signed_answer answer;
     switch (ask_signature(gate->check, repository, "#", gate->id, &answer)) {
     case ASKED_WAITS:
         return GATE_WAITS;
@@ -198,7 +198,7 @@ static enum gate_says ask_id(struct gate *gate, const struct signed_entry *entry
 static enum gate_says ask_digest(struct gate *gate, const struct signed_entry *entry,
                                  const struct image_ref *ref)
 {
-    struct answer answer;
+    struct signed_answer answer;
     switch (ask_signature(gate->check, ref->name, "@", ref->digest, &answer)) {
     case ASKED_WAITS:
         return GATE_WAITS;
@@ -365,11 +365,11 @@ static enum finding judge_here(struct gate *gate, const struct signed_entry *ent
 /* A digest by the lists, or asked for. *digest: what it stands for, where it passes. */
 static enum gate_says gate_resolves(struct gate *gate, const struct signed_entry *entry,
                                     const struct image_ref *ref, struct str tag,
-                                    struct answer *answer, struct str *digest)
+                                    struct signed_answer *answer, struct str *digest)
 {
     bool by_digest = ref->digest.n > 0;
     struct check *check = gate->check;
-    *answer = (struct answer){.is_signed = false};
+    *answer = (struct signed_answer){.is_signed = false};
     *digest = ref->digest;
     if (by_digest && is_listed(check, entry->digests, entry->digest_count, ref->digest)) {
         note_pass(check, ref->digest, STR(""), STR("digests"));
@@ -425,7 +425,7 @@ static enum finding pin_digest(struct check *check, struct str digest)
 static enum finding judge_service(struct gate *gate, const struct signed_entry *entry,
                                   const struct image_ref *ref)
 {
-    struct answer answer;
+    struct signed_answer answer;
     struct str digest;
     switch (gate_resolves(gate, entry, ref, ref->tag, &answer, &digest)) {
     case GATE_REFUSES:
@@ -441,7 +441,7 @@ static enum finding judge_service(struct gate *gate, const struct signed_entry *
 struct str signed_reference(struct check *check, struct str reference)
 {
     struct image_ref ref;
-    struct answer answer;
+    struct signed_answer answer;
     if (!role_has_signed(check->role) || image_is_id(reference) ||
         !image_parse(reference, check->arena, &ref) || !entry_for(check, ref.name))
         return reference;
@@ -478,7 +478,7 @@ enum finding judge_signed(struct check *check, struct str reference, struct str 
 
 /* What is sent on by digest gets its tag once the ID of what came is known. */
 static enum finding pull_by_digest(struct check *check, const struct image_ref *ref,
-                                   const struct answer *answer, struct str digest)
+                                   const struct signed_answer *answer, struct str digest)
 {
     bool mapped = answer->is_signed && !answer_unmapped(answer);
     check->decision->pull = (struct pull){
@@ -496,7 +496,7 @@ enum finding judge_signed_pull(struct check *check, struct str reference)
 {
     struct gate gate = {.check = check, .asked = reference};
     struct image_ref ref;
-    struct answer answer;
+    struct signed_answer answer;
     struct str digest;
     if (!role_has_signed(check->role))
         return FINDING_PASS;

@@ -253,26 +253,33 @@ static const struct role *without_requirements(const struct check *check)
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-static bool read_body(struct check *check, const struct found *found, struct json *doc)
+static bool read_body(struct check *check, const struct found *found, struct reading *reading)
 {
+    if (reading->doc.nodes)
+        return check_scanned(check, &reading->doc);
     struct str text = create_body(check, found);
-    return text.p && check_scan(check, text, doc);
+    return text.p && check_scan(check, text, &reading->doc);
 }
 
+/* What is read is kept but with an update, which makes it another body, and within another object,
+   which may be the same container. */
 enum finding judge_conforming(struct check *check, const struct found *found, struct str name)
 {
     struct request request = {.route = &as_create};
-    struct json doc;
+    struct reading own = {.walked = false};
+    bool kept = found->answer && !check->update && !check->outer;
+    struct reading *reading = kept ? &found->answer->made : &own;
     if (passed_before(check, &found->looked->conforming))
         return FINDING_PASS;
-    if (!read_body(check, found, &doc))
+    if (!read_body(check, found, reading))
         return refuse_plain(check, name, NULL, NULL,
                             "names a container whose settings the daemon does not tell");
     struct check inner = *check;
     inner.outer = check;
     inner.waits = false;
     inner.request = &request;
-    inner.body = &doc;
+    inner.body = &reading->doc;
+    inner.reading = reading;
     inner.update = NULL;
     inner.subject = name;
     inner.subject_kind = FACT_CONTAINER;

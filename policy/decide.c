@@ -13,7 +13,7 @@ static struct check check_for(const struct role *role, const struct request *req
 {
     *work = (struct work){.left = WORK_MAX};
     arena->full = false;
-    memset(decision, 0, sizeof(*decision));
+    decision_clear(decision);
     decision->edits.arena = arena;
     return (struct check){
         .role = role, .request = request, .arena = arena, .decision = decision, .work = work};
@@ -221,7 +221,10 @@ static enum finding param_judge(struct check *check, const struct param *param)
     bool absent = param->value.n == 0 || (row->type == PARAM_BOOL && param_false(param->value));
     if (absent)
         return FINDING_PASS;
-    snprintf(field, sizeof(field), "?%s", row->name);
+    struct str name = str_head(str_of(row->name), sizeof(field) - 2);
+    field[0] = '?';
+    memcpy(field + 1, name.p, name.n);
+    field[name.n + 1] = '\0';
     check->field = field;
     struct str shown = row->secret ? (struct str){NULL, 0} : param->value;
     enum finding finding = FINDING_PASS;
@@ -261,43 +264,54 @@ static bool body_refused(struct check *check, const char *why)
                             operation_name(check->request->route->op), why);
 }
 
-static bool body_read(struct check *check, struct json *doc)
+/* The request's body as a decision has read it, or NULL. */
+static const struct json *doc_of(const struct request *request, const struct readings *read)
+{
+    struct str body = request->body;
+    bool same = read && read->body.doc.nodes && read->body.doc.source.p == body.p &&
+                read->body.doc.source.n == body.n;
+    return same ? &read->body.doc : NULL;
+}
+
+/* The body's document, scanned once for whoever judges it; NULL: refused. */
+static const struct json *body_read(struct check *check)
 {
     struct err err = {0};
-    struct learning *learning = check->learning;
-    struct arena *arena = learning ? &learning->scanned : check->arena;
-    if (learning && learning->body.nodes) {
-        *doc = learning->body;
-        return true;
+    struct str body = check->request->body;
+    struct reading *reading = &check->read->body;
+    struct json doc = reading->doc;
+    check->reading = reading;
+    if (doc_of(check->request, check->read))
+        return &reading->doc;
+    *reading = (struct reading){.walked = false};
+    if (json_scan(body, check->arena, &doc, &err) && doc.count > 0) {
+        reading->doc = doc;
+        return &reading->doc;
     }
-    if (json_scan(check->request->body, arena, doc, &err) && doc->count > 0) {
-        if (learning)
-            learning->body = *doc;
-        return true;
-    }
-    return refuse_malformed(check->decision, "", (struct str){NULL, 0},
-                            "the body is not strict JSON: line %d, column %d: %s", err.line,
-                            err.column, err.text);
+    refuse_malformed(check->decision, "", (struct str){NULL, 0},
+                     "the body is not strict JSON: line %d, column %d: %s", err.line, err.column,
+                     err.text);
+    return NULL;
 }
 
 static bool body_inspected(struct check *check, const struct body_schema *schema)
 {
-    struct json doc;
-    if (!body_read(check, &doc))
+    const struct json *doc = body_read(check);
+    if (!doc)
         return false;
-    if (doc.nodes[0].kind == JSON_NULL && schema->optional)
+    if (doc->nodes[0].kind == JSON_NULL && schema->optional)
         return existing_passes(check);
-    if (doc.nodes[0].kind != (schema->root == T_OBJECT ? JSON_OBJECT : JSON_ARRAY))
+    if (doc->nodes[0].kind != (schema->root == T_OBJECT ? JSON_OBJECT : JSON_ARRAY))
         return body_refused(check, schema->root == T_OBJECT ? "needs a JSON object as its body"
                                                             : "needs a JSON list as its body");
-    check->body = &doc;
+    check->body = doc;
     bool passes = body_walk(check, schema) == FINDING_PASS &&
                   (!schema->whole || schema->whole(check) == FINDING_PASS);
     if (check->request->route->op == OP_ContainerUpdate)
-        check->update = &doc;
+        check->update = doc;
     check->at = NULL;
     passes = passes && existing_passes(check);
-    check->body = NULL; /* doc ends here */
+    check->body = NULL;
     check->update = NULL;
     check->at = NULL;
     return passes;
@@ -306,12 +320,12 @@ static bool body_inspected(struct check *check, const struct body_schema *schema
 /* Bodies of other routes are dropped, but a start that brings one means something by it. */
 static bool start_passes(struct check *check)
 {
-    struct json doc;
     if (is_blank(check->request->body))
         return true;
-    if (!body_read(check, &doc))
+    const struct json *doc = body_read(check);
+    if (!doc)
         return false;
-    const struct json_node *root = &doc.nodes[0];
+    const struct json_node *root = &doc->nodes[0];
     if (root->kind == JSON_NULL || (root->kind == JSON_OBJECT && root->count == 0))
         return true;
     return body_refused(check, "takes no body: old daemons would replace the container's "
@@ -364,8 +378,7 @@ bool policy_precheck(const struct role *role, const struct request *request, str
     return (precheck(&check) && !work.spent && !arena->full) || refused(&check);
 }
 
-/* The arena within which one decision is taken, whatever is in it before. Gives its own limit. */
-static size_t arena_narrow(struct arena *arena)
+size_t decision_narrow(struct arena *arena)
 {
     size_t limit = arena->limit;
     size_t end = arena->used + DECISION_BYTES_MAX;
@@ -374,15 +387,31 @@ static size_t arena_narrow(struct arena *arena)
     return limit;
 }
 
+/* Room for what is made and read of the facts that are known; false: out of memory. */
+static bool may_read(struct check *check)
+{
+    struct arena *arena = check->arena;
+    size_t known = check->facts ? check->facts->count : 0;
+    check->looked = arena_alloc(arena, known, sizeof(*check->looked));
+    if (check->read)
+        return check->looked;
+    struct readings *read = arena_alloc(arena, 1, sizeof(*read));
+    if (!read)
+        return false;
+    read->answers = arena_alloc(arena, known, sizeof(*read->answers));
+    read->answer_count = known;
+    check->read = read;
+    return check->looked && read->answers;
+}
+
 static void decide(struct check *check)
 {
     struct decision *decision = check->decision;
-    struct looked looked[FACTS_MAX] = {0};
-    size_t limit = arena_narrow(check->arena);
-    check->looked = looked;
-    bool passes = precheck(check) && body_passes(check) && !check->work->spent &&
+    size_t limit = decision_narrow(check->arena);
+    bool passes = may_read(check) && precheck(check) && body_passes(check) && !check->work->spent &&
                   !check->arena->full && decision->status == 0;
     check->arena->limit = limit;
+    decision->read = check->read;
     check->looked = NULL; /* it ends here */
     if (!passes) {
         refused(check);
@@ -394,13 +423,21 @@ static void decide(struct check *check)
     }
 }
 
-void policy_decide(const struct role *role, const struct request *request, struct facts *facts,
-                   struct arena *arena, struct decision *decision)
+void policy_decide_again(const struct role *role, const struct request *request,
+                         struct facts *facts, struct readings *read, struct arena *arena,
+                         struct decision *decision)
 {
     struct work work;
     struct check check = check_for(role, request, arena, decision, &work);
     check.facts = facts;
+    check.read = read;
     decide(&check);
+}
+
+void policy_decide(const struct role *role, const struct request *request, struct facts *facts,
+                   struct arena *arena, struct decision *decision)
+{
+    policy_decide_again(role, request, facts, NULL, arena, decision);
 }
 
 void decide_learning(struct learning *learning, const struct request *request, struct facts *facts,
@@ -410,7 +447,9 @@ void decide_learning(struct learning *learning, const struct request *request, s
     struct check check = check_for(learning->role, request, arena, decision, &work);
     check.facts = facts;
     check.learning = learning;
+    check.read = learning->read;
     decide(&check);
+    learning->read = check.read;
 }
 
 /* ---- the image ------------------------------------------------------------------------------- */
@@ -443,8 +482,8 @@ static struct str string_text(struct str literal, struct arena *arena)
                                                                    : (struct str){NULL, 0};
 }
 
-/* The top-level member "Image", without a second scan: the body was scanned already, or refused. */
-static struct str image_of_body(struct str body, struct arena *arena)
+/* The top-level member "Image", without a second scan: the body was refused before it was kept. */
+static struct str image_unread(struct str body, struct arena *arena)
 {
     static const struct str name = {"\"Image\"", 7};
     int depth = 0;
@@ -466,17 +505,33 @@ static struct str image_of_body(struct str body, struct arena *arena)
     return (struct str){NULL, 0};
 }
 
-static struct str image_of_service(struct str body, struct arena *arena)
+/* The text at a path of a body that was read. */
+static struct str text_along(const struct json *doc, const struct str *path, size_t count)
+{
+    const struct json_node *node = doc->nodes;
+    for (size_t i = 0; i < count; i++)
+        node = json_get(doc, node, path[i]);
+    return node && node->kind == JSON_STRING ? node->text : (struct str){NULL, 0};
+}
+
+static struct str image_of_create(const struct request *request, const struct readings *read,
+                                  struct arena *arena)
+{
+    static const struct str path[] = {{"Image", 5}};
+    const struct json *doc = doc_of(request, read);
+    return doc ? text_along(doc, path, ARRAY_LEN(path)) : image_unread(request->body, arena);
+}
+
+static struct str image_of_service(const struct request *request, const struct readings *read,
+                                   struct arena *arena)
 {
     static const struct str path[] = {{"TaskTemplate", 12}, {"ContainerSpec", 13}, {"Image", 5}};
-    struct json doc;
+    const struct json *doc = doc_of(request, read);
+    struct json own;
     struct err err = {0};
-    if (!json_scan(body, arena, &doc, &err) || doc.count == 0)
-        return (struct str){NULL, 0};
-    const struct json_node *node = doc.nodes;
-    for (size_t i = 0; i < ARRAY_LEN(path); i++)
-        node = json_get(&doc, node, path[i]);
-    return node && node->kind == JSON_STRING ? node->text : (struct str){NULL, 0};
+    if (!doc && json_scan(request->body, arena, &own, &err) && own.count > 0)
+        doc = &own;
+    return doc ? text_along(doc, path, ARRAY_LEN(path)) : (struct str){NULL, 0};
 }
 
 static struct str image_of_pull(const struct request *request, struct arena *arena)
@@ -491,16 +546,17 @@ static struct str image_of_pull(const struct request *request, struct arena *are
     return whole.p ? whole : image;
 }
 
-struct str request_image(const struct request *request, struct arena *arena)
+struct str request_image(const struct request *request, const struct readings *read,
+                         struct arena *arena)
 {
     if (!request->route)
         return (struct str){NULL, 0};
     switch (request->route->op) {
     case OP_ContainerCreate:
-        return image_of_body(request->body, arena);
+        return image_of_create(request, read, arena);
     case OP_ServiceCreate:
     case OP_ServiceUpdate:
-        return image_of_service(request->body, arena);
+        return image_of_service(request, read, arena);
     case OP_ImageCreate:
         return image_of_pull(request, arena);
     default:

@@ -40,6 +40,7 @@ struct found {
     struct json doc;
     const struct fact *fact;
     struct looked *looked;
+    struct answer *answer; /* where it is kept; NULL: nowhere */
 };
 enum look check_look(struct check *check, enum fact_kind kind, struct str name,
                      struct found *found);
@@ -54,6 +55,9 @@ enum look check_make(struct check *check, enum fact_kind kind, struct str name, 
 /* Scans a JSON object of the daemon's within the check's work. False: it is none, or costs too
    much; then work or arena tells, and every refusal with them. */
 bool check_scan(struct check *check, struct str text, struct json *doc);
+/* Takes the same off the check's work for one that was scanned before, so that what was read by
+   others changes no decision. */
+bool check_scanned(struct check *check, const struct json *doc);
 
 /* How many existing objects are being judged around this one. */
 size_t check_depth(const struct check *check);

@@ -13,31 +13,46 @@ static void put(struct json_out *out, const char *p, size_t n)
     out->len = n > SIZE_MAX - out->len ? SIZE_MAX : out->len + n;
 }
 
-static void put_value(struct json_out *out, const char *p, size_t n)
+static void put_char(struct json_out *out, char c)
+{
+    if (out->len < out->cap)
+        out->p[out->len] = c;
+    if (out->len < SIZE_MAX)
+        out->len++;
+}
+
+static void put_comma(struct json_out *out)
 {
     if (out->comma)
-        put(out, ",", 1);
-    put(out, p, n);
+        put_char(out, ',');
     out->comma = true;
+}
+
+static void put_quoted(struct json_out *out, struct str text)
+{
+    put_char(out, '"');
+    put(out, text.p, text.n);
+    put_char(out, '"');
 }
 
 void json_out_open(struct json_out *out, char bracket)
 {
-    put_value(out, &bracket, 1);
+    put_comma(out);
+    put_char(out, bracket);
     out->comma = false;
 }
 
 void json_out_close(struct json_out *out, char bracket)
 {
-    put(out, &bracket, 1);
+    put_char(out, bracket);
     out->comma = true;
 }
 
-void json_out_key(struct json_out *out, const char *name)
+void json_out_name(struct json_out *out, struct str name)
 {
-    put_value(out, "\"", 1);
-    put(out, name, strlen(name));
-    put(out, "\":", 2);
+    put_comma(out);
+    put_quoted(out, name);
+    put_char(out, ':');
     out->comma = false;
 }
 
@@ -65,6 +80,20 @@ static bool byte_is_plain(char c)
     return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
 }
 
+static size_t count_plain(struct str text)
+{
+    size_t n = 0;
+    for (; text.n - n >= 8; n += 8) {
+        uint64_t word = word_at(text.p + n);
+        if (word_has_top_bit(word) || word_has_below(word, 0x20) || word_has(word, 0x7F) ||
+            word_has(word, '"') || word_has(word, '\\'))
+            break;
+    }
+    while (n < text.n && byte_is_plain(text.p[n]))
+        n++;
+    return n;
+}
+
 /* Writes the character that text begins with, escaped, and returns its length. */
 static size_t put_special(struct json_out *out, struct str text)
 {
@@ -86,19 +115,51 @@ static size_t put_special(struct json_out *out, struct str text)
 
 void json_out_str(struct json_out *out, struct str text)
 {
-    put_value(out, "\"", 1);
-    size_t run = 0;
-    while (run < text.n)
-        if (byte_is_plain(text.p[run])) {
-            run++;
-        } else {
-            put(out, text.p, run);
-            text = str_skip(text, run);
+    size_t plain = count_plain(text);
+    put_comma(out);
+    if (plain == text.n) {
+        put_quoted(out, text);
+        return;
+    }
+    put_char(out, '"');
+    for (; text.n > 0; plain = count_plain(text)) {
+        put(out, text.p, plain);
+        text = str_skip(text, plain);
+        if (text.n > 0)
             text = str_skip(text, put_special(out, text));
-            run = 0;
-        }
-    put(out, text.p, text.n);
-    put(out, "\"", 1);
+    }
+    put_char(out, '"');
+}
+
+/* The usual case: the text is plain, and there is room for all of it. */
+static bool put_plain(struct json_out *out, struct str name, struct str text)
+{
+    enum { AROUND = 6 }; /* a comma, four quotes, a colon */
+    size_t room = out->len < out->cap ? out->cap - out->len : 0;
+    if (room < AROUND || name.n > room - AROUND || text.n > room - AROUND - name.n ||
+        count_plain(text) != text.n)
+        return false;
+    char *p = out->p + out->len;
+    if (out->comma)
+        *p++ = ',';
+    *p++ = '"';
+    memcpy(p, name.p, name.n);
+    p += name.n;
+    memcpy(p, "\":\"", 3);
+    memcpy(p + 3, text.p, text.n);
+    p += 3 + text.n;
+    *p++ = '"';
+    out->len = (size_t)(p - out->p);
+    out->comma = true;
+    return true;
+}
+
+void json_out_text(struct json_out *out, struct str name, struct str text)
+{
+    if (!text.p || put_plain(out, name, text))
+        return;
+    json_out_name(out, name);
+    json_out_str(out, text);
 }
 
 static void put_number(struct json_out *out, bool negative, uint64_t magnitude)
@@ -108,7 +169,8 @@ static void put_number(struct json_out *out, bool negative, uint64_t magnitude)
     char *begin = text + sizeof text - digits.n;
     if (negative)
         *--begin = '-';
-    put_value(out, begin, (size_t)(text + sizeof text - begin));
+    put_comma(out);
+    put(out, begin, (size_t)(text + sizeof text - begin));
 }
 
 void json_out_uint(struct json_out *out, uint64_t value)
@@ -119,14 +181,6 @@ void json_out_uint(struct json_out *out, uint64_t value)
 void json_out_int(struct json_out *out, int64_t value)
 {
     put_number(out, value < 0, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
-}
-
-void json_out_member(struct json_out *out, const char *name, struct str text)
-{
-    if (!text.p)
-        return;
-    json_out_key(out, name);
-    json_out_str(out, text);
 }
 
 /* ---- texts for people ---------------------------------------------------------------------- */

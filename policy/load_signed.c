@@ -23,7 +23,7 @@ enum {
 };
 
 /* One entry on its way. */
-struct reading {
+struct entry_text {
     struct loader *loader;
     const struct json_node *node;
     struct signed_entry *out;
@@ -32,7 +32,7 @@ struct reading {
     bool failed;
 };
 
-static bool fails(struct reading *reading)
+static bool fails(struct entry_text *reading)
 {
     reading->failed = true;
     return false;
@@ -40,7 +40,7 @@ static bool fails(struct reading *reading)
 
 /* ---- texts and lists ------------------------------------------------------------------------- */
 
-static bool take_text(struct reading *reading, const struct json_node *node, const char *what,
+static bool take_text(struct entry_text *reading, const struct json_node *node, const char *what,
                       struct str *out)
 {
     if (!load_expect(reading->loader, node, JSON_STRING, what, "text"))
@@ -52,7 +52,7 @@ static bool take_text(struct reading *reading, const struct json_node *node, con
 }
 
 /* A folder holds them all, so a name leads nowhere else. */
-static bool file_name(struct reading *reading, const struct json_node *node, const char *what,
+static bool file_name(struct entry_text *reading, const struct json_node *node, const char *what,
                       struct str name)
 {
     char shown[QUOTED_MAX];
@@ -67,7 +67,7 @@ static bool file_name(struct reading *reading, const struct json_node *node, con
 }
 
 /* "sha256:" and 64 digits. */
-static bool digest_text(struct reading *reading, const struct json_node *node, const char *what,
+static bool digest_text(struct entry_text *reading, const struct json_node *node, const char *what,
                         struct str text)
 {
     char shown[QUOTED_MAX];
@@ -83,10 +83,10 @@ static bool digest_text(struct reading *reading, const struct json_node *node, c
     return fails(reading);
 }
 
-typedef bool item_check(struct reading *reading, const struct json_node *node, const char *what,
+typedef bool item_check(struct entry_text *reading, const struct json_node *node, const char *what,
                         struct str text);
 
-static bool any_text(struct reading *reading, const struct json_node *node, const char *what,
+static bool any_text(struct entry_text *reading, const struct json_node *node, const char *what,
                      struct str text)
 {
     if (text.n > 0)
@@ -96,7 +96,7 @@ static bool any_text(struct reading *reading, const struct json_node *node, cons
 }
 
 /* A list of texts; most: how many there may be, 0 for any number. */
-static void take_list(struct reading *reading, const struct json_node *list, const char *what,
+static void take_list(struct entry_text *reading, const struct json_node *list, const char *what,
                       size_t most, item_check *check, const struct str **items, size_t *count)
 {
     struct loader *loader = reading->loader;
@@ -128,7 +128,7 @@ static void take_list(struct reading *reading, const struct json_node *list, con
 /* ---- words ----------------------------------------------------------------------------------- */
 
 /* Which of the words is it? -1: none, and an error names them. */
-static int take_word(struct reading *reading, const struct json_node *node, const char *what,
+static int take_word(struct entry_text *reading, const struct json_node *node, const char *what,
                      const char *const *words, size_t count)
 {
     char shown[QUOTED_MAX], list[HINT_MAX] = "", hint[HINT_MAX];
@@ -149,7 +149,7 @@ static int take_word(struct reading *reading, const struct json_node *node, cons
     return fails(reading), -1;
 }
 
-static void take_formats(struct reading *reading, const struct json_node *list)
+static void take_formats(struct entry_text *reading, const struct json_node *list)
 {
     struct loader *loader = reading->loader;
     reading->formats = list;
@@ -172,7 +172,7 @@ static void take_formats(struct reading *reading, const struct json_node *list)
     }
 }
 
-static void take_match(struct reading *reading, const struct json_node *node)
+static void take_match(struct entry_text *reading, const struct json_node *node)
 {
     struct entry entry = {0};
     reading->match = true;
@@ -189,7 +189,7 @@ static void take_match(struct reading *reading, const struct json_node *node)
     reading->out->match = entry.text;
 }
 
-static void take_repository(struct reading *reading, const struct json_node *node)
+static void take_repository(struct entry_text *reading, const struct json_node *node)
 {
     struct image_ref ref;
     char shown[QUOTED_MAX];
@@ -211,7 +211,7 @@ static void take_repository(struct reading *reading, const struct json_node *nod
 }
 
 /* "acme.pem", or "ca:acme.pem" and "signingAuthority:acme.pem" as Notation has it. */
-static void take_store(struct reading *reading, const struct json_node *node)
+static void take_store(struct entry_text *reading, const struct json_node *node)
 {
     static const struct str kinds[] = {{"ca:", 3}, {"signingAuthority:", 17}};
     struct str name;
@@ -242,7 +242,7 @@ static const char *const members[] = {"match",
                                       "ids",
                                       "description"};
 
-static void unknown_member(struct reading *reading, const struct json_node *member)
+static void unknown_member(struct entry_text *reading, const struct json_node *member)
 {
     static const struct nearest_word words[] = {
         {"image", "match"},      {"images", "match"},
@@ -262,7 +262,7 @@ static void unknown_member(struct reading *reading, const struct json_node *memb
 }
 
 /* Members that are lists of texts. True: it was one. */
-static bool take_list_member(struct reading *reading, const struct json_node *member)
+static bool take_list_member(struct entry_text *reading, const struct json_node *member)
 {
     struct signed_entry *out = reading->out;
     if (str_is(member->key, "keys")) {
@@ -286,7 +286,7 @@ static bool take_list_member(struct reading *reading, const struct json_node *me
     return true;
 }
 
-static void take_member(struct reading *reading, const struct json_node *member)
+static void take_member(struct entry_text *reading, const struct json_node *member)
 {
     int word;
     if (load_description(reading->loader, member) || take_list_member(reading, member))
@@ -316,7 +316,7 @@ static void take_member(struct reading *reading, const struct json_node *member)
 
 /* ---- what they say together ------------------------------------------------------------------ */
 
-static void clash(struct reading *reading, const struct json_node *node, const char *why)
+static void clash(struct entry_text *reading, const struct json_node *node, const char *why)
 {
     load_error(reading->loader, node->offset, "an entry of images.signed: %s", why);
     fails(reading);
@@ -335,7 +335,7 @@ static bool registry_literal(struct str match)
 }
 
 /* What the keys and the trust store can have made, where formats does not say. */
-static void check_formats(struct reading *reading)
+static void check_formats(struct entry_text *reading)
 {
     struct signed_entry *out = reading->out;
     unsigned possible =
@@ -359,7 +359,7 @@ static void check_formats(struct reading *reading)
 }
 
 /* Only cosign's simple signatures hold a name. */
-static void check_identity(struct reading *reading)
+static void check_identity(struct entry_text *reading)
 {
     const struct signed_entry *out = reading->out;
     if (out->formats != 0 && out->identity != SIGNED_ANY &&
@@ -379,7 +379,7 @@ static void check_identity(struct reading *reading)
               "wildcards");
 }
 
-static void check_together(struct reading *reading)
+static void check_together(struct entry_text *reading)
 {
     const struct signed_entry *out = reading->out;
     if (!reading->match)
@@ -413,7 +413,7 @@ static void check_together(struct reading *reading)
 bool load_signed(struct loader *loader, const struct json_node *node, struct entry *out)
 {
     struct signed_entry *entry = arena_alloc(loader->arena, 1, sizeof *entry);
-    struct reading reading = {.loader = loader, .node = node, .out = entry};
+    struct entry_text reading = {.loader = loader, .node = node, .out = entry};
     if (!entry)
         return load_no_memory(loader), false;
     if (!load_expect(loader, node, JSON_OBJECT, "an entry of images.signed",

@@ -43,6 +43,16 @@ static void add(struct text *text, const char *format, ...)
         va_end(args);                              \
     } while (0)
 
+static void add_str(struct text *text, struct str piece)
+{
+    size_t room = text->cap - text->n - 1;
+    size_t n = piece.n < room ? piece.n : room;
+    if (n > 0)
+        memcpy(text->p + text->n, piece.p, n);
+    text->n += n;
+    text->p[text->n] = '\0';
+}
+
 static struct text text_in(char *dst, size_t cap)
 {
     dst[0] = '\0';
@@ -108,7 +118,7 @@ static void write_field(const struct check *check, char *dst, size_t cap)
     if (check->at && check->body)
         node_path(check->body, check->at, dst, cap);
     else if (check->field)
-        add(&text, "%s", check->field);
+        add_str(&text, str_of(check->field));
 }
 
 /* ---- the sentence ---------------------------------------------------------------------------- */
@@ -143,7 +153,7 @@ static void write_reason(struct check *check, const struct refusal *refusal, con
     struct decision *decision = check->decision;
     const struct request *request = asked(check);
     struct text text = text_in(decision->reason, sizeof(decision->reason));
-    add(&text, "sockwarden: ");
+    add_str(&text, STR("sockwarden: "));
     if (refusal->status == 403 && check->role && request && request->route) {
         SHOWN(name, str_of(check->role->name));
         add(&text, "role \"%s\" refuses %s: ", name, operation_name(request->route->op));
@@ -158,14 +168,14 @@ static void write_reason(struct check *check, const struct refusal *refusal, con
                    "this role; a policy with \"existing\": \"any\" would allow it");
         return;
     }
-    if (decision->field[0])
-        add(&text, "%s ", decision->field);
-    add(&text, "%s", why);
+    add_str(&text, str_of(decision->field));
+    add_str(&text, decision->field[0] ? STR(" ") : STR(""));
+    add_str(&text, str_of(why));
     if (decision->allow_with[0])
         add(&text, "; a policy with %s%s would allow it", decision->allow_with,
             check->outer ? ", or with \"existing\": \"any\"," : "");
     else if (check->outer)
-        add(&text, "; a policy with \"existing\": \"any\" would allow it");
+        add_str(&text, STR("; a policy with \"existing\": \"any\" would allow it"));
 }
 
 static enum finding settle(struct check *check, const struct refusal *refusal, const char *why)
@@ -189,8 +199,7 @@ static enum finding settle(struct check *check, const struct refusal *refusal, c
     write_field(check, decision->field, sizeof(decision->field));
     text_shorten(decision->value, sizeof(decision->value), refusal->value);
     struct text allow = text_in(decision->allow_with, sizeof(decision->allow_with));
-    if (refusal->allow_with)
-        add(&allow, "%s", refusal->allow_with);
+    add_str(&allow, str_of(refusal->allow_with));
     write_reason(check, refusal, why);
     return FINDING_REFUSE;
 }
@@ -309,7 +318,7 @@ enum finding refuse_unless_open(struct check *check, struct str value, const cha
         row_path(check->schema, check->row, path, sizeof(path));
     } else {
         separator = '?'; /* a parameter: its field is written "?name" */
-        add(&text, "%s", check->field + 1);
+        add_str(&text, str_of(check->field + 1));
     }
     if (check_spend(check, check->role->open_count * OPEN_COST) &&
         (role_opens(check->role, op, separator, path) || opened_for_update(check, path)))

@@ -2,6 +2,7 @@
 #ifndef POLICY_SCHEMA_H
 #define POLICY_SCHEMA_H
 
+#include "reading.h"
 #include "role.h"
 
 /* A check has three answers; "cannot tell" is never a pass. */
@@ -131,6 +132,8 @@ struct check {
     struct decision *decision;
     struct facts *facts;       /* NULL: nothing can be asked */
     struct looked *looked;     /* what this decision has made of each of them; see facts.h */
+    struct readings *read;     /* what was read for this request */
+    struct reading *reading;   /* of body */
     bool waits;                /* a fact is wanted: what passes, passes for now */
     const struct check *outer; /* not NULL: an existing object is judged as if it were to be
                                   created, for the request of that check */
@@ -179,7 +182,7 @@ const char *place_path(const struct check *check, enum place place);
 const struct json_node *place_node(const struct check *check, enum place place);
 
 /* Walks the whole body by the schema: types, unknown and look-alike names, null elements, then
-   each row's check. */
+   each row's check. Of a body that was walked through before, only what depends on the role. */
 enum finding body_walk(struct check *check, const struct body_schema *schema);
 
 #endif

@@ -11,10 +11,10 @@ bool is_sha256(struct str text)
     return str_starts(text, prefix) && id_is_full(str_skip(text, prefix.n));
 }
 
-static enum asked read_answer(struct check *check, struct str name, struct answer *out)
+static enum asked read_answer(struct check *check, struct str name, struct signed_answer *out)
 {
     const struct fact *fact = check_fact(check, FACT_SIGNATURE, name);
-    *out = (struct answer){.is_signed = false};
+    *out = (struct signed_answer){.is_signed = false};
     if (fact && (fact->state == FACT_FAILED || fact->state == FACT_MISSING))
         return ASKED_FAILED;
     switch (check_look(check, FACT_SIGNATURE, name, &out->found)) {
@@ -31,7 +31,7 @@ static enum asked read_answer(struct check *check, struct str name, struct answe
 }
 
 bool find_by_digest(struct check *check, struct str repository, struct str digest,
-                    struct answer *out)
+                    struct signed_answer *out)
 {
     struct facts *facts = check->facts;
     for (size_t i = 0; facts && i < facts->count; i++) {
@@ -46,7 +46,7 @@ bool find_by_digest(struct check *check, struct str repository, struct str diges
 }
 
 enum asked ask_signature(struct check *check, struct str repository, const char *separator,
-                         struct str what, struct answer *out)
+                         struct str what, struct signed_answer *out)
 {
     const struct str parts[] = {repository, str_of(separator), what};
     struct str name = arena_join(check->arena, parts, ARRAY_LEN(parts));
@@ -62,7 +62,7 @@ enum asked ask_signature(struct check *check, struct str repository, const char 
     return asked;
 }
 
-bool answer_has_id(const struct check *check, const struct answer *answer, struct str id)
+bool answer_has_id(const struct check *check, const struct signed_answer *answer, struct str id)
 {
     const struct json_node *ids = fact_at(&answer->found, "Ids");
     if (str_eq(fact_text(&answer->found, "Digest"), id))
@@ -74,7 +74,7 @@ bool answer_has_id(const struct check *check, const struct answer *answer, struc
     return false;
 }
 
-bool answer_unmapped(const struct answer *answer)
+bool answer_unmapped(const struct signed_answer *answer)
 {
     const struct json_node *mapped = fact_at(&answer->found, "Mapped");
     return mapped && mapped->kind == JSON_FALSE;

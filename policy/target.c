@@ -5,8 +5,6 @@
 #include "schema.h"
 #include "utf8.h"
 
-#include <stdio.h>
-
 static bool unreserved(char c)
 {
     return ascii_alpha(c) || ascii_digit(c) || c == '-' || c == '_' || c == '.' || c == '~';
@@ -250,7 +248,7 @@ static void refuse_route(struct str method, struct str path, const struct reques
 bool request_parse(struct str method, struct str target, struct arena *arena, struct request *out,
                    struct decision *decision)
 {
-    memset(decision, 0, sizeof(*decision));
+    decision_clear(decision);
     out->route = NULL;
     out->versioned = false;
     out->api_major = out->api_minor = 0;
@@ -329,24 +327,33 @@ static void put(struct target_out *out, struct str s)
 static void put_encoded(struct target_out *out, struct str s, const char *also)
 {
     static const char hex[] = "0123456789ABCDEF";
-    for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
-        if (unreserved(c) || (c && strchr(also, c))) {
-            put(out, (struct str){&c, 1});
-        } else {
-            char escape[3] = {'%', hex[(unsigned char)c >> 4], hex[(unsigned char)c & 15]};
-            put(out, (struct str){escape, 3});
-        }
+    while (s.n > 0) {
+        size_t run = 0;
+        while (run < s.n && (unreserved(s.p[run]) || (s.p[run] && strchr(also, s.p[run]))))
+            run++;
+        put(out, str_head(s, run));
+        if (run == s.n)
+            break;
+        unsigned char c = (unsigned char)s.p[run];
+        char escape[3] = {'%', hex[c >> 4], hex[c & 15]};
+        put(out, (struct str){escape, 3});
+        s = str_skip(s, run + 1);
     }
+}
+
+static void put_decimal(struct target_out *out, int value)
+{
+    char digits[DECIMAL_MAX];
+    put(out, decimal_text(digits, (uint64_t)value));
 }
 
 static void put_path(struct target_out *out, const struct request *request)
 {
     if (request->versioned) {
-        char version[32];
-        int n =
-            snprintf(version, sizeof(version), "/v%d.%d", request->api_major, request->api_minor);
-        put(out, (struct str){version, (size_t)n});
+        put(out, STR("/v"));
+        put_decimal(out, request->api_major);
+        put(out, STR("."));
+        put_decimal(out, request->api_minor);
     }
     struct str pattern = str_of(request->route->path);
     for (int which = 0; pattern.n; which++) {

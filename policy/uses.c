@@ -350,33 +350,34 @@ static void tell_lack(const struct decision *decision, struct uses *out)
 }
 
 enum verdict request_uses(const struct policy *policy, const struct request *request,
-                          struct facts *facts, struct arena *arena, struct uses *out)
+                          struct facts *facts, struct readings *read, struct arena *arena,
+                          struct uses *out)
 {
-    struct arena pass = {0};
     struct decision decision = {.verdict = VERDICT_DENY};
     struct learning learning = {.role = arena_alloc(arena, 1, sizeof(struct role)),
                                 .arena = arena,
                                 .uses = out,
                                 .more = true,
-                                .scanned = {.limit = DECISION_BYTES_MAX}};
-    *out = (struct uses){.count = 0};
+                                .read = read};
+    out->count = 0;
+    out->lack[0] = '\0';
     unsigned max = request->body.n > LARGE_BODY ? PASSES_LARGE_MAX : PASSES_MAX;
+    size_t limit = decision_narrow(arena);
     if (!learning.role) {
         snprintf(out->lack, sizeof(out->lack), "out of memory");
+        arena->limit = limit;
         return VERDICT_DENY;
     }
     close_role(learning.role, &policy->own);
     while (learning.more && learning.pass < max) {
         learning.pass++;
         learning.more = false;
-        arena_reset(&pass);
-        decide_learning(&learning, request, facts, &pass, &decision);
+        decide_learning(&learning, request, facts, arena, &decision);
     }
+    arena->limit = limit;
     if (learning.more)
         snprintf(out->lack, sizeof(out->lack), "it asks for more than is learnt of one request");
     else if (decision.verdict == VERDICT_DENY && decision.status != 404)
         tell_lack(&decision, out);
-    arena_free(&pass);
-    arena_free(&learning.scanned);
     return decision.verdict;
 }

@@ -14,8 +14,7 @@ struct learning {
     unsigned pass;                  /* which time this is */
     unsigned char passes[USES_MAX]; /* in which each use was noted */
     bool more;                      /* something was added in this pass */
-    struct arena scanned;           /* of body */
-    struct json body;               /* read by the first pass; nodes NULL: not yet */
+    struct readings *read;          /* by the decision, or by the first pass; NULL: not yet */
 };
 
 /* In place of a refusal by the key for this value: the role opens it. True: judge on as if it had
@@ -36,6 +35,9 @@ bool use_may_be_true(enum key key);
 /* The same for one entry of `open`. */
 bool learning_open(struct check *check, enum operation op, char separator, const char *path);
 
+/* Lets the arena grow by what one decision may take, whatever is in it before. Gives its own limit.
+   (decide.c) */
+size_t decision_narrow(struct arena *arena);
 /* policy_decide() while something is learnt. (decide.c) */
 void decide_learning(struct learning *learning, const struct request *request, struct facts *facts,
                      struct arena *arena, struct decision *decision);

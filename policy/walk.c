@@ -8,7 +8,18 @@ enum {
     UNKNOWN_MAX = 64 /* names of one object that no row knows: each is compared with all others */
 };
 
+/* What depends on the role. The rest of a walk is the same for every one. */
+enum visit_kind {
+    VISIT_CHECK,    /* the row's check */
+    VISIT_OPEN,     /* a value that the policy must open */
+    VISIT_EMBEDDED, /* the same of what stands at the top level for old daemons */
+    VISIT_UNKNOWN,  /* a name that no row knows */
+};
+
 static enum finding walk_value(struct check *check, size_t row, const struct json_node *node);
+static enum finding visit(struct check *check, struct visit visit);
+static struct visit visit_of(const struct check *check, enum visit_kind what, size_t row,
+                             const struct json_node *node);
 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
@@ -144,9 +155,10 @@ static bool repeats_query(const struct check *check, const struct rows *rows, st
            (str_is(name, "authconfig") || param_find(check->request->route->op, name));
 }
 
-static enum finding walk_unknown(struct check *check, const struct rows *rows,
-                                 const struct json_node *object, const struct json_node *member)
+static enum finding judge_unknown(struct check *check, const struct rows *rows,
+                                  const struct json_node *member)
 {
+    const struct json_node *object = &check->body->nodes[member->parent];
     check->at = member;
     if (!ascii_only(member->key))
         return refuse_unclear(check, member->key, "is not a plain ASCII name of a field");
@@ -166,6 +178,14 @@ static enum finding walk_unknown(struct check *check, const struct rows *rows,
                         "is a field that this version does not know");
 }
 
+static enum finding walk_unknown(struct check *check, const struct rows *rows,
+                                 const struct json_node *member)
+{
+    struct visit unknown = visit_of(check, VISIT_UNKNOWN, rows->first, member);
+    unknown.depth = (uint8_t)rows->depth;
+    return visit(check, unknown);
+}
+
 static enum finding walk_struct(struct check *check, struct rows rows,
                                 const struct json_node *object)
 {
@@ -179,7 +199,7 @@ static enum finding walk_struct(struct check *check, struct rows rows,
             check->at = member;
             if (++unknown > UNKNOWN_MAX)
                 return refuse_unclear(check, member->key, "is one unknown field too many");
-            if (walk_unknown(check, &rows, object, member) != FINDING_PASS)
+            if (walk_unknown(check, &rows, member) != FINDING_PASS)
                 return FINDING_REFUSE;
             continue;
         }
@@ -373,10 +393,7 @@ static enum finding walk_embedded(struct check *check, size_t row, const struct 
         return FINDING_UNSURE;
     if (json_empty(node) && !check->schema->fields[inner].sees_empty)
         return FINDING_PASS;
-    if (refuse_unless_open(check, node->text,
-                           "stands at the top level, where daemons before version 27 read it as "
-                           "part of HostConfig; write it as HostConfig.%s",
-                           check->schema->fields[row].name) != FINDING_PASS)
+    if (visit(check, visit_of(check, VISIT_EMBEDDED, row, node)) != FINDING_PASS)
         return FINDING_REFUSE;
     return walk_value(check, (size_t)inner, node);
 }
@@ -391,16 +408,13 @@ static enum finding walk_value(struct check *check, size_t row, const struct jso
     bool empty = json_empty(node);
     point_at(check, row, node);
     if (field->mark == OPENED && !empty &&
-        refuse_unless_open(check, field->secret ? STR("") : node->text,
-                           "is refused unless the policy opens it: %s",
-                           field->note) != FINDING_PASS)
+        visit(check, visit_of(check, VISIT_OPEN, row, node)) != FINDING_PASS)
         return FINDING_REFUSE;
     if (walk_type(check, row, node) != FINDING_PASS)
         return FINDING_REFUSE;
     if (field->mark != GOVERNED || (empty && !field->sees_empty))
         return FINDING_PASS;
-    point_at(check, row, node);
-    return field->check(check, node);
+    return visit(check, visit_of(check, VISIT_CHECK, row, node));
 }
 
 /* A body that is a list: of structs, or of what the first row describes. */
@@ -421,12 +435,85 @@ static enum finding walk_root_list(struct check *check, const struct json_node *
     return FINDING_PASS;
 }
 
+/* ---- what the role is asked ------------------------------------------------------------------ */
+
+static struct visit visit_of(const struct check *check, enum visit_kind what, size_t row,
+                             const struct json_node *node)
+{
+    return (struct visit){
+        .node = (uint32_t)(node - check->body->nodes), .row = (uint16_t)row, .what = (uint8_t)what};
+}
+
+static enum finding visit_judge(struct check *check, const struct visit *visit)
+{
+    const struct json_node *node = &check->body->nodes[visit->node];
+    const struct field *field = &check->schema->fields[visit->row];
+    const struct rows rows = {check->schema, visit->row, visit->row, visit->depth};
+    point_at(check, visit->row, node);
+    switch ((enum visit_kind)visit->what) {
+    case VISIT_CHECK:
+        return field->check(check, node);
+    case VISIT_OPEN:
+        return refuse_unless_open(check, field->secret ? STR("") : node->text,
+                                  "is refused unless the policy opens it: %s", field->note);
+    case VISIT_EMBEDDED:
+        return refuse_unless_open(check, node->text,
+                                  "stands at the top level, where daemons before version 27 read "
+                                  "it as part of HostConfig; write it as HostConfig.%s",
+                                  field->name);
+    case VISIT_UNKNOWN:
+        return judge_unknown(check, &rows, node);
+    }
+    return FINDING_UNSURE;
+}
+
+/* False: out of memory. */
+static bool visit_note(struct check *check, const struct visit *visit)
+{
+    enum { FIRST = 64 };
+    struct reading *reading = check->reading;
+    if (reading->count == reading->cap) {
+        uint32_t cap = reading->cap ? 2 * reading->cap : FIRST;
+        struct visit *visits = arena_alloc(check->arena, cap, sizeof(*visits));
+        if (!visits)
+            return false;
+        if (reading->count > 0)
+            memcpy(visits, reading->visits, reading->count * sizeof(*visits));
+        reading->visits = visits;
+        reading->cap = cap;
+    }
+    reading->visits[reading->count++] = *visit;
+    return true;
+}
+
+static enum finding visit(struct check *check, struct visit visit)
+{
+    if (!visit_note(check, &visit))
+        return FINDING_UNSURE;
+    return visit_judge(check, &visit);
+}
+
+static enum finding visit_again(struct check *check)
+{
+    const struct reading *reading = check->reading;
+    for (uint32_t i = 0; i < reading->count; i++)
+        if (visit_judge(check, &reading->visits[i]) != FINDING_PASS)
+            return FINDING_REFUSE;
+    return FINDING_PASS;
+}
+
 enum finding body_walk(struct check *check, const struct body_schema *schema)
 {
     const struct json_node *root = check->body->nodes;
+    struct reading *reading = check->reading;
     check->schema = schema;
-    return schema->root == T_OBJECT ? walk_struct(check, rows_top(check), root)
-                                    : walk_root_list(check, root);
+    if (reading->walked)
+        return visit_again(check);
+    reading->count = 0;
+    enum finding finding = schema->root == T_OBJECT ? walk_struct(check, rows_top(check), root)
+                                                    : walk_root_list(check, root);
+    reading->walked = finding == FINDING_PASS;
+    return finding;
 }
 
 const char *place_path(const struct check *check, enum place place)

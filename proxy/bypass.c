@@ -51,19 +51,17 @@ void bypass_free(struct stream *stream)
 /* Who was refused a pipe does not ask for each piece again. */
 static bool get_pipe(struct stream *to)
 {
-    if (to->copies || to->loop->pipes >= BYPASS_PIPES_MAX)
-        return false;
     to->bypass = bypass_new();
     to->copies = !to->bypass;
     to->loop->pipes += to->bypass != NULL;
     return to->bypass != NULL;
 }
 
-bool bypass_ready(const struct stream *from, struct stream *to)
+bool bypass_ready(const struct stream *from, const struct stream *to)
 {
     bool can = from->fd >= 0 && !from->tls && !from->in && !from->lost_in && !from->eof;
     can = can && to->fd >= 0 && !to->tls && !to->out && !to->end_wanted && !to->lost_out;
-    return can && (to->bypass || get_pipe(to));
+    return can && (to->bypass || (!to->copies && to->loop->pipes < BYPASS_PIPES_MAX));
 }
 
 static ssize_t move(int from, int to, size_t max)
@@ -104,22 +102,21 @@ static enum stream_status copy_instead(struct stream *from, struct stream *to)
     return stream_fill(from);
 }
 
-/* The pipe is empty, so "later" is the source's word. */
 enum stream_status bypass_move(struct stream *from, struct stream *to, uint64_t max, size_t *taken)
 {
     *taken = 0;
     if (!from->can_read)
         return STREAM_AGAIN;
+    if (!to->bypass && !get_pipe(to))
+        return stream_fill(from);
     ssize_t n = move(from->fd, to->bypass->in, max < BYPASS_PIPE ? (size_t)max : BYPASS_PIPE);
     if (n < 0 && (errno == EINVAL || errno == ENOSYS || errno == EPERM))
         return copy_instead(from, to);
     if (n < 0 && !is_later(n))
         return stream_lose_in(from, errno);
-    if (n <= 0) {
-        from->eof = n == 0;
-        from->can_read = false;
-        return from->eof ? STREAM_EOF : STREAM_AGAIN;
-    }
+    /* It tells of an end, and reads past an urgent byte, before which splice stops. */
+    if (n <= 0)
+        return stream_fill(from);
     *taken = (size_t)n;
     from->bytes_in += *taken;
     to->bytes_out += *taken;

@@ -12,12 +12,13 @@ enum {
     BYPASS_LEAST = 64 << 10, /* bytes for which it is worth its calls */
 };
 
-/* Has the stream a pipe, or gets one now? Both ends plain, nothing read ahead and nothing queued
-   but in the pipe, else false: copy. */
-bool bypass_ready(const struct stream *from, struct stream *to);
+/* Both ends plain, nothing read ahead and nothing queued but in the pipe, and a pipe is there or
+   may be had; else copy. */
+bool bypass_ready(const struct stream *from, const struct stream *to);
 /* Moves at most max bytes from the source into the empty pipe, and on as far as the sink takes
-   them. *taken: how many have left the source. STREAM_OK, or what stopped the source; a sink that
-   is lost says so itself (lost_out). Only after bypass_ready(), with nothing in the pipe. */
+   them; without a pipe, or past an urgent byte, they come into the source's buffer. *taken: how
+   many have left the source by the pipe. STREAM_OK, or what stopped the source; a sink that is lost
+   says so itself (lost_out). Only after bypass_ready(), with nothing in the pipe. */
 enum stream_status bypass_move(struct stream *from, struct stream *to, uint64_t max, size_t *taken);
 /* Nothing more comes this way: the pipe goes once it is empty. */
 void bypass_end(struct stream *to);

@@ -14,6 +14,7 @@ static bool step(struct chunked *c, char byte)
     case SIZE:
         if (byte == '\r') {
             c->last = c->left == 0;
+            c->large = c->left >= CHUNKED_LARGE;
             c->state = SIZE_LF;
             return c->digits > 0;
         }

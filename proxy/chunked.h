@@ -6,10 +6,13 @@
 
 #include "base.h"
 
+enum { CHUNKED_LARGE = 16 << 10 };
+
 struct chunked {
     uint8_t state;  /* 0 at the beginning */
     uint8_t digits; /* of the size read so far */
     bool last;      /* the chunk of size 0 */
+    bool large;     /* the current chunk is of CHUNKED_LARGE bytes or more */
     bool trailers;  /* lines behind the last chunk are taken; set by the caller */
     uint16_t trailer_bytes;
     uint64_t left; /* bytes of the current chunk's data */

@@ -7,7 +7,7 @@
 #include "body.h"
 #include "config.h"
 #include "host_root.h"
-#include "http_request.h"
+#include "http_response.h"
 #include "loop.h"
 #include "metrics.h"
 #include "snapshot.h"
@@ -57,7 +57,8 @@ struct inquiry {
     bool would_deny;       /* --mode audit: the decision is a refusal, and it goes on */
     struct trust_question *signatures; /* under what they are asked for, in the arena; or NULL */
     uint32_t asked_signatures;         /* bits of the facts that others are to answer */
-    struct uses *uses;                 /* what it needs of a role, in the arena; NULL: not told */
+    struct uses *uses;                 /* what it needs of a role, in the scratch; NULL: not told */
+    struct readings *read;             /* by a decision, in the scratch; NULL: nothing is */
     struct decision floor; /* --mode audit: of the role that nothing is let through against */
     struct str made;       /* ID of the container that was made, in the arena; p NULL: not known */
     struct arena arena;
@@ -74,6 +75,8 @@ struct kept {
     uint64_t until_ms;  /* monotonic: when it is asked again */
 };
 
+enum { PATH_SHOWN_MAX = 4 << 10 }; /* bytes of a path in an audit line */
+
 struct context {
     struct loop loop;
     const struct config *config;
@@ -89,6 +92,10 @@ struct context {
     struct arena scratch;        /* of one decision at a time */
     struct inquiry *inquiries;   /* free ones */
     size_t inquiry_count;
+    /* Of one call, and too large for its stack frame, which is wiped each time. */
+    struct http_response answer;
+    struct request sent;
+    char path_shown[PATH_SHOWN_MAX];
     struct kept info, version;
     struct registry_line *registry; /* who asks registries; NULL: no policy wants any asked */
     struct trust_desk *desk;        /* where signatures are asked for */

@@ -3,8 +3,6 @@
 
 #include "json.h"
 
-#include <stdio.h>
-
 const char *deny_phrase(int status)
 {
     static const struct {
@@ -33,22 +31,34 @@ const char *deny_phrase(int status)
 
 enum { BODY_MAX = 4096 }; /* more than an answer may be long */
 
+static void write_head(const struct deny_plan *plan, size_t length, struct json_out *out)
+{
+    char status[DECIMAL_MAX], digits[DECIMAL_MAX];
+    json_out_raw(out, plan->http10 ? STR("HTTP/1.0 ") : STR("HTTP/1.1 "));
+    json_out_raw(out, decimal_text(status, (uint64_t)plan->status));
+    json_out_raw(out, STR(" "));
+    json_out_raw(out, str_of(deny_phrase(plan->status)));
+    /* Without Content-Type: application/json the docker CLI prints the raw body. */
+    json_out_raw(out, STR("\r\nContent-Type: application/json\r\nContent-Length: "));
+    json_out_raw(out, decimal_text(digits, length));
+    if (plan->status == 429)
+        json_out_raw(out, STR("\r\nRetry-After: 1"));
+    if (plan->close)
+        json_out_raw(out, STR("\r\nConnection: close"));
+    json_out_raw(out, STR("\r\n\r\n"));
+}
+
 size_t deny_write(const struct deny_plan *plan, char *dst, size_t cap)
 {
-    char body[BODY_MAX];
-    struct json_out out = {.p = body, .cap = sizeof(body)};
-    json_out_open(&out, '{');
-    json_out_member(&out, "message", str_of(plan->message));
-    json_out_close(&out, '}');
-    if (out.len > out.cap)
+    char text[BODY_MAX];
+    struct json_out body = {.p = text, .cap = sizeof(text)}, out = {.p = dst, .cap = cap};
+    json_out_open(&body, '{');
+    json_out_member(&body, "message", str_of(plan->message));
+    json_out_close(&body, '}');
+    if (body.len > body.cap)
         return 0;
-    /* Without Content-Type: application/json the docker CLI prints the raw body. */
-    int n = snprintf(dst, cap,
-                     "HTTP/1.%d %d %s\r\nContent-Type: application/json\r\n"
-                     "Content-Length: %zu\r\n%s%s\r\n%.*s",
-                     plan->http10 ? 0 : 1, plan->status, deny_phrase(plan->status), out.len,
-                     plan->status == 429 ? "Retry-After: 1\r\n" : "",
-                     plan->close ? "Connection: close\r\n" : "", plan->to_head ? 0 : (int)out.len,
-                     body);
-    return n > 0 && (size_t)n < cap ? (size_t)n : 0;
+    write_head(plan, body.len, &out);
+    if (!plan->to_head)
+        json_out_raw(&out, (struct str){text, body.len});
+    return out.len < cap ? out.len : 0;
 }

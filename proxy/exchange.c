@@ -42,6 +42,7 @@ static struct inquiry *inquiry_take(struct context *context)
     inquiry->signatures = NULL;
     inquiry->asked_signatures = 0;
     inquiry->uses = NULL;
+    inquiry->read = NULL;
     inquiry->made = (struct str){NULL, 0};
     body_reset(&inquiry->body);
     return inquiry;
@@ -113,15 +114,18 @@ enum phase exchange_answer(struct exchange *exchange, int status, const char *me
                              .http10 = exchange->http10,
                              .close = !keep,
                              .to_head = exchange->to_head};
-    char answer[4096];
-    size_t length = deny_write(&plan, answer, sizeof(answer));
+    struct loop *loop = &exchange->context->loop;
+    struct buffer *buffer = loop_buffer_take(loop);
+    size_t length = buffer ? deny_write(&plan, buffer->data, buffer->cap) : 0;
     exchange->status = (uint16_t)status;
     if (exchange->allowed)
         metrics_observe_response(exchange->context->metrics, exchange->route->op,
                                  exchange->started_ns);
     inquiry_release(exchange);
-    struct iovec piece = {.iov_base = answer, .iov_len = length};
-    if (length == 0 || stream_send(exchange->client, &piece, 1) == STREAM_BROKEN)
+    struct iovec piece = {.iov_base = buffer ? buffer->data : NULL, .iov_len = length};
+    bool sent = length > 0 && stream_send(exchange->client, &piece, 1) != STREAM_BROKEN;
+    loop_buffer_give(loop, buffer);
+    if (!sent)
         return PHASE_CLOSED;
     if (!keep)
         return PHASE_LINGER;

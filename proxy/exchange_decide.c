@@ -15,6 +15,14 @@
 #include <errno.h>
 #include <stdio.h>
 
+/* What the decisions have left. */
+static void clear_scratch(struct exchange *exchange)
+{
+    exchange->inquiry->uses = NULL;
+    exchange->inquiry->read = NULL;
+    arena_reset(&exchange->context->scratch);
+}
+
 enum phase exchange_deny(struct exchange *exchange)
 {
     const struct decision *decision = &exchange->inquiry->decision;
@@ -24,14 +32,14 @@ enum phase exchange_deny(struct exchange *exchange)
     who_tell(exchange, decision, reason, sizeof(reason));
     exchange->status = (uint16_t)status;
     record_request(exchange);
-    arena_reset(&exchange->context->scratch);
+    clear_scratch(exchange);
     return exchange_answer(exchange, status, reason, close);
 }
 
 static void refuse_as(struct exchange *exchange, int status, const char *why)
 {
     struct decision *decision = &exchange->inquiry->decision;
-    memset(decision, 0, sizeof(*decision));
+    decision_clear(decision);
     decision->status = status;
     snprintf(decision->reason, sizeof(decision->reason), "sockwarden: %s", why);
 }
@@ -64,7 +72,9 @@ static void decide(struct exchange *exchange, const struct role *role,
 {
     struct inquiry *inquiry = exchange->inquiry;
     uint64_t began_ns = clock_now_ns();
-    policy_decide(role, request, &inquiry->facts, &exchange->context->scratch, decision);
+    policy_decide_again(role, request, &inquiry->facts, inquiry->read, &exchange->context->scratch,
+                        decision);
+    inquiry->read = decision->read;
     metrics_observe_decision(exchange->context->metrics, began_ns);
 }
 
@@ -85,17 +95,18 @@ static enum phase go_on(struct exchange *exchange, const struct role *role,
                         const struct decision *decision)
 {
     struct inquiry *inquiry = exchange->inquiry;
-    struct request sent;
+    struct request *sent = &inquiry->request;
     bool rewrites = decision_rewrites(decision, &inquiry->request);
     if (rewrites) {
-        sent = inquiry->request;
-        if (!rewrite(exchange, role, decision, &sent))
+        sent = &exchange->context->sent;
+        *sent = inquiry->request;
+        if (!rewrite(exchange, role, decision, sent))
             return deny_as(exchange, 403,
                            "the request cannot be made to name what was judged in a way that "
                            "means the same to every reader");
     }
     if (!throttle_admits_stream(exchange)) {
-        arena_reset(&exchange->context->scratch);
+        clear_scratch(exchange);
         return throttle_refuse(exchange, LIMIT_STREAMS, 429);
     }
     if (role != exchange->role) {
@@ -103,16 +114,15 @@ static enum phase go_on(struct exchange *exchange, const struct role *role,
         exchange->nobody = !exchange->role;
         exchange->role = role;
     }
-    if (!respond_filter_keep(exchange, rewrites ? &sent : &inquiry->request) ||
-        !pulled_keep(exchange, decision))
+    if (!respond_filter_keep(exchange, sent) || !pulled_keep(exchange, decision))
         return deny_as(exchange, 503, "out of memory");
     exchange->allowed = true;
     inquiry->would_deny = inquiry->decision.verdict != VERDICT_ALLOW;
     exchange->batch = exchange->context->batch.number;
     record_request(exchange);
-    arena_reset(&exchange->context->scratch);
+    clear_scratch(exchange);
     if (rewrites)
-        inquiry->request = sent;
+        inquiry->request = *sent;
     return PHASE_HELD;
 }
 
@@ -145,7 +155,7 @@ static enum phase ask(struct exchange *exchange)
                                      .peer_held = usage ? &usage->fact_bytes : NULL,
                                      .on_ready = exchange->client->on_ready,
                                      .arg = exchange->client->arg};
-    arena_reset(&exchange->context->scratch);
+    clear_scratch(exchange);
     if (++inquiry->rounds > FACT_ROUNDS_MAX) {
         refuse_as(exchange, 403,
                   "what this request names leads to other objects too many times to be judged: "
@@ -166,18 +176,18 @@ static bool may_ask(const struct inquiry *inquiry)
     return inquiry->rounds < FACT_ROUNDS_MAX;
 }
 
-/* What the request needs of a role, for the audit line. True, with --mode audit alone: more facts
-   would tell more of it. */
+/* What the request needs of a role, for the audit line, which is written before the scratch goes.
+   True, with --mode audit alone: more facts would tell more of it. */
 static bool uses_want(struct exchange *exchange)
 {
     struct inquiry *inquiry = exchange->inquiry;
     const enum op_class class = operation_class(inquiry->request.route->op);
     const struct config *config = exchange->context->config;
+    struct arena *scratch = &exchange->context->scratch;
     bool asks = config->audit_mode && may_ask(inquiry);
     if (class == CLASS_PING || class == CLASS_READ)
         return false;
-    if (!inquiry->uses)
-        inquiry->uses = arena_alloc(&inquiry->arena, 1, sizeof(*inquiry->uses));
+    inquiry->uses = arena_alloc(scratch, 1, sizeof(*inquiry->uses));
     if (!inquiry->uses)
         return false;
     if (!config->audit_mode && !config->audit_uses) {
@@ -188,7 +198,7 @@ static bool uses_want(struct exchange *exchange)
     struct facts known = inquiry->facts;
     enum verdict verdict =
         request_uses(exchange->snapshot->policy, &inquiry->request, asks ? &inquiry->facts : &known,
-                     &inquiry->arena, inquiry->uses);
+                     inquiry->read, scratch, inquiry->uses);
     if (verdict == VERDICT_NEED && !asks && !inquiry->uses->lack[0])
         snprintf(inquiry->uses->lack, sizeof(inquiry->uses->lack),
                  "not all was looked up that tells; --mode audit does");

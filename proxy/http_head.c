@@ -19,7 +19,14 @@ static bool is_kind(char c, char kind)
 
 static bool check_text(struct str line, struct http_refusal *refusal)
 {
-    for (size_t i = 0; i < line.n; i++)
+    size_t plain = 0;
+    while (line.n - plain >= 8) {
+        uint64_t word = word_at(line.p + plain);
+        if (word_has_below(word, 0x20) || word_has(word, 0x7f))
+            break;
+        plain += 8;
+    }
+    for (size_t i = plain; i < line.n; i++)
         if (is_kind(line.p[i], 'c'))
             return http_refuse(refusal, 400,
                                line.p[i] == '\r' ? "a line of the head holds a bare CR"
@@ -51,15 +58,16 @@ static bool check_field_line(struct str line, struct http_refusal *refusal)
 {
     if (line.p[0] == ' ' || line.p[0] == '\t')
         return http_refuse(refusal, 400, "folded header lines are refused");
-    size_t colon = str_find(line, ':');
-    if (colon == line.n)
+    size_t name = 0;
+    while (name < line.n && is_kind(line.p[name], 't'))
+        name++;
+    if (name > 0 && name < line.n && line.p[name] == ':')
+        return true;
+    if (str_find(line, ':') == line.n)
         return http_refuse(refusal, 400, "a header line has no colon");
-    if (colon == 0)
-        return http_refuse(refusal, 400, "a header has an empty name");
-    for (size_t i = 0; i < colon; i++)
-        if (!is_kind(line.p[i], 't'))
-            return http_refuse(refusal, 400, "a header name holds a byte that it may not hold");
-    return true;
+    return http_refuse(refusal, 400,
+                       line.p[0] == ':' ? "a header has an empty name"
+                                        : "a header name holds a byte that it may not hold");
 }
 
 static bool check_line(const struct head_scan *scan, struct str line, bool request,
@@ -121,7 +129,46 @@ enum head_status head_scan(struct head_scan *scan, struct str bytes, bool reques
     }
 }
 
-/* ---- the reading --------------------------------------------------------------------------- */
+/* ---- the reading of a response --------------------------------------------------------------- */
+
+static struct str take_line(struct str *bytes)
+{
+    struct str line = str_head(*bytes, str_find(*bytes, '\n'));
+    *bytes = str_skip(*bytes, line.n + 1);
+    return str_head(line, line.n ? line.n - 1 : 0);
+}
+
+/* HTTP/1.[01] SP 3DIGIT [SP phrase] */
+static bool read_status_line(struct str line, struct http_head *out)
+{
+    const char *p = line.p;
+    if (line.n < 12 || memcmp(p, "HTTP/1.", 7) != 0 || (p[7] != '0' && p[7] != '1') ||
+        p[8] != ' ' || !ascii_digit(p[9]) || !ascii_digit(p[10]) || !ascii_digit(p[11]) ||
+        (line.n > 12 && p[12] != ' '))
+        return false;
+    out->minor = p[7] - '0';
+    out->status = (p[9] - '0') * 100 + (p[10] - '0') * 10 + (p[11] - '0');
+    out->phrase = str_skip(line, 13);
+    return true;
+}
+
+/* What the scan has passed can be read in one way only, and the daemon has no reason to try
+   another: no second reader as for a request. */
+static bool read_response(struct str bytes, struct http_head *out, struct http_refusal *refusal)
+{
+    if (!read_status_line(take_line(&bytes), out))
+        return http_refuse(refusal, 400, "its status line is not that of HTTP/1");
+    for (struct str line; (line = take_line(&bytes)).n > 0;) {
+        size_t colon = str_find(line, ':');
+        if (colon == line.n || out->field_count == HEADERS_MAX)
+            return http_refuse(refusal, 400, "the head is not valid HTTP/1");
+        out->fields[out->field_count++] =
+            (struct http_field){str_head(line, colon), str_trim(str_skip(line, colon + 1))};
+    }
+    return bytes.n == 0 || http_refuse(refusal, 400, "the head is not valid HTTP/1");
+}
+
+/* ---- the reading of a request ---------------------------------------------------------------- */
 
 struct reader {
     llhttp_t parser; /* first: callbacks get its address */
@@ -133,13 +180,6 @@ static int on_target(llhttp_t *parser, const char *at, size_t n)
 {
     struct reader *reader = (struct reader *)(void *)parser;
     reader->head->target = (struct str){at, n};
-    return 0;
-}
-
-static int on_phrase(llhttp_t *parser, const char *at, size_t n)
-{
-    struct reader *reader = (struct reader *)(void *)parser;
-    reader->head->phrase = (struct str){at, n};
     return 0;
 }
 
@@ -180,21 +220,16 @@ static size_t count_fields(struct str bytes)
     return lines - 2; /* the first line and the empty one */
 }
 
-bool head_read(struct str bytes, bool request, struct http_head *out, struct http_refusal *refusal)
+static bool read_request(struct str bytes, struct http_head *out, struct http_refusal *refusal)
 {
     static const llhttp_settings_t settings = {
         .on_url = on_target,
-        .on_status = on_phrase,
         .on_header_field = on_name,
         .on_header_value = on_value,
         .on_headers_complete = on_complete,
     };
     struct reader reader = {.head = out};
-    out->field_count = 0;
-    out->status = 0;
-    out->minor = 1; /* in which a refusal is answered when nothing was read */
-    out->method = out->target = out->phrase = (struct str){NULL, 0};
-    llhttp_init(&reader.parser, request ? HTTP_REQUEST : HTTP_RESPONSE, &settings);
+    llhttp_init(&reader.parser, HTTP_REQUEST, &settings);
     llhttp_errno_t result = llhttp_execute(&reader.parser, bytes.p, bytes.n);
     if (result != HPE_PAUSED || llhttp_get_error_pos(&reader.parser) != bytes.p + bytes.n ||
         reader.parser.http_major != 1 || reader.parser.http_minor > 1) {
@@ -205,14 +240,19 @@ bool head_read(struct str bytes, bool request, struct http_head *out, struct htt
     if (count_fields(bytes) != out->field_count)
         return http_refuse(refusal, 400, "the head could be read in two ways");
     out->minor = reader.parser.http_minor;
-    out->status = reader.parser.status_code;
-    if (request) {
-        out->method = str_head(bytes, str_find(bytes, ' '));
-        struct str rest = str_skip(bytes, out->method.n + 1);
-        if (!str_eq(out->target, str_head(rest, str_find(rest, ' '))))
-            return http_refuse(refusal, 400, "the request target could be read in two ways");
-    }
-    return true;
+    out->method = str_head(bytes, str_find(bytes, ' '));
+    struct str rest = str_skip(bytes, out->method.n + 1);
+    return str_eq(out->target, str_head(rest, str_find(rest, ' '))) ||
+           http_refuse(refusal, 400, "the request target could be read in two ways");
+}
+
+bool head_read(struct str bytes, bool request, struct http_head *out, struct http_refusal *refusal)
+{
+    out->field_count = 0;
+    out->status = 0;
+    out->minor = 1; /* in which a refusal is answered when nothing was read */
+    out->method = out->target = out->phrase = (struct str){NULL, 0};
+    return request ? read_request(bytes, out, refusal) : read_response(bytes, out, refusal);
 }
 
 /* ---- the writing --------------------------------------------------------------------------- */
@@ -226,10 +266,16 @@ void head_put(struct head_out *out, struct str s)
 
 void head_put_field(struct head_out *out, struct str name, struct str value)
 {
-    head_put(out, name);
-    head_put(out, STR(": "));
-    head_put(out, value);
-    head_put(out, STR("\r\n"));
+    size_t n = name.n + value.n + 4;
+    if (out->n <= out->cap && n <= out->cap - out->n) {
+        char *p = out->p + out->n;
+        memcpy(p, name.p, name.n);
+        memcpy(p + name.n, ": ", 2);
+        if (value.n)
+            memcpy(p + name.n + 2, value.p, value.n);
+        memcpy(p + n - 2, "\r\n", 2);
+    }
+    out->n += n;
 }
 
 void head_put_length(struct head_out *out, uint64_t length)

@@ -1,6 +1,7 @@
-/* The head of an HTTP/1 message: found and checked line by line as it arrives, then read once by
-   llhttp. The checks are ours, so that they are the same for every version of llhttp: CRLF only,
-   token names, no folding, no control bytes, bounded. */
+/* The head of an HTTP/1 message: found and checked line by line as it arrives, then read once; a
+   request's by llhttp, so that two readers agree on it. The checks are ours, so that they are the
+   same for every version of llhttp: CRLF only, token names, no folding, no control bytes, bounded.
+ */
 #ifndef PROXY_HTTP_HEAD_H
 #define PROXY_HTTP_HEAD_H
 

@@ -29,6 +29,7 @@ bool http_response_read(struct str bytes, bool to_head, struct http_response *ou
 {
     struct str length = {NULL, 0}, coding = {NULL, 0};
     bool closes = false;
+    out->has_connection = false;
     out->length = 0;
     out->content_type = out->upgrade = (struct str){NULL, 0};
     if (!head_read(bytes, false, &out->head, refusal))
@@ -46,6 +47,7 @@ bool http_response_read(struct str bytes, bool to_head, struct http_response *ou
                 return http_refuse(refusal, 502, "it has two transfer encodings");
             coding = value;
         } else if (str_ieq(name, STR("Connection"))) {
+            out->has_connection = true;
             closes |= list_has(value, STR("close"));
         } else if (str_ieq(name, STR("Content-Type"))) {
             out->content_type = value;
@@ -62,15 +64,22 @@ bool http_response_read(struct str bytes, bool to_head, struct http_response *ou
 /* Fields that belong to one connection only, or are written anew. */
 static bool hop_by_hop(struct str name)
 {
-    static const struct str names[] = {
-        {"Connection", 10}, {"Keep-Alive", 10},     {"Proxy-Connection", 16},
-        {"TE", 2},          {"Trailer", 7},         {"Transfer-Encoding", 17},
-        {"Upgrade", 7},     {"Content-Length", 14},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (str_ieq(name, names[i]))
-            return true;
-    return false;
+    switch (name.n) {
+    case 2:
+        return str_ieq(name, STR("TE"));
+    case 7:
+        return str_ieq(name, STR("Trailer")) || str_ieq(name, STR("Upgrade"));
+    case 10:
+        return str_ieq(name, STR("Connection")) || str_ieq(name, STR("Keep-Alive"));
+    case 14:
+        return str_ieq(name, STR("Content-Length"));
+    case 16:
+        return str_ieq(name, STR("Proxy-Connection"));
+    case 17:
+        return str_ieq(name, STR("Transfer-Encoding"));
+    default:
+        return false;
+    }
 }
 
 /* Is the field named by a Connection field of the response? */
@@ -118,7 +127,7 @@ bool http_response_write(const struct http_response *http, const struct response
     head_put(&out, STR("\r\n"));
     for (size_t i = 0; i < head->field_count; i++) {
         struct str name = head->fields[i].name;
-        if (hop_by_hop(name) || named_by_connection(head, name))
+        if (hop_by_hop(name) || (http->has_connection && named_by_connection(head, name)))
             continue;
         bool builder = plan->builder && str_ieq(name, STR("Builder-Version"));
         head_put_field(&out, name, builder ? str_of(plan->builder) : head->fields[i].value);

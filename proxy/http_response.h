@@ -11,6 +11,7 @@ struct http_response {
     bool keep_alive;         /* the daemon would take another request */
     struct str content_type; /* p NULL: absent */
     struct str upgrade;      /* p NULL: absent */
+    bool has_connection;     /* a Connection field, which may name further ones */
 };
 
 /* Reads a complete head that head_scan() has passed. to_head: it answers a HEAD, so it has no body

@@ -164,7 +164,8 @@ static void timer_link(struct loop *loop, struct timer *timer)
 
 void timer_set(struct loop *loop, struct timer *timer, uint64_t ms)
 {
-    loop->now_ms = clock_now_ms(); /* a turn may have slept since it was last read */
+    if (ms)
+        loop->now_ms = clock_now_ms(); /* a turn may have slept since it was last read */
     uint64_t deadline = ms ? loop->now_ms + ms : 0;
     /* A later deadline is found when the old one comes due: no relinking for each request. */
     bool later = deadline && timer->next && timer->deadline_ms && deadline >= timer->deadline_ms;

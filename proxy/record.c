@@ -2,12 +2,9 @@
    values of the environment; paths carry only the parameters that the tables mark as safe. */
 #include "exchange.h"
 
-#include <stdio.h>
-
 enum {
     LINE_MAX_BYTES = 32 << 10, /* of one line; every text in it is bounded below that */
     FACTS_FULL = 24 << 10,     /* bytes of a line behind which no further fact is listed */
-    PATH_SHOWN_MAX = 4 << 10,
     NAME_SHOWN_MAX = 512,
     FACT_SHOWN_MAX = 256,
 };
@@ -73,12 +70,11 @@ static void write_request(const struct exchange *exchange, struct json_out *out)
     const struct inquiry *inquiry = exchange->inquiry;
     const struct request *request = &inquiry->request;
     json_out_member(out, "method", str_head(inquiry->http.head.method, 32));
-    char path[PATH_SHOWN_MAX];
     size_t length = 0;
     if (request->route) {
-        request_log_path(request, path, sizeof(path), &length);
-        json_out_member(out, "path",
-                        (struct str){path, length < sizeof(path) ? length : sizeof(path)});
+        char *path = exchange->context->path_shown;
+        request_log_path(request, path, PATH_SHOWN_MAX, &length);
+        json_out_member(out, "path", str_head((struct str){path, length}, PATH_SHOWN_MAX));
         json_out_member(out, "operation", str_of(operation_name(request->route->op)));
         struct str object = request->name.n ? request->name : request_param(request, "name");
         if (object.n)
@@ -90,9 +86,12 @@ static void write_request(const struct exchange *exchange, struct json_out *out)
         json_out_member(out, "path", str_head(target, PATH_SHOWN_MAX));
     }
     if (request->versioned) {
-        char api[32];
-        int n = snprintf(api, sizeof(api), "%d.%d", request->api_major, request->api_minor);
-        json_out_member(out, "api", (struct str){api, (size_t)n});
+        char api[2 * DECIMAL_MAX + 1], digits[DECIMAL_MAX];
+        struct head_out text = {.p = api, .cap = sizeof(api)};
+        head_put(&text, decimal_text(digits, (uint64_t)request->api_major));
+        head_put(&text, STR("."));
+        head_put(&text, decimal_text(digits, (uint64_t)request->api_minor));
+        json_out_member(out, "api", (struct str){api, text.n});
     }
 }
 
@@ -235,7 +234,8 @@ bool record_request(struct exchange *exchange)
     write_signature(&exchange->inquiry->decision, &out);
     if (!write_body_hash(exchange, &out))
         exchange->context->batch.failed = true;
-    struct str image = request_image(&exchange->inquiry->request, &exchange->context->scratch);
+    struct str image = request_image(&exchange->inquiry->request, exchange->inquiry->read,
+                                     &exchange->context->scratch);
     if (image.n)
         json_out_member(&out, "image", str_head(image, NAME_SHOWN_MAX));
     return finish(exchange, &out);

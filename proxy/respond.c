@@ -117,6 +117,8 @@ enum phase exchange_bad_answer(struct exchange *exchange, const char *why)
     return bad_gateway(exchange, METRICS_UPSTREAM_INVALID, text);
 }
 
+enum { COPIED_MAX = 512 }; /* bytes behind a head that are copied sooner than gathered */
+
 /* Sends the rebuilt head, and with it what has already come of the body. */
 static bool send_head(struct exchange *exchange, const struct http_response *http,
                       const struct response_plan *plan, struct str rest)
@@ -125,6 +127,11 @@ static bool send_head(struct exchange *exchange, const struct http_response *htt
     struct buffer *buffer = loop_buffer_take(loop);
     size_t length = 0;
     bool ok = buffer && http_response_write(http, plan, buffer->data, buffer->cap, &length);
+    if (ok && rest.n > 0 && rest.n <= COPIED_MAX && rest.n <= buffer->cap - length) {
+        memcpy(buffer->data + length, rest.p, rest.n);
+        length += rest.n;
+        rest.n = 0;
+    }
     struct iovec pieces[2] = {
         {.iov_base = buffer ? buffer->data : NULL, .iov_len = length},
         {.iov_base = (void *)(uintptr_t)rest.p, .iov_len = rest.n},
@@ -153,11 +160,11 @@ static enum phase start_tunnel(struct exchange *exchange, const struct http_resp
                                size_t head_length)
 {
     struct response_plan plan = {.http10 = exchange->http10, .tunnel = true};
+    metrics_open(exchange->context->metrics, &exchange->span, METRICS_TUNNEL);
     if (!send_head(exchange, http, &plan, (struct str){NULL, 0}))
         return PHASE_CLOSED;
     stream_consume(exchange->upstream, head_length);
     head_sent(exchange);
-    metrics_open(exchange->context->metrics, &exchange->span, METRICS_TUNNEL);
     exchange->record_end = true;
     exchange->up = relay_new(exchange->client, exchange->upstream, FRAMING_EOF, 0);
     exchange->down = relay_new(exchange->upstream, exchange->client, FRAMING_EOF, 0);
@@ -210,11 +217,12 @@ static enum phase start_body(struct exchange *exchange, const struct http_respon
     size_t n = exchange->down.decode ? 0 : relay_count(&exchange->down, rest, &bad);
     if (bad)
         return exchange_bad_answer(exchange, "its chunks are broken");
+    /* Counted before the client sees it. */
+    if (http->framing == FRAMING_CHUNKED || http->framing == FRAMING_EOF)
+        metrics_open(exchange->context->metrics, &exchange->span, METRICS_STREAM);
     if (!exchange_send_head(exchange, http, str_head(rest, n)))
         return PHASE_CLOSED;
     head_sent(exchange);
-    if (http->framing == FRAMING_CHUNKED || http->framing == FRAMING_EOF)
-        metrics_open(exchange->context->metrics, &exchange->span, METRICS_STREAM);
     stream_consume(upstream, head_length + n);
     return PHASE_RESPOND;
 }
@@ -223,40 +231,40 @@ static enum phase start_body(struct exchange *exchange, const struct http_respon
    come first. */
 static enum phase take_response_head(struct exchange *exchange, size_t length)
 {
-    struct http_response http;
+    struct http_response *http = &exchange->context->answer;
     struct http_refusal refusal = {0, NULL};
     struct str bytes = str_head(stream_pending(exchange->upstream), length);
     exchange->scan = (struct head_scan){0, 0, 0};
-    if (!http_response_read(bytes, exchange->to_head, &http, &refusal))
+    if (!http_response_read(bytes, exchange->to_head, http, &refusal))
         return exchange_bad_answer(exchange, refusal.why);
-    int status = http.head.status;
+    int status = http->head.status;
     if (status >= 100 && status < 200 && status != 101) {
-        bool ok = pass_interim(exchange, &http);
+        bool ok = pass_interim(exchange, http);
         stream_consume(exchange->upstream, length);
         return ok ? PHASE_RESPOND : PHASE_CLOSED;
     }
     if (status == 201 && exchange->route->op == OP_ContainerExec &&
-        !exchange_note_exec(exchange, &http, length)) {
+        !exchange_note_exec(exchange, http, length)) {
         exchange->held_head = length;
         return PHASE_WAIT;
     }
     if (exchange->inquiry && status == 201) {
         exchange->held_head = length;
-        return exchange_begin_verify(exchange, &http, length);
+        return exchange_begin_verify(exchange, http, length);
     }
     inquiry_release(exchange);
     exchange->status = (uint16_t)status;
-    if (wants_tunnel(exchange, &http))
-        return start_tunnel(exchange, &http, length);
+    if (wants_tunnel(exchange, http))
+        return start_tunnel(exchange, http, length);
     if (status == 101)
         return exchange_bad_answer(exchange, "a switch of protocols that was not asked for");
-    if (http.framing == FRAMING_EOF && exchange->route->follow != FOLLOW_HIJACK)
+    if (http->framing == FRAMING_EOF && exchange->route->follow != FOLLOW_HIJACK)
         return exchange_bad_answer(exchange, "it has no length");
-    if (respond_filter_wants(exchange, &http))
-        return respond_filter_begin(exchange, &http, length);
-    if (pulled_wants(exchange, &http))
-        return pulled_begin(exchange, &http, length);
-    return start_body(exchange, &http, length);
+    if (respond_filter_wants(exchange, http))
+        return respond_filter_begin(exchange, http, length);
+    if (pulled_wants(exchange, http))
+        return pulled_begin(exchange, http, length);
+    return start_body(exchange, http, length);
 }
 
 static enum phase read_response_head(struct exchange *exchange)

@@ -126,9 +126,9 @@ static bool same(const struct trust_entry *a, const struct trust_entry *b)
 static struct trust_entry *find_row(const struct trust_ledger *ledger,
                                     const struct trust_entry *entry)
 {
-    uint64_t tag = tag_of(entry->id);
-    for (size_t i = 0; i < ledger->count; i++)
-        if (ledger->id_tags[i] == tag && same(&ledger->rows[i], entry))
+    const uint64_t tag = tag_of(entry->id), *tags = ledger->id_tags;
+    for (size_t i = 0, count = ledger->count; i < count; i++)
+        if (tags[i] == tag && same(&ledger->rows[i], entry))
             return &ledger->rows[i];
     return NULL;
 }

@@ -48,7 +48,7 @@ static enum phase answer(struct exchange *exchange, int status, bool removed, co
 static void refuse(struct exchange *exchange, const char *why)
 {
     struct decision *decision = &exchange->inquiry->decision;
-    memset(decision, 0, sizeof(*decision));
+    decision_clear(decision);
     snprintf(decision->reason, sizeof(decision->reason),
              "sockwarden: the volumes of the new container cannot be looked at again: %s", why);
 }

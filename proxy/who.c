@@ -283,5 +283,9 @@ void who_tell(const struct exchange *exchange, const struct decision *decision, 
         name_asker(exchange, asker, sizeof(asker));
         said += sizeof(own) - 1;
     }
-    snprintf(dst, cap, "%s%s%s", ours ? own : "", asker, said);
+    struct json_out out = {.p = dst, .cap = cap - 1};
+    json_out_raw(&out, ours ? STR(own) : STR(""));
+    json_out_raw(&out, str_of(asker));
+    json_out_raw(&out, str_of(said));
+    dst[out.len < out.cap ? out.len : out.cap] = '\0';
 }

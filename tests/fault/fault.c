@@ -28,7 +28,7 @@
     row(alloc) row(recv) row(send) row(sendmsg) row(read) row(write) row(accept4) row(socket)  \
         row(connect) row(epoll_ctl) row(epoll_wait) row(open) row(openat) row(fstat) row(stat) \
             row(getsockopt) row(shutdown) row(poll) row(ftruncate) row(fallocate) row(fopen)   \
-                row(readlink) row(getrandom) row(statx) row(statfs)
+                row(readlink) row(getrandom) row(statx) row(statfs) row(splice) row(pipe2)
 
 enum call {
 #define ROW(name) CALL_##name,
@@ -210,6 +210,26 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
     part.msg_iov = &first;
     part.msg_iovlen = 1;
     return next(fd, &part, flags);
+}
+
+/* One end is a socket, which is watched, the other a pipe. */
+ssize_t splice(int from, off64_t *from_at, int to, off64_t *to_at, size_t n, unsigned flags)
+{
+    NEXT(ssize_t, "splice", int, off64_t *, int, off64_t *, size_t, unsigned);
+    if (!fails(CALL_splice))
+        return next(from, from_at, to, to_at, n, flags);
+    int fd = from < WATCHED_MAX && watched[from].epoll_fd ? from : to;
+    if (fails_whole(fd))
+        return -1;
+    ssize_t moved = next(from, from_at, to, to_at, less(n), flags);
+    report_again(fd);
+    return moved;
+}
+
+int pipe2(int fds[2], int flags)
+{
+    NEXT(int, "pipe2", int *, int);
+    return fails(CALL_pipe2) && errno ? -1 : next(fds, flags);
 }
 
 int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)

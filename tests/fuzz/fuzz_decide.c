@@ -63,7 +63,7 @@ static void decide_twice(const struct role *role, struct request *request, struc
     check_decision(&first);
     must(same(&first, &second));
     must(goes_on ? early.status == 0 : same(&early, &first));
-    struct str image = request_image(request, arena);
+    struct str image = request_image(request, NULL, arena);
     must(image.n <= request->body.n + TARGET_MAX);
 }
 

@@ -43,8 +43,13 @@ static inline void fuzz_decide(const struct role *role, const struct request *re
     struct facts facts = {.arena = arena};
     for (int round = 0; round <= FACT_ROUNDS_MAX; round++) {
         policy_decide(role, request, &facts, arena, decision);
-        if (decision->verdict != VERDICT_NEED)
+        if (decision->verdict != VERDICT_NEED) {
+            struct decision again;
+            policy_decide_again(role, request, &facts, decision->read, arena, &again);
+            if (again.verdict != decision->verdict || strcmp(again.reason, decision->reason) != 0)
+                abort(); /* what was read for it changes nothing */
             return;
+        }
         bool wanted = false;
         for (size_t i = 0; i < facts.count; i++) {
             struct fact *fact = &facts.items[i];

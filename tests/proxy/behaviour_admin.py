@@ -262,7 +262,7 @@ def spans_and_bytes():
         tunnel.send(b"x" * 1000)
         env.wait_metric(before.get("sockwarden_client_received_bytes_total") + 1000,
                         "sockwarden_client_received_bytes_total")
-        check(before.get("sockwarden_client_sent_bytes_total") > 100, "bytes to clients")
+        wait_for(lambda: env.metrics().get("sockwarden_client_sent_bytes_total") > 100, "bytes to clients")
         stream.close()
         tunnel.close()
         for name in ("connections", "open_streams", "open_tunnels"):

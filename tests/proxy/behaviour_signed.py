@@ -68,7 +68,7 @@ class Gate(Env):
         if answer.status != 200:
             equal(len(self.fake.requests), before, "requests that reach the daemon")
             return answer.status, answer.message()
-        sent = json.loads(self.fake.requests[-1].body)
+        sent = json.loads(self.fake.wait_requests(before + 1)[-1].body)
         return 200, sent["Image"] if where == "Image" else sent["HostConfig"]["Mounts"][0]["Source"]
 
     def ask(self, *args, **kwargs):

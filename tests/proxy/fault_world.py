@@ -29,9 +29,10 @@ JSON = ["Content-Type: application/json"]
 UP = ["Connection: Upgrade", "Upgrade: tcp"]
 SWITCH = b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
-CREATE = json.dumps({"Image": "a", "HostConfig": {"Binds": ["v:/x", "w:/y"]}}).encode()
+CREATE = json.dumps({"Image": "tool", "HostConfig": {"Binds": ["v:/x", "w:/y"]}}).encode()
 PULLED = b'{"status":"Pulled"}\r\n'
 BYTES = bytes(range(256)) * 600     # more than a socket or a buffer holds
+LARGE = BYTES * 4                   # enough to go past the process
 
 
 class Gone(Exception):
@@ -177,7 +178,7 @@ class World(AdminTlsEnv):
     @staticmethod
     def on_upload(conn, request):
         whole = read_body(conn, request)
-        check(not whole or request.body == BYTES, "the upload is another")
+        check(not whole or request.body in (BYTES, LARGE), "the upload is another")
         return whole and conn.send(response(b"", "200 OK"))
 
     @staticmethod
@@ -230,7 +231,7 @@ class World(AdminTlsEnv):
 
     def binds(self):
         """A bind whose source is walked on the host."""
-        body = json.dumps({"Image": "a", "HostConfig": {"Binds": [self.bound + ":/x:ro"]}}).encode()
+        body = json.dumps({"Image": "tool", "HostConfig": {"Binds": [self.bound + ":/x:ro"]}}).encode()
         with self.connected() as client:
             with breaking():
                 answer = client.ask("POST", "/v1.41/containers/create?name=b", body, JSON)
@@ -276,6 +277,13 @@ class World(AdminTlsEnv):
                     client.send(chunk(BYTES[i:i + 50000]))
                 client.send(b"0\r\n\r\n")
                 judge(client.read_response(), 200)
+
+    def upload_large(self):
+        """A tar of which most is spliced."""
+        with self.connected() as client:
+            with breaking():
+                judge(client.ask("PUT", "/containers/a/archive?path=/", LARGE,
+                                 ["Content-Type: application/x-tar"]), 200)
 
     def events(self):
         """An endless answer, here with an end."""
@@ -368,8 +376,9 @@ class World(AdminTlsEnv):
             return None
 
 
-STEPS = [World.ping, World.several, World.create, World.binds, World.denied, World.execute, World.pull, World.filtered,
-         World.upload, World.events, World.tunnel, World.tls, World.admin_pages, World.reload]
+STEPS = [World.ping, World.several, World.create, World.binds, World.denied, World.execute, World.pull,
+         World.filtered, World.upload, World.upload_large, World.events, World.tunnel, World.tls,
+         World.admin_pages, World.reload]
 
 # What a call may fail with; 0: it does less than it was asked for. soft: nobody may notice.
 SOFT = {"recv": [errno.EINTR, 0, errno.EAGAIN], "send": [errno.EINTR, 0, errno.EAGAIN],
@@ -377,7 +386,8 @@ SOFT = {"recv": [errno.EINTR, 0, errno.EAGAIN], "send": [errno.EINTR, 0, errno.E
         "write": [errno.EINTR, 0], "accept4": [errno.EINTR, errno.ECONNABORTED, errno.EMFILE,
                                                errno.ENFILE, errno.ENOMEM, errno.ENOBUFS],
         "epoll_wait": [errno.EINTR], "poll": [errno.EINTR], "connect": [errno.EAGAIN],
-        "getrandom": [errno.EINTR]}
+        "getrandom": [errno.EINTR], "splice": [errno.EINTR, 0, errno.EAGAIN],
+        "pipe2": [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EPERM]}
 HARD = {"alloc": [errno.ENOMEM], "recv": [errno.ECONNRESET, errno.ENOMEM],
         "send": [errno.EPIPE, errno.ECONNRESET, errno.ENOBUFS],
         "sendmsg": [errno.EPIPE, errno.ECONNRESET, errno.ENOBUFS],
@@ -391,4 +401,5 @@ HARD = {"alloc": [errno.ENOMEM], "recv": [errno.ECONNRESET, errno.ENOMEM],
         "stat": [errno.EIO, errno.ENOMEM], "getsockopt": [errno.ENOBUFS],
         "shutdown": [errno.ENOTCONN], "poll": [errno.ENOMEM], "ftruncate": [errno.EIO],
         "fallocate": [errno.ENOSPC], "readlink": [errno.EIO, errno.ENOMEM],
-        "getrandom": [errno.EIO], "statx": [errno.EIO, errno.ENOMEM], "statfs": [errno.EIO]}
+        "getrandom": [errno.EIO], "statx": [errno.EIO, errno.ENOMEM], "statfs": [errno.EIO],
+        "splice": [errno.ENOSYS, errno.EPIPE, errno.ECONNRESET, errno.ENOMEM, errno.EINVAL]}

@@ -55,9 +55,8 @@ SUITES = [behaviour_http, behaviour_stream, behaviour_upstream, behaviour_tunnel
           behaviour_learn, behaviour_process, behaviour_pull, behaviour_redact,
           behaviour_registry, behaviour_registry_serve, behaviour_reload, behaviour_reload_load,
           behaviour_reload_tls, behaviour_sandbox, behaviour_scale, behaviour_signed,
-          behaviour_systemd,
-          behaviour_test_command, behaviour_tls, behaviour_tls_files, behaviour_trouble, behaviour_trust,
-          behaviour_verify, behaviour_who]
+          behaviour_systemd, behaviour_test_command, behaviour_tls, behaviour_tls_files,
+          behaviour_trouble, behaviour_trust, behaviour_verify, behaviour_who]
 
 
 # A wrong answer is a failure; lateness may be the machine's, so those are tried once more.

@@ -188,11 +188,26 @@ static inline void check_rewritten(const struct role *role, const struct request
     struct request sent = *request;
     struct decision again;
     assert_true(request_rewrite(&sent, decision, arena));
-    policy_decide(role, &sent, facts, arena, &again);
+    policy_decide_again(role, &sent, facts, decision->read, arena, &again);
     if (again.verdict != VERDICT_ALLOW || decision_rewrites(&again, &sent))
         fail_msg("what is sent on is %s: %s\n%.*s",
                  again.verdict == VERDICT_ALLOW ? "rewritten again" : "not allowed", again.reason,
                  STR_ARG(sent.body));
+}
+
+/* What was read for a decision changes nothing of the next. */
+static inline void check_again(const struct role *role, const struct request *request,
+                               const struct facts *facts, const struct decision *decision,
+                               struct arena *arena)
+{
+    struct decision again;
+    struct facts known = *facts;
+    policy_decide_again(role, request, &known, decision->read, arena, &again);
+    if (again.verdict != decision->verdict || again.status != decision->status ||
+        again.rule != decision->rule || strcmp(again.field, decision->field) != 0 ||
+        strcmp(again.reason, decision->reason) != 0)
+        fail_msg("once more: %d \"%s\", before: %d \"%s\"", again.verdict, again.reason,
+                 decision->verdict, decision->reason);
 }
 
 /* policy_decide() as the proxy does it, with what the daemon says. Kept in the arena: what the
@@ -209,6 +224,7 @@ static inline void decide_known(const struct role *role, const struct request *r
         facts_answer(request, facts, doc, own, arena);
         policy_decide(role, request, facts, arena, decision);
     }
+    check_again(role, request, facts, decision, arena);
     if (decision->verdict == VERDICT_ALLOW && decision_rewrites(decision, request))
         check_rewritten(role, request, facts, decision, arena);
 }

@@ -517,6 +517,7 @@ static void test_image_named(void **state)
         {"POST", "/images/create?tag=1", NULL, ""},
         {"GET", "/info", NULL, ""},
     };
+    struct policy *builtin = policy_builtin();
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct arena arena = {0};
         struct request request;
@@ -524,12 +525,16 @@ static void test_image_named(void **state)
         assert_true(request_parse(str_of(rows[i].method), str_of(rows[i].target), &arena, &request,
                                   &decision));
         request.body = str_of(rows[i].body);
-        if (!str_is(request_image(&request, &arena), rows[i].image))
-            fail_msg("row %zu: %.*s", i, STR_ARG(request_image(&request, &arena)));
+        if (!str_is(request_image(&request, NULL, &arena), rows[i].image))
+            fail_msg("row %zu: %.*s", i, STR_ARG(request_image(&request, NULL, &arena)));
+        policy_decide(policy_role(builtin, STR("all")), &request, NULL, &arena, &decision);
+        if (!str_is(request_image(&request, decision.read, &arena), rows[i].image))
+            fail_msg("row %zu, after a decision", i);
         arena_free(&arena);
     }
     struct request none = {0};
-    assert_int_equal(request_image(&none, NULL).n, 0);
+    assert_int_equal(request_image(&none, NULL, NULL).n, 0);
+    policy_free(builtin);
 }
 
 /* Without a role, or a route, nothing passes. */

@@ -269,7 +269,7 @@ static void expect_image(const char *method, const char *target, const char *bod
     struct decision decision;
     assert_true(request_parse(str_of(method), str_of(target), &arena, &request, &decision));
     request.body = str_of(body);
-    struct str image = request_image(&request, &arena);
+    struct str image = request_image(&request, NULL, &arena);
     if (!str_is(image, expected))
         fail_msg("%s: %.*s", expected, STR_ARG(image));
     arena_free(&arena);

@@ -323,10 +323,10 @@ static void uses_step(const void *row, bool failing)
     struct decision decision;
     if (request_parse(str_of(given->method), str_of(given->target), &arena, &request, &decision)) {
         request.body = request.route->body == BODY_JSON ? str_of(given->body) : request.body;
-        enum verdict verdict = request_uses(any, &request, &facts, &arena, &uses);
+        enum verdict verdict = request_uses(any, &request, &facts, NULL, &arena, &uses);
         for (int round = 0; verdict == VERDICT_NEED && round < FACT_ROUNDS_MAX; round++) {
             answer(&facts);
-            verdict = request_uses(any, &request, &facts, &arena, &uses);
+            verdict = request_uses(any, &request, &facts, NULL, &arena, &uses);
         }
         if (!failing)
             whole_verdict = verdict;

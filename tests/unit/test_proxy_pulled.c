@@ -39,15 +39,18 @@ static const char *verdict; /* NULL: the policy lists the digest */
 static const char *tag;     /* "": by digest alone */
 static bool pulls = true;
 
-void __real_policy_decide(const struct role *role, const struct request *request,
-                          struct facts *facts, struct arena *arena, struct decision *decision);
-void __wrap_policy_decide(const struct role *role, const struct request *request,
-                          struct facts *facts, struct arena *arena, struct decision *decision);
+void __real_policy_decide_again(const struct role *role, const struct request *request,
+                                struct facts *facts, struct readings *read, struct arena *arena,
+                                struct decision *decision);
+void __wrap_policy_decide_again(const struct role *role, const struct request *request,
+                                struct facts *facts, struct readings *read, struct arena *arena,
+                                struct decision *decision);
 
-void __wrap_policy_decide(const struct role *role, const struct request *request,
-                          struct facts *facts, struct arena *arena, struct decision *decision)
+void __wrap_policy_decide_again(const struct role *role, const struct request *request,
+                                struct facts *facts, struct readings *read, struct arena *arena,
+                                struct decision *decision)
 {
-    __real_policy_decide(role, request, facts, arena, decision);
+    __real_policy_decide_again(role, request, facts, read, arena, decision);
     if (request->route->op != OP_ImageCreate || decision->verdict != VERDICT_ALLOW || !pulls)
         return;
     decision->pull = (struct pull){.name = STR(NAME),

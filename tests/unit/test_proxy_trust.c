@@ -757,15 +757,15 @@ static void ledgers_are_bounded(void **state)
     snprintf(path, sizeof path, "%s/trust.jsonl", folder);
     struct trust_ledger *ledger = trust_ledger_open(path, 0, geteuid(), &err);
     for (unsigned i = 0; i < MORE; i++) {
-        snprintf(id, sizeof id, "sha256:%064x", i);
+        snprintf(id, sizeof id, "sha256:%08x%056x", i, 0);
         entries[i % BATCH] = entry_of(id, 1);
         if (i % BATCH == BATCH - 1)
             assert_true(trust_ledger_add(ledger, entries, BATCH));
     }
     assert_int_equal(trust_ledger_size(ledger), TRUST_LEDGER_MAX);
-    snprintf(id, sizeof id, "sha256:%064x", 0);
+    snprintf(id, sizeof id, "sha256:%08x%056x", 0, 0);
     assert_false(knows(ledger, id, 1)); /* the oldest went */
-    snprintf(id, sizeof id, "sha256:%064x", MORE - 1);
+    snprintf(id, sizeof id, "sha256:%08x%056x", MORE - 1, 0);
     assert_true(knows(ledger, id, 1));
     trust_ledger_close(ledger);
     ledger = trust_ledger_open(path, 0, geteuid(), &err);

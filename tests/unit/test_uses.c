@@ -6,6 +6,31 @@ static struct case_policies loaded;
 static struct policy *any;
 static size_t learnt, lacking, wrong;
 
+/* What a decision has read serves as well, whatever the decision was. */
+static void check_handed_over(const struct request *request, const struct facts *facts,
+                              enum verdict verdict, const struct uses *uses)
+{
+    static const char *const roles[] = {"all", "default", "read-only"};
+    for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
+        static struct uses again;
+        struct arena arena = {0};
+        struct facts known = *facts;
+        struct decision decision;
+        policy_decide(policy_role(any, str_of(roles[i])), request, &known, &arena, &decision);
+        known = *facts;
+        assert_int_equal(request_uses(any, request, &known, decision.read, &arena, &again),
+                         verdict);
+        assert_int_equal(again.count, uses->count);
+        for (size_t n = 0; n < uses->count; n++) {
+            assert_string_equal(again.items[n].key, uses->items[n].key);
+            assert_true(str_eq(again.items[n].value, uses->items[n].value));
+            assert_int_equal(again.items[n].read_only, uses->items[n].read_only);
+        }
+        assert_string_equal(again.lack, uses->lack);
+        arena_free(&arena);
+    }
+}
+
 /* As the proxy does it, with what the daemon says. */
 static enum verdict uses_known(const struct request *request, const struct case_row *row,
                                struct arena *arena, struct uses *uses)
@@ -13,11 +38,12 @@ static enum verdict uses_known(const struct request *request, const struct case_
     struct facts *facts = arena_alloc(arena, 1, sizeof *facts);
     assert_non_null(facts);
     facts->arena = arena;
-    enum verdict verdict = request_uses(any, request, facts, arena, uses);
+    enum verdict verdict = request_uses(any, request, facts, NULL, arena, uses);
     for (int round = 0; verdict == VERDICT_NEED && round < FACT_ROUNDS_MAX; round++) {
         facts_answer(request, facts, row->doc, json_get(row->doc, row->row, STR("facts")), arena);
-        verdict = request_uses(any, request, facts, arena, uses);
+        verdict = request_uses(any, request, facts, NULL, arena, uses);
     }
+    check_handed_over(request, facts, verdict, uses);
     return verdict;
 }
 
@@ -215,7 +241,7 @@ static void rows_are_noted(void **state)
         assert_true(
             request_parse(STR("POST"), str_of(rows[i].target), &arena, &request, &decision));
         request.body = str_of(rows[i].body);
-        request_uses(any, &request, &facts, &arena, &uses);
+        request_uses(any, &request, &facts, NULL, &arena, &uses);
         assert_true(uses_write(&uses, &out));
         text[out.len] = '\0';
         bool lacks = rows[i].lack[0] ? strstr(uses.lack, rows[i].lack) != NULL : !uses.lack[0];
@@ -342,7 +368,7 @@ static void much_is_told(void **state)
     snprintf(text + n, CAP - n, "]}}");
     assert_true(request_parse(STR("POST"), STR(CREATE), &arena, &request, &decision));
     request.body = str_of(text);
-    request_uses(any, &request, &facts, &arena, &uses);
+    request_uses(any, &request, &facts, NULL, &arena, &uses);
     assert_int_equal(uses.count, USES_MAX);
     assert_non_null(strstr(uses.lack, "more, or longer, values of containers.binds"));
     arena_free(&arena);
