@@ -138,7 +138,7 @@ static void test_urls(void **state)
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct arena arena = {NULL};
+        struct arena arena = {0};
         struct registry_url url;
         bool good = registry_url_read(str_of(rows[i].url), &arena, &url);
         if (good != (rows[i].host != NULL))
@@ -187,7 +187,7 @@ static void test_ask_urls(void **state)
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct arena arena = {NULL};
+        struct arena arena = {0};
         const struct registry_ask ask = {.kind = rows[i].kind,
                                          .host = str_of(rows[i].host),
                                          .repository = str_of(rows[i].repository),
@@ -243,7 +243,7 @@ static void test_challenges(void **state)
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct arena arena = {NULL};
+        struct arena arena = {0};
         struct registry_challenge challenge;
         bool good = registry_challenge_read(str_of(rows[i].value), &arena, &challenge);
         if (good != (rows[i].scheme >= 0) || (good && (int)challenge.scheme != rows[i].scheme))
@@ -289,7 +289,7 @@ static void test_realms(void **state)
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct arena arena = {NULL};
+        struct arena arena = {0};
         struct err err = {.set = false};
         const struct registry_ask ask = {.host = str_of(rows[i].host), .repository = STR("a/b")};
         const struct registry_challenge challenge = {.scheme = REGISTRY_SCHEME_BEARER,
@@ -328,7 +328,7 @@ static void test_tokens(void **state)
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct arena arena = {NULL};
+        struct arena arena = {0};
         struct registry_token token;
         bool good = registry_token_read(str_of(rows[i].answer), &arena, &token);
         if (good != (rows[i].token != NULL))
@@ -344,7 +344,7 @@ static void test_tokens(void **state)
 
 static void test_headers(void **state)
 {
-    struct arena arena = {NULL};
+    struct arena arena = {0};
     const struct registry_login login = {.user = STR("Aladdin"), .password = STR("open sesame")};
     (void)state;
     /* RFC 7617, 2 */
@@ -395,7 +395,7 @@ static void test_login_headers(void **state)
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct arena arena = {NULL};
+        struct arena arena = {0};
         struct registry_login login;
         if (registry_login_of_header(str_of(rows[i].header), &arena, &login) != rows[i].good)
             fail_msg("%s: not %d", rows[i].header, rows[i].good);
@@ -408,7 +408,7 @@ static void test_login_headers(void **state)
         arena_free(&arena);
     }
     char *large = calloc(1, REGISTRY_LOGIN_HEADER_MAX + 2);
-    struct arena arena = {NULL};
+    struct arena arena = {0};
     struct registry_login login;
     memset(large, 'e', REGISTRY_LOGIN_HEADER_MAX + 1);
     assert_false(registry_login_of_header(str_of(large), &arena, &login));
