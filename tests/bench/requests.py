@@ -109,13 +109,12 @@ class Proxy:
              "unix://" + folder + "/daemon.sock", "--audit-log", "none", "--role", "default"],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         end = time.monotonic() + 10
-        while not os.path.exists(self.path):
+        self.conn = socket.socket(socket.AF_UNIX)
+        while self.conn.connect_ex(self.path) != 0:
             if self.popen.poll() is not None or time.monotonic() > end:
                 with open(folder + "/log", encoding="utf-8") as log:
                     sys.exit("requests.py: %s does not serve: %s" % (binary, log.read()))
             time.sleep(0.01)
-        self.conn = socket.socket(socket.AF_UNIX)
-        self.conn.connect(self.path)
 
     def ask(self, data, times):
         for _ in range(times):
