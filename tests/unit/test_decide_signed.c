@@ -79,6 +79,10 @@ static const struct gate_row gate_rows[] = {
     {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" PULLED) SIGNATURES("\"ghcr.io/acme/app@" D1 "\":{}"), 403, "no_signature", "no_signature"},
     {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" IMAGE("sha256:11", "", "")), 403, "no_id", "no_id"},
     {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":\"No such image: ghcr.io/acme/app:1\""), 404, "No such image: ghcr.io/acme/app:1", ""},
+    /* the reason that tells most */
+    {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" PULLED) SIGNATURES("\"ghcr.io/acme/app#" ID1 "\":" BAD("id_unknown") ",\"ghcr.io/acme/app@" D1 "\":" BAD("bad_signature")), 403, "bad_signature", "bad_signature"},
+    {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" PULLED) SIGNATURES("\"ghcr.io/acme/app#" ID1 "\":" BAD("bad_signature") ",\"ghcr.io/acme/app@" D1 "\":" BAD("no_signature")), 403, "bad_signature", "bad_signature"},
+    {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" IMAGE(ID1, "", "\"not a name\",\"ghcr.io/acme/app:2\",\"ghcr.io/acme/app@" D1 "\"")) SIGNATURES("\"ghcr.io/acme/app@" D1 "\":" GOOD(D1, "\"" ID1 "\"")), 0, "\"Image\":\"" ID1 "\"", "ok"},
     /* nobody could be asked */
     {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" PULLED) SIGNATURES("\"ghcr.io/acme/app@" D1 "\":[\"the helper has died\"]"), 503, "not_asked: the helper has died", "not_asked"},
     {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" PULLED) SIGNATURES("\"ghcr.io/acme/app#" ID1 "\":[\"too many ask\"]"), 503, "not_asked: too many ask", "not_asked"},
@@ -91,6 +95,9 @@ static const struct gate_row gate_rows[] = {
     {BOTH, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" PULLED), 0, "\"Image\":\"" ID1 "\"", "ok"},
     {BOTH, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" IMAGE(ID2, "", "\"ghcr.io/acme/app@" D2 "\"")), 403, "no_signature", "no_signature"},
     /* by ID: under any of its names */
+    {APP "],\"allow\":[\"ghcr.io/**\"", RUN(ID1), IMAGES("\"" ID1 "\":" IMAGE(ID1, "\"free:1\",\"ghcr.io/acme/app:1\"", "")) SIGNATURES("\"ghcr.io/acme/app#" ID1 "\":" GOOD(D1, "\"" ID1 "\"")), 0, NULL, "ok"},
+    {APP "],\"allow\":[\"ghcr.io/**\"", RUN(ID1), IMAGES("\"" ID1 "\":" IMAGE(ID1, "\"free:1\",\"ghcr.io/acme/app:1\"", "")), 403, "no_digest", "no_digest"},
+    {APP "],\"allow\":[\"ghcr.io/**\"],\"deny_tags\":[\"old\"", RUN(ID1), IMAGES("\"" ID1 "\":" IMAGE(ID1, "\"ghcr.io/acme/app:old\",\"ghcr.io/acme/app:1\"", "")), 403, "none of the names that the daemon has for it passes", ""},
     {APP, RUN(ID1), IMAGES("\"" ID1 "\":" PULLED) SIGNATURES("\"ghcr.io/acme/app#" ID1 "\":" GOOD(D1, "\"" ID1 "\"")), 0, NULL, "ok"},
     {APP, RUN("111111111111"), IMAGES("\"111111111111\":" PULLED) SIGNATURES("\"ghcr.io/acme/app#" ID1 "\":" GOOD(D1, "\"" ID1 "\"")), 0, "\"Image\":\"" ID1 "\"", "ok"},
     {APP, RUN(ID1), IMAGES("\"" ID1 "\":" PULLED), 403, "no_signature", "no_signature"},

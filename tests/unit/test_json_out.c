@@ -21,6 +21,12 @@ static const struct text_row {
     {ROW("\xC2\x9B" "31m\xC2\xA0"), "\"\\u009b31m\xC2\xA0\""},
     {ROW("\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80"), "\"\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80\""},
     {ROW("a\xFF\xC0\xAF" "b\xE2\x82"), "\"a\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD" "b\xEF\xBF\xBD\xEF\xBF\xBD\""},
+    {ROW("eight bytes and more"), "\"eight bytes and more\""},
+    {ROW("12345678\x7f" "1234567"), "\"12345678\\u007f1234567\""},
+    {ROW("12345678 \"quoted\" \\"), "\"12345678 \\\"quoted\\\" \\\\\""},
+    {ROW("1234\\678"), "\"1234\\\\678\""},
+    {ROW("123\x1f" "5678"), "\"123\\u001f5678\""},
+    {ROW("12345\xC3\xA9" "8"), "\"12345\xC3\xA9" "8\""},
 };
 
 static const struct shorten_row {
@@ -77,6 +83,7 @@ static void write_sample(struct json_out *out)
     json_out_close(out, ']');
     json_out_member(out, "none", (struct str){NULL, 0});
     json_out_member(out, "empty", STR(""));
+    json_out_member(out, "said", STR("a \"word\""));
     json_out_key(out, "ok");
     json_out_raw(out, STR("true"));
     json_out_key(out, "n");
@@ -90,7 +97,7 @@ static void test_structure(void **state)
 {
     (void)state;
     struct str want = STR("{\"list\":[18446744073709551615,-9223372036854775808,0,{},\"x\"],"
-                          "\"empty\":\"\",\"ok\":true,\"n\":-42}\n");
+                          "\"empty\":\"\",\"said\":\"a \\\"word\\\"\",\"ok\":true,\"n\":-42}\n");
     for (size_t cap = 0; cap <= want.n + 1; cap++) {
         char *buffer = malloc(cap ? cap : 1);
         assert_non_null(buffer);

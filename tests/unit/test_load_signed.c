@@ -71,6 +71,13 @@ static const struct {
     {SIGNED("{\"match\":\"a\",\"digests\":[\"sha256:12\"]}"), "digests of images.signed: \"sha256:12\" is not \"sha256:\" and 64 hex digits in lower case", true},
     {SIGNED("{\"match\":\"a\",\"digests\":[\"sha256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"]}"), "hex digits in lower case", true},
     {SIGNED("{\"match\":\"a\",\"ids\":[\"1111111111111111111111111111111111111111111111111111111111111111\"]}"), "ids of images.signed:", true},
+    {SIGNED("{\"match\":\"a\",\"keys\":[\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"]}"), "is not the name of a file", true},
+    {SIGNED("{\"match\":\"a\",\"digests\":[\"sha25x:1111111111111111111111111111111111111111111111111111111111111111\"]}"), "hex digits in lower case", true},
+    {SIGNED("{\"match\":\"a\",\"digests\":[\"sha256:g111111111111111111111111111111111111111111111111111111111111111\"]}"), "hex digits in lower case", true},
+    {SIGNED("{\"match\":\"a\",\"trust_store\":\"ca.pem\",\"identity\":\"any\",\"trusted_identities\":[\"\"]}"), "an entry is empty", true},
+    {SIGNED("{\"match\":\"a\",\"digests\":[],\"formats\":[\"cosign-simple\"]}"), "speak of signatures", true},
+    {SIGNED("{\"match\":\"a\",\"digests\":[],\"identity\":\"any\"}"), "speak of signatures", true},
+    {SIGNED("{\"match\":\"a\",\"digests\":[],\"signed_repository\":\"b\"}"), "speak of signatures", true},
     {SIGNED("{\"match\":\"a\",\"digests\":[],\"source\":\"store\"}"), "speak of signatures, and there is neither \"keys\" nor \"trust_store\"", true},
 
     /* what they say together */
@@ -95,6 +102,9 @@ static const struct {
     /* warnings */
     {SIGNED("{\"match\":\"a\"," KEYS ",\"identity\":\"any\"},{\"match\":\"b\"," KEYS "}"), "the key \"a.pub\" stands in several entries, and identity is \"any\"", false},
     {SIGNED("{\"match\":\"a\"," KEYS "},{\"match\":\"b\"," KEYS "}"), "", false},
+    {SIGNED("{\"match\":\"a\"," KEYS "},{\"match\":\"b\"," KEYS ",\"identity\":\"any\"}"), "the key \"a.pub\" stands in several entries", false},
+    {SIGNED("{\"match\":\"a\",\"keys\":[\"b.pub\",\"a.pub\"]},{\"match\":\"b\"," KEYS ",\"identity\":\"any\"}"), "the key \"a.pub\" stands in several entries", false},
+    {SIGNED("{\"match\":\"a\",\"keys\":[\"b.pub\"]},{\"match\":\"b\"," KEYS ",\"identity\":\"any\"}"), "", false},
     {SIGNED("{\"match\":\"a\",\"keys\":[\"a.pub\",\"a.pub\"]}"), "\"a.pub\" stands in this list already", false},
 };
 /* clang-format on */
