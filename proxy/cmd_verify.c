@@ -136,9 +136,11 @@ static int load(struct verify *verify)
     struct err_list errors = {NULL, 0, 0};
     const struct trust_options options = trust_options_of(&verify->config, geteuid());
     if (!read_image(verify))
-        return cmd_fail(EXIT_USAGE,
-                        "%s is no image: NAME:TAG, NAME@sha256:DIGEST or NAME#sha256:ID is",
-                        verify->image);
+        return cmd_fail(
+            EXIT_USAGE,
+            "%s is no image: NAME:TAG, NAME@sha256:DIGEST or NAME#sha256:ID is, with all "
+            "64 hexadecimal digits",
+            verify->image);
     verify->policy = policy_read(verify->config.policy, hash);
     if (!verify->policy)
         return EXIT_FAILED;
@@ -177,7 +179,7 @@ static void say_entry(const struct verify *verify)
     static const char *const sources[] = {"store", "registry", "store-then-registry"};
     const struct signed_entry *entry = &verify->entry;
     const struct trust_rule *rule = trust_rules_find(verify->rules, entry);
-    printf("entry     images.signed %zu, match %.*s\n", entry->index + 1, STR_ARG(entry->match));
+    printf("entry     images.signed[%zu], match %.*s\n", entry->index, STR_ARG(entry->match));
     if (entry->formats) {
         printf("demands  ");
         say_formats(entry->formats);
