@@ -165,6 +165,22 @@ def verify_wants_what_it_needs():
 # ---- keys --------------------------------------------------------------------------------------
 
 @suite.test
+def check_reads_keys():
+    """only where --key-dir names their folder; a missing one is an error with file and remedy"""
+    with tempfile.TemporaryDirectory() as folder:
+        trust = Trust(folder)
+        rows = [([], 0, ""), (["--key-dir", trust.keys], 0, ""), (["--key-dir=" + trust.keys], 0, ""),
+                (["--key-dir", folder + "/none"], 1, "/none/p256.pub: No such file"),
+                (["--key-dir", folder], 1, "images.signed[0]"), (["--key-dir="], 1, "p256.pub")]
+        for words, status, part in rows:
+            done = run_bin("check", *words, trust.policy)
+            equal((done.returncode, part in done.stderr.decode(), b"valid" in done.stdout),
+                  (status, True, status == 0), f"{words}: {done.stderr.decode()}")
+        done = run_bin("check", trust.policy, "--key-dir")
+        equal((done.returncode, b"wants a value" in done.stderr), (2, True), done.stderr)
+
+
+@suite.test
 def bad_keys_refuse_the_policy():
     """at start and at a reload, which leaves the old policy in use"""
     with TrustEnv(start=False) as env:
