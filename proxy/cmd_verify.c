@@ -9,8 +9,11 @@
 #include "snapshot_load.h"
 #include "trust_parts.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 struct verify {
@@ -250,6 +253,20 @@ static void on_ready(void *arg)
     verify->loop.stop = true;
 }
 
+/* A wrong folder would else read as one without signatures. */
+static int check_store(const struct verify *verify)
+{
+    const char *store = verify->config.signature_store;
+    if (!store || verify->entry.source == SIGNED_REGISTRY)
+        return EXIT_OK;
+    int fd = open(store, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return cmd_fail(EXIT_FAILED, "--signature-store %s cannot be read: %s", store,
+                        strerror(errno));
+    close(fd);
+    return EXIT_OK;
+}
+
 /* The same helper as that of serve. */
 static int open_registry(struct verify *verify)
 {
@@ -307,7 +324,9 @@ static int judge(struct verify *verify)
     }
     if (!loop_open(&verify->loop, 4096))
         return cmd_fail(EXIT_FAILED, "out of memory");
-    int status = open_registry(verify);
+    int status = check_store(verify);
+    if (status == EXIT_OK)
+        status = open_registry(verify);
     if (status == EXIT_OK)
         status = ask(verify);
     registry_line_close(verify->line);

@@ -215,10 +215,11 @@ static void explain_failure(struct registry_job *job, CURLcode code)
                            "--registry-ca names other CAs",
                            host);
     else if (code == CURLE_SSL_CONNECT_ERROR)
-        registry_job_error(job, TRUST_ERROR,
-                           "%s does not speak TLS 1.2 or 1.3; --registry-plain-http asks it by "
-                           "plain HTTP",
-                           host);
+        registry_job_error(
+            job, TRUST_ERROR,
+            "%s cannot be asked: no TLS 1.2 or 1.3 with it; where it speaks only plain "
+            "HTTP, name it by --registry-plain-http",
+            host);
     else
         registry_job_error(job, TRUST_ERROR, "%s cannot be asked: %s", host,
                            curl_easy_strerror(code));

@@ -152,7 +152,8 @@ def verify_wants_what_it_needs():
                 (["a", "--policy", folder + "/none"], 1, "cannot read"),
                 (["a", *trust.options, "--role", "other"], 1, "there is no role other"),
                 ([listed, *trust.options[:4]], 1, "--signature-store"),
-                ([listed, *trust.options, "--key-dir", folder], 1, "p256.pub")]
+                ([listed, *trust.options, "--key-dir", folder], 1, "p256.pub"),
+                ([listed, *trust.options, "--signature-store", folder + "/none"], 1, "/none cannot be read: No such file")]
         for words, status, part in rows:
             done = run_bin("verify", *words)
             equal((done.returncode, part in done.stderr.decode()), (status, True),
