@@ -322,6 +322,11 @@ static int judge(struct verify *verify)
         printf("verdict   no signature is needed: the entry lists it\n");
         return EXIT_OK;
     }
+    if (!verify->entry.formats) {
+        printf("reason    not_listed\nwhy       the entry takes no signatures, and lists neither "
+               "this digest nor this ID\nverdict   refused\n");
+        return EXIT_REFUSED;
+    }
     if (!loop_open(&verify->loop, 4096))
         return cmd_fail(EXIT_FAILED, "out of memory");
     int status = check_store(verify);

@@ -161,6 +161,10 @@ def verify_wants_what_it_needs():
         trust.write(digests=[trust.digest])
         status, told, wrong = trust.verify(listed)
         equal((status, "the entry lists it" in told), (0, True), told + wrong)
+        put(trust.policy, b'{"version":1,"roles":{"default":{"images":{"signed":[{"match":"**","digests":[]}]}}}}')
+        for image in (listed, REPOSITORY + ":1.0"):
+            status, told, wrong = trust.verify(image)
+            equal((status, "reason    not_listed" in told), (3, True), told + wrong)
 
 
 # ---- keys --------------------------------------------------------------------------------------
