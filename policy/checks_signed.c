@@ -377,9 +377,10 @@ static enum gate_says gate_resolves(struct gate *gate, const struct signed_entry
     }
     if (entry->formats == 0) {
         blame(gate, entry, STR("not_listed"),
-              by_digest ? STR("the digest is none of those in the entry")
-                        : STR("the entry lists digests; name the image by one of them, as "
-                              "NAME@sha256:..."),
+              entry->digest_count == 0 ? STR("the entry takes no signatures and lists no digests")
+              : by_digest              ? STR("the digest is none of those in the entry")
+                          : STR("the entry lists digests; name the image by one of them, as "
+                                "NAME@sha256:..."),
               ref->digest);
         return GATE_REFUSES;
     }

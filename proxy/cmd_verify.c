@@ -9,8 +9,11 @@
 #include "snapshot_load.h"
 #include "trust_parts.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 struct verify {
@@ -136,9 +139,11 @@ static int load(struct verify *verify)
     struct err_list errors = {NULL, 0, 0};
     const struct trust_options options = trust_options_of(&verify->config, geteuid());
     if (!read_image(verify))
-        return cmd_fail(EXIT_USAGE,
-                        "%s is no image: NAME:TAG, NAME@sha256:DIGEST or NAME#sha256:ID is",
-                        verify->image);
+        return cmd_fail(
+            EXIT_USAGE,
+            "%s is no image: NAME:TAG, NAME@sha256:DIGEST or NAME#sha256:ID is, with all "
+            "64 hexadecimal digits",
+            verify->image);
     verify->policy = policy_read(verify->config.policy, hash);
     if (!verify->policy)
         return EXIT_FAILED;
@@ -177,7 +182,7 @@ static void say_entry(const struct verify *verify)
     static const char *const sources[] = {"store", "registry", "store-then-registry"};
     const struct signed_entry *entry = &verify->entry;
     const struct trust_rule *rule = trust_rules_find(verify->rules, entry);
-    printf("entry     images.signed %zu, match %.*s\n", entry->index + 1, STR_ARG(entry->match));
+    printf("entry     images.signed[%zu], match %.*s\n", entry->index, STR_ARG(entry->match));
     if (entry->formats) {
         printf("demands  ");
         say_formats(entry->formats);
@@ -248,6 +253,20 @@ static void on_ready(void *arg)
     verify->loop.stop = true;
 }
 
+/* A wrong folder would else read as one without signatures. */
+static int check_store(const struct verify *verify)
+{
+    const char *store = verify->config.signature_store;
+    if (!store || verify->entry.source == SIGNED_REGISTRY)
+        return EXIT_OK;
+    int fd = open(store, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return cmd_fail(EXIT_FAILED, "--signature-store %s cannot be read: %s", store,
+                        strerror(errno));
+    close(fd);
+    return EXIT_OK;
+}
+
 /* The same helper as that of serve. */
 static int open_registry(struct verify *verify)
 {
@@ -303,9 +322,16 @@ static int judge(struct verify *verify)
         printf("verdict   no signature is needed: the entry lists it\n");
         return EXIT_OK;
     }
+    if (!verify->entry.formats) {
+        printf("reason    not_listed\nwhy       the entry takes no signatures, and lists neither "
+               "this digest nor this ID\nverdict   refused\n");
+        return EXIT_REFUSED;
+    }
     if (!loop_open(&verify->loop, 4096))
         return cmd_fail(EXIT_FAILED, "out of memory");
-    int status = open_registry(verify);
+    int status = check_store(verify);
+    if (status == EXIT_OK)
+        status = open_registry(verify);
     if (status == EXIT_OK)
         status = ask(verify);
     registry_line_close(verify->line);

@@ -125,9 +125,13 @@ static bool check_trust(const struct config *config, const struct snapshot *snap
     if (!snapshot->trust)
         return true;
     if (config->signature_store && !can_open(config->signature_store, O_RDONLY | O_DIRECTORY)) {
-        log_error("--signature-store %s cannot be read: %s; let the user that sockwarden runs as "
-                  "(uid %u) enter and list it",
-                  config->signature_store, strerror(errno), (unsigned)geteuid());
+        if (errno == ENOENT)
+            log_error("--signature-store %s is not there: make the folder",
+                      config->signature_store);
+        else
+            log_error("--signature-store %s cannot be read: %s; let the user that sockwarden runs "
+                      "as (uid %u) enter and list it",
+                      config->signature_store, strerror(errno), (unsigned)geteuid());
         return false;
     }
     bool ok = snapshot_load_trust(config, geteuid(), snapshot->policy, &again);

@@ -20,13 +20,18 @@ static const struct {
      "Every error and warning goes to standard error as FILE:LINE:COLUMN: sentence. The policy - is\n"
      "standard input.\n"
      "\n"
+     "Options\n"
+     "  --host-root PATH|none  where the folders of containers.binds are looked at; /\n"
+     "  --key-dir PATH         the keys that images.signed names have to be there, and good; without\n"
+     "                         it they are not looked at\n"
+     "\n"
      "Exit status\n"
      "  0  all are valid; warnings do not count\n"
      "  1  one has an error, or cannot be read\n"
      "  2  usage\n"
      "\n"
      "Example\n"
-     "  sockwarden check /etc/sockwarden/*.json\n"},
+     "  sockwarden check --key-dir /etc/sockwarden/keys /etc/sockwarden/*.json\n"},
     {"explain",
      "Prints one JSON object: decision, status, operation, client, role, reason, field, value, rule\n"
      "(the key that decided) and allow_with (what would allow it). Nothing is sent anywhere.\n"

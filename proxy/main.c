@@ -13,7 +13,7 @@ static const struct {
     const char *text;
 } commands[] = {
     {"serve", cmd_serve, "[serve] [options]", "the proxy"},
-    {"check", cmd_check, "check [--host-root PATH|none] POLICY...", "are these policies valid?"},
+    {"check", cmd_check, "check [options] POLICY...", "are these policies valid?"},
     {"explain", cmd_explain, "explain [options] [FILE]",
      "decide one raw HTTP request, from FILE or standard input"},
     {"test", cmd_test, "test [--verbose] CASEFILE...", "run your policy's cases, as in CI"},

@@ -211,7 +211,15 @@ static void explain_failure(struct registry_job *job, CURLcode code)
         registry_job_error(job, TRUST_ERROR, "%s answers with too large a head", host);
     else if (code == CURLE_PEER_FAILED_VERIFICATION)
         registry_job_error(job, TRUST_ERROR,
-                           "the certificate of %s is not to be trusted, or not its own", host);
+                           "the certificate of %s is not to be trusted, or not its own; "
+                           "--registry-ca names other CAs",
+                           host);
+    else if (code == CURLE_SSL_CONNECT_ERROR)
+        registry_job_error(
+            job, TRUST_ERROR,
+            "%s cannot be asked: no TLS 1.2 or 1.3 with it; where it speaks only plain "
+            "HTTP, name it by --registry-plain-http",
+            host);
     else
         registry_job_error(job, TRUST_ERROR, "%s cannot be asked: %s", host,
                            curl_easy_strerror(code));

@@ -110,7 +110,7 @@ static bool judge_statement(const struct sign_rule *rule, const struct sign_imag
     if (rule->identity != SIGN_ANY)
         return sign_refuse(
             verdict, SIGN_IDENTITY_MISMATCH,
-            "a bundle names no repository: its rule must have \"identity\": \"any\"");
+            "a bundle names no repository: its entry of images.signed needs \"identity\": \"any\"");
     return true;
 }
 

@@ -66,8 +66,8 @@ bool sign_parts_verify(const struct sign_rule *rule, struct str message, struct 
         memcpy(verdict->key, sign_key_fingerprint(rule->keys[i]), sizeof verdict->key);
         return true;
     }
-    return sign_refuse(verdict, SIGN_BAD_SIGNATURE, "a signature by none of the %zu keys",
-                       rule->key_count);
+    return sign_refuse(verdict, SIGN_BAD_SIGNATURE,
+                       "it is signed, but by none of the entry's keys");
 }
 
 /* ---- manifests ----------------------------------------------------------------------------- */

@@ -112,7 +112,10 @@ static EVP_PKEY *read_block(BIO *bio, struct err *err)
     if (PEM_read_bio(bio, &name, &header, &der, &n) != 1)
         err_set(err, 0, 0, "no PEM block; expected -----BEGIN PUBLIC KEY-----");
     else if (strcmp(name, "PUBLIC KEY") != 0 || *header)
-        err_set(err, 0, 0, "a PEM block '%.40s'; expected 'PUBLIC KEY'", name);
+        err_set(err, 0, 0, "a PEM block '%.40s'; expected 'PUBLIC KEY'%s", name,
+                strstr(name, "PRIVATE KEY")
+                    ? ": take the private key away, and put its public half there"
+                    : "");
     else if (PEM_read_bio(bio, &name2, &header2, &der2, &n2) == 1)
         err_set(err, 0, 0, "several PEM blocks; one key a file");
     else {

@@ -195,7 +195,7 @@ static bool judge_payload(const struct sign_rule *rule, const struct sign_image 
     if (rule->identity != SIGN_ANY)
         return sign_refuse(
             verdict, SIGN_IDENTITY_MISMATCH,
-            "Notation names no repository: its rule must have \"identity\": \"any\"");
+            "Notation names no repository: its entry of images.signed needs \"identity\": \"any\"");
     return true;
 }
 

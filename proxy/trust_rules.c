@@ -39,8 +39,8 @@ struct loading {
 static void complain(struct loading *loading, const char *what, const char *why)
 {
     loading->ok = false;
-    err_list_add(loading->errors, false, 0, 0, "role %s, images.signed entry %zu (%.*s): %s%s",
-                 role_name(loading->role), loading->entry.index + 1,
+    err_list_add(loading->errors, false, 0, 0, "role %s, images.signed[%zu] (\"%.*s\"): %s%s",
+                 role_name(loading->role), loading->entry.index,
                  STR_ARG(str_head(loading->entry.match, 128)), what, why);
 }
 
@@ -102,6 +102,18 @@ static void add_to_hash(struct loading *loading, struct str bytes)
         complain(loading, "cannot make its hash", "");
 }
 
+/* what: "key" or "trust store". opened: the file could be read, so that err is about its text and
+   does not name it. */
+static void complain_file(struct loading *loading, const char *what, struct str name, bool opened,
+                          const struct err *err)
+{
+    char text[PATH_MAX + 256];
+    snprintf(text, sizeof text, "the %s \"%.*s\": %s%s%.*s%s", what, STR_ARG(str_head(name, 128)),
+             opened ? loading->options->keys : "", opened ? "/" : "",
+             STR_ARG(str_head(name, opened ? name.n : 0)), opened ? ": " : "");
+    complain(loading, text, err->text);
+}
+
 static void read_key(struct loading *loading, struct str name)
 {
     struct err err = {.set = false};
@@ -113,14 +125,11 @@ static void read_key(struct loading *loading, struct str name)
         key = sign_key_read((struct str){text, length}, NULL, &err);
         add_to_hash(loading, (struct str){text, length});
     }
+    if (key)
+        rule->keys[rule->sign.key_count++] = key;
+    else
+        complain_file(loading, "key", name, text != NULL, &err);
     free(text);
-    if (!key) {
-        char what[256];
-        snprintf(what, sizeof what, "the key \"%.*s\": ", STR_ARG(str_head(name, 128)));
-        complain(loading, what, err.text);
-        return;
-    }
-    rule->keys[rule->sign.key_count++] = key;
 }
 
 static void read_trust(struct loading *loading)
@@ -136,13 +145,9 @@ static void read_trust(struct loading *loading)
                             entry->identity_count, entry->authority, &err);
         add_to_hash(loading, (struct str){text, length});
     }
+    if (!loading->rule->trust)
+        complain_file(loading, "trust store", entry->trust_store, text != NULL, &err);
     free(text);
-    if (!loading->rule->trust) {
-        char what[256];
-        snprintf(what, sizeof what,
-                 "the trust store \"%.*s\": ", STR_ARG(str_head(entry->trust_store, 128)));
-        complain(loading, what, err.text);
-    }
     loading->rule->sign.trust = loading->rule->trust;
 }
 

@@ -186,7 +186,7 @@ def plain_http(w):
     plain = w.server(Server())
     plain.page(MANIFEST_PATH, 200, JSON_TEXT)
     with helper_for(w, plain) as helper:
-        helper.refused("cannot be asked", MANIFEST, plain.host, *APP)
+        helper.refused("--registry-plain-http", MANIFEST, plain.host, *APP)
     with helper_for(w, plain, plain=[plain.host]) as helper:
         helper.got(MANIFEST, plain.host, *APP)
 

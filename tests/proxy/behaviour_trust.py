@@ -152,7 +152,8 @@ def verify_wants_what_it_needs():
                 (["a", "--policy", folder + "/none"], 1, "cannot read"),
                 (["a", *trust.options, "--role", "other"], 1, "there is no role other"),
                 ([listed, *trust.options[:4]], 1, "--signature-store"),
-                ([listed, *trust.options, "--key-dir", folder], 1, "p256.pub")]
+                ([listed, *trust.options, "--key-dir", folder], 1, "p256.pub"),
+                ([listed, *trust.options, "--signature-store", folder + "/none"], 1, "/none cannot be read: No such file")]
         for words, status, part in rows:
             done = run_bin("verify", *words)
             equal((done.returncode, part in done.stderr.decode()), (status, True),
@@ -160,9 +161,29 @@ def verify_wants_what_it_needs():
         trust.write(digests=[trust.digest])
         status, told, wrong = trust.verify(listed)
         equal((status, "the entry lists it" in told), (0, True), told + wrong)
+        put(trust.policy, b'{"version":1,"roles":{"default":{"images":{"signed":[{"match":"**","digests":[]}]}}}}')
+        for image in (listed, REPOSITORY + ":1.0"):
+            status, told, wrong = trust.verify(image)
+            equal((status, "reason    not_listed" in told), (3, True), told + wrong)
 
 
 # ---- keys --------------------------------------------------------------------------------------
+
+@suite.test
+def check_reads_keys():
+    """only where --key-dir names their folder; a missing one is an error with file and remedy"""
+    with tempfile.TemporaryDirectory() as folder:
+        trust = Trust(folder)
+        rows = [([], 0, ""), (["--key-dir", trust.keys], 0, ""), (["--key-dir=" + trust.keys], 0, ""),
+                (["--key-dir", folder + "/none"], 1, "/none/p256.pub: No such file"),
+                (["--key-dir", folder], 1, "images.signed[0]"), (["--key-dir="], 1, "p256.pub")]
+        for words, status, part in rows:
+            done = run_bin("check", *words, trust.policy)
+            equal((done.returncode, part in done.stderr.decode(), b"valid" in done.stdout),
+                  (status, True, status == 0), f"{words}: {done.stderr.decode()}")
+        done = run_bin("check", trust.policy, "--key-dir")
+        equal((done.returncode, b"wants a value" in done.stderr), (2, True), done.stderr)
+
 
 @suite.test
 def bad_keys_refuse_the_policy():

@@ -133,7 +133,7 @@ static const struct gate_row gate_rows[] = {
     {LISTED, PULL("fromImage=ghcr.io/acme/app&tag=" D2), "\"image\":{}", 403, "not_listed: the digest is none of those in the entry", "not_listed"},
     {LISTED, PULL("fromImage=ghcr.io/acme/app&tag=1"), "\"image\":{}", 403, "not_listed: the entry lists digests; name the image by one of them", "not_listed"},
     {BOTH, PULL("fromImage=ghcr.io/acme/app&tag=1"), "\"image\":{}" SIGNATURES("\"ghcr.io/acme/app:1\":{\"Verdict\":\"refused\",\"Reason\":\"no_signature\",\"Digest\":\"" D1 "\"}"), 0, "tag=" D1, "ok"},
-    {APP NO_OTHERS, PULL("fromImage=free&tag=1"), "\"image\":{}", 403, "images.signed[1]", "not_listed"},
+    {APP NO_OTHERS, PULL("fromImage=free&tag=1"), "\"image\":{}", 403, "images.signed[1] (\"**\") refuses: not_listed: the entry takes no signatures and lists no digests", "not_listed"},
 
     /* ---- services ---- */
     {APP, SERVICE("free:1"), "\"image\":{}", 0, NULL, ""},
