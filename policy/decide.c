@@ -223,7 +223,8 @@ static enum finding param_judge(struct check *check, const struct param *param)
         return FINDING_PASS;
     struct str name = str_head(str_of(row->name), sizeof(field) - 2);
     field[0] = '?';
-    memcpy(field + 1, name.p, name.n);
+    if (name.n > 0)
+        memcpy(field + 1, name.p, name.n);
     field[name.n + 1] = '\0';
     check->field = field;
     struct str shown = row->secret ? (struct str){NULL, 0} : param->value;

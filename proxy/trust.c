@@ -17,7 +17,7 @@ struct trust {
     atomic_ullong answers[TRUST_REASONS];
 };
 
-/* Who waits for a job. */
+/* Who waits for a job; in the arena of what waits. */
 struct waiter {
     struct waiter *next;
     struct fact *fact;
@@ -202,11 +202,6 @@ static bool judge_here(struct trust_desk *desk, const struct asked *asked,
 static void free_job(struct job *job)
 {
     trust_drive_free(job->drive);
-    for (struct waiter *waiter = job->waiters; waiter;) {
-        struct waiter *next = waiter->next;
-        free(waiter);
-        waiter = next;
-    }
     arena_free(&job->arena);
     free(job);
 }
@@ -333,7 +328,6 @@ static void tell(struct trust_desk *desk, struct job *job)
         void *arg = waiter->arg;
         job->waiters = waiter->next;
         settle(desk->trust, job, waiter->fact, waiter->arena);
-        free(waiter);
         on_ready(arg);
     }
     unlink_job(desk, job);
@@ -385,13 +379,13 @@ static void run(void *arg)
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
-static bool add_waiter(struct job *job, struct fact *fact, struct arena *arena,
-                       void (*on_ready)(void *arg), void *arg)
+static bool add_waiter(struct job *job, const struct waiter *who)
 {
-    struct waiter *waiter = malloc(sizeof *waiter);
+    struct waiter *waiter = arena_alloc(who->arena, 1, sizeof *waiter);
     if (!waiter)
         return false;
-    *waiter = (struct waiter){job->waiters, fact, arena, on_ready, arg};
+    *waiter = *who;
+    waiter->next = job->waiters;
     job->waiters = waiter;
     return true;
 }
@@ -446,7 +440,7 @@ static enum trust_status ask_source(struct trust_desk *desk, const struct asked 
                                     const struct waiter *who)
 {
     struct job *job = find_job(desk, key);
-    if (job && add_waiter(job, who->fact, who->arena, who->on_ready, who->arg))
+    if (job && add_waiter(job, who))
         return TRUST_WAIT;
     struct str host = asked->ref.registry;
     bool room = has_room(desk, host);
@@ -454,7 +448,7 @@ static enum trust_status ask_source(struct trust_desk *desk, const struct asked 
         (desk->waiting >= TRUST_QUEUE_MAX || count_jobs(desk, host, true) >= TRUST_HOST_QUEUE_MAX))
         return failed(who->fact, who->arena, "too many signatures are being verified just now");
     job = job ? NULL : new_job(desk, asked, key);
-    if (!job || !add_waiter(job, who->fact, who->arena, who->on_ready, who->arg)) {
+    if (!job || !add_waiter(job, who)) {
         if (job)
             free_job(job);
         return failed(who->fact, who->arena, "out of memory");
@@ -531,12 +525,10 @@ static void drop_waiters(struct job *job, const void *arg)
 {
     for (struct waiter **at = &job->waiters; *at;) {
         struct waiter *waiter = *at;
-        if (waiter->arg != arg) {
+        if (waiter->arg == arg)
+            *at = waiter->next;
+        else
             at = &waiter->next;
-            continue;
-        }
-        *at = waiter->next;
-        free(waiter);
     }
 }
 

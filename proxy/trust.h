@@ -81,7 +81,7 @@ enum trust_status {
    "SHA256:...", "Format": "cosign-simple"} Ids: what the daemon may call the image by ID: the
    digest itself (containerd), the digests of configs of its manifests. Mapped false: the store has
    the signature and no manifest, so which configs these are is not known here; what the daemon says
-   of RepoDigests tells (SIGNATURES.md 7). FACT_FAILED (503): nobody could be asked, or too many
+   of RepoDigests tells. FACT_FAILED (503): nobody could be asked, or too many
    ask. Texts are copied into the arena, which with fact and question must stay until the answer or
    trust_cancel(). */
 enum trust_status trust_ask(struct trust_desk *desk, const struct trust_question *question,
