@@ -31,7 +31,8 @@ class Gate(Env):
     """A proxy that wants the key's signature for one registry, with the store that holds one."""
 
     def __init__(self, *options, entry=None, role=None, manifest=True):
-        super().__init__(*options, start=False)
+        # By one loop the lines stand in the order of the requests.
+        super().__init__("--workers", "1", *options, start=False)
         self.asked = 0
         self.keys, store = os.path.join(self.dir, "keys"), os.path.join(self.dir, "store")
         folder = os.path.join(store, *REPOSITORY.split("/"), DIGEST.replace(":", "-"))
