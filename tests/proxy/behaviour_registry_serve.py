@@ -6,8 +6,8 @@ import signal
 
 from admin_env import AdminEnv
 from behaviour_registry import the_world
-from harness import Env, Suite, check, equal, run_bin, wait_for
-from registry_world import PASSWORD, USER, helper_path
+from harness import ROOT, Env, Suite, check, equal, run_bin, settings, wait_for
+from registry_world import PASSWORD, USER, digest_of, helper_path, store, store_name
 
 suite = Suite()
 
@@ -50,6 +50,76 @@ def verify_command(w):
     os.chmod(w.base + "/config.json", 0o644)
     done = run_bin("verify", f"{w.basic.host}/acme/app:1.2", *options)
     equal((done.returncode, b"chmod 600" in done.stderr), (1, True), "logins that others may read")
+
+
+VECTORS = os.path.join(ROOT, "tests", "signatures")
+# Not for a registry to show: the index is asked for by its own digest there.
+NOT_SHOWN = {"x23-child-not-in-signed-index"}
+
+
+def read(*path):
+    with open(os.path.join(VECTORS, *path), "rb") as file:
+        return file.read()
+
+
+def keep_vector(w, name, case):
+    """Puts a vector into the registries' storage, each blob by the name that it bears."""
+    folder = os.path.join(VECTORS, "cases", name)
+    files = set(os.listdir(folder))
+    blobs = {file: read(folder, "blobs", file) for file in
+             (os.listdir(os.path.join(folder, "blobs")) if "blobs" in files else ())}
+    stem = case["intended"]["digest"].replace(":", "-")
+    manifests = [(file.removesuffix(".json"), read(folder, file)) for file in ("manifest.json", "child.json")
+                 if file in files]
+    if "sig.json" in files:
+        manifests.append((stem + ".sig", read(folder, "sig.json")))
+    if "referrers.json" in files:
+        manifests.append((stem, read(folder, "referrers.json")))
+    manifests += [("b" + file[:20], data) for file, data in blobs.items()]
+    repository = "vectors/" + name
+    store(w.base, repository, [], [("1.0" if tag == "manifest" else tag, data) for tag, data in manifests])
+    for file, data in blobs.items():
+        if digest_of(data) != "sha256:" + file:
+            store_name(w.base, repository, file, data)
+
+
+def vector_entry(w, name, case):
+    entry = {"match": f"{w.basic.host}/vectors/{name}", "keys": [key + ".pub" for key in case["keys"]],
+             "identity": case["identity"], "source": "registry"}
+    if case["identity"] != "any":
+        entry["signed_repository"] = case["intended"]["repository"]
+    if case["kind"] == "bundle":
+        entry["formats"] = ["sigstore-bundle"]
+    return entry
+
+
+@registry_test
+def vectors(w):
+    """every vector of tests/signatures through docker-registry: TLS, a login, and the verdict that it must get"""
+    keys = os.path.join(w.base, "vector-keys")
+    os.mkdir(keys)
+    for file in os.listdir(os.path.join(VECTORS, "keys")):
+        with open(os.path.join(keys, file), "wb") as copy:
+            copy.write(read("keys", file))
+        os.chmod(os.path.join(keys, file), 0o644)
+    names = sorted(set(os.listdir(os.path.join(VECTORS, "cases"))) - NOT_SHOWN)
+    options = ["--key-dir", keys, *w.options(w.basic)[2:]]
+    wrong = []
+    for name in names[::4 if settings["sanitized"] else 1]:
+        case = json.loads(read("cases", name, "case.json"))
+        keep_vector(w, name, case)
+        path = os.path.join(w.base, "vector.json")
+        with open(path, "w", encoding="ascii") as file:
+            json.dump({"version": 1, "roles": {"default": {
+                "extends": "builtin:all", "images": {"signed": [vector_entry(w, name, case)]}}}}, file)
+        done = run_bin("verify", f"{w.basic.host}/vectors/{name}:1.0", "--policy", path, *options)
+        text = done.stdout.decode() + done.stderr.decode()
+        weak = case["reason"] == "weak_key"     # refuses the policy
+        status = 1 if weak else 0 if case["expect"] == "allow" else 3
+        word = "2048" if weak else "verdict   signed" if status == 0 else case["reason"]
+        if done.returncode != status or word not in text:
+            wrong.append(f"{name}: status {done.returncode}, wanted {status} and {word!r}: {text}")
+    check(not wrong, "\n".join(wrong))
 
 
 @registry_test
