@@ -8,8 +8,6 @@ static const char why[] = "the proxy is stopping";
 /* The answer is under way. Only of what never ends by itself is any end a good one. */
 static enum phase cut_answer(struct exchange *exchange)
 {
-    static const char last[] = "0\r\n\r\n";
-    struct iovec piece = {.iov_base = (void *)(uintptr_t)last, .iov_len = sizeof(last) - 1};
     const struct relay *down = &exchange->down;
     bool framed = down->framing == FRAMING_CHUNKED && !exchange->http10;
     bool between = exchange->filter || chunked_is_between(&down->chunked);
@@ -17,7 +15,7 @@ static enum phase cut_answer(struct exchange *exchange)
     exchange->record_end = true;
     if (!exchange->streaming || down->framing == FRAMING_LENGTH || (framed && !between))
         return PHASE_CLOSED;
-    if (framed && stream_send(exchange->client, &piece, 1) == STREAM_BROKEN)
+    if (framed && !exchange_send_chunk(exchange, STR("")))
         return PHASE_CLOSED;
     return PHASE_LINGER;
 }

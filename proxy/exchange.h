@@ -184,6 +184,9 @@ void exchange_plan_answer(struct exchange *exchange, const struct http_response 
 /* Sends the client the head, with http's framing, and rest behind it. False: it cannot be. */
 bool exchange_send_head(struct exchange *exchange, const struct http_response *http,
                         struct str rest);
+/* Sends the client a piece of a body whose length is not known: a chunk, or to HTTP/1.0 the bytes
+   alone. An empty one, whose p is not NULL, ends the body. False: the client has gone. */
+bool exchange_send_chunk(struct exchange *exchange, struct str bytes);
 /* The answer is relayed to its end. */
 enum phase exchange_end_answer(struct exchange *exchange);
 /* It cannot be passed on: 502, or the end of the connection when its head has been. */

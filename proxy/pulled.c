@@ -7,6 +7,7 @@
 
 #include "filter.h"
 #include "lookup.h"
+#include "sign_encoding.h"
 #include "trust.h"
 #include "upstream.h"
 
@@ -15,7 +16,6 @@
 #include <stdlib.h>
 
 enum {
-    ID_DIGITS = 64,
     MESSAGE_MAX = 256 << 10, /* bytes of one of the daemon's messages */
     REMOVE_S = 30,           /* seconds */
     TOLD_MAX = 1024
@@ -78,17 +78,6 @@ static bool read_verdict(struct exchange *exchange, struct pulled *pulled, size_
     return read_ids(pulled, &doc);
 }
 
-static struct str join(struct arena *arena, struct str a, struct str b)
-{
-    char *p = arena_alloc(arena, a.n + 1 + b.n, 1);
-    if (!p)
-        return (struct str){NULL, 0};
-    memcpy(p, a.p, a.n);
-    p[a.n] = '@';
-    memcpy(p + a.n + 1, b.p, b.n);
-    return (struct str){p, a.n + 1 + b.n};
-}
-
 static bool keep_names(struct pulled *pulled, const struct decision *decision)
 {
     const struct pull *pull = &decision->pull;
@@ -99,7 +88,8 @@ static bool keep_names(struct pulled *pulled, const struct decision *decision)
     pulled->tag = pull->tag.n > 0 ? arena_copy(arena, pull->tag) : STR("");
     if (!pulled->name.p || !pulled->digest.p || !pulled->tag.p)
         return false;
-    pulled->reference = join(arena, pulled->name, pulled->digest);
+    const struct str parts[] = {pulled->name, STR("@"), pulled->digest};
+    pulled->reference = arena_join(arena, parts, ARRAY_LEN(parts));
     return pulled->reference.p != NULL;
 }
 
@@ -142,16 +132,7 @@ bool pulled_runs(const struct exchange *exchange)
 static bool send_piece(void *arg, struct str bytes)
 {
     struct exchange *exchange = arg;
-    char size[24];
-    int n = snprintf(size, sizeof(size), "%zx\r\n", bytes.n);
-    struct iovec pieces[3] = {
-        {.iov_base = size, .iov_len = (size_t)n},
-        {.iov_base = (void *)(uintptr_t)bytes.p, .iov_len = bytes.n},
-        {.iov_base = (void *)(uintptr_t) "\r\n", .iov_len = 2},
-    };
-    bool framed = !exchange->http10;
-    bool sent = stream_send(exchange->client, framed ? pieces : pieces + 1, framed ? 3 : 1) !=
-                STREAM_BROKEN;
+    bool sent = exchange_send_chunk(exchange, bytes);
     exchange->pulled->unsent = !sent;
     return sent;
 }
@@ -216,11 +197,7 @@ static enum phase break_off(struct exchange *exchange, const char *why)
 
 static enum phase end_answer(struct exchange *exchange)
 {
-    static const char last[] = "0\r\n\r\n";
-    struct iovec piece = {.iov_base = (void *)(uintptr_t)last, .iov_len = sizeof(last) - 1};
-    if (!exchange->http10 && stream_send(exchange->client, &piece, 1) == STREAM_BROKEN)
-        return PHASE_CLOSED;
-    return exchange_end_answer(exchange);
+    return exchange_send_chunk(exchange, STR("")) ? exchange_end_answer(exchange) : PHASE_CLOSED;
 }
 
 static enum phase begin_look(struct exchange *exchange)
@@ -408,17 +385,6 @@ static struct str member(const struct json *doc, struct str name)
     return node && node->kind == JSON_STRING ? node->text : (struct str){NULL, 0};
 }
 
-static bool id_is_full(struct str id)
-{
-    static const struct str algorithm = {"sha256:", 7};
-    if (!str_starts(id, algorithm) || id.n != algorithm.n + ID_DIGITS)
-        return false;
-    for (size_t i = algorithm.n; i < id.n; i++)
-        if (!ascii_hex(id.p[i]))
-            return false;
-    return true;
-}
-
 static bool id_is_verified(const struct pulled *pulled, struct str id)
 {
     for (size_t i = 0; i < pulled->id_count; i++)
@@ -440,7 +406,7 @@ static void judge_image(struct exchange *exchange)
                 doc.nodes->kind == JSON_OBJECT;
     if (read)
         id = member(&doc, STR("Id"));
-    if (id_is_full(id))
+    if (sign_digest_valid(id))
         pulled->result.id = arena_copy(&pulled->arena, id);
     if (!pulled->result.id.p)
         snprintf(pulled->why, sizeof(pulled->why),

@@ -207,6 +207,20 @@ bool exchange_send_head(struct exchange *exchange, const struct http_response *h
     return send_head(exchange, http, &plan, rest);
 }
 
+bool exchange_send_chunk(struct exchange *exchange, struct str bytes)
+{
+    char size[24];
+    int n = snprintf(size, sizeof(size), "%zx\r\n", bytes.n);
+    const struct iovec pieces[3] = {
+        {.iov_base = size, .iov_len = (size_t)n},
+        {.iov_base = (void *)(uintptr_t)bytes.p, .iov_len = bytes.n},
+        {.iov_base = (void *)(uintptr_t) "\r\n", .iov_len = 2},
+    };
+    if (exchange->http10)
+        return bytes.n == 0 || stream_send(exchange->client, pieces + 1, 1) != STREAM_BROKEN;
+    return stream_send(exchange->client, pieces, 3) != STREAM_BROKEN;
+}
+
 static enum phase start_body(struct exchange *exchange, const struct http_response *http,
                              size_t head_length)
 {

@@ -87,16 +87,7 @@ bool respond_filter_runs(const struct exchange *exchange)
 static bool send_piece(void *arg, struct str bytes)
 {
     struct exchange *exchange = arg;
-    char size[24];
-    int n = snprintf(size, sizeof(size), "%zx\r\n", bytes.n);
-    struct iovec pieces[3] = {
-        {.iov_base = size, .iov_len = (size_t)n},
-        {.iov_base = (void *)(uintptr_t)bytes.p, .iov_len = bytes.n},
-        {.iov_base = (void *)(uintptr_t) "\r\n", .iov_len = 2},
-    };
-    bool framed = !exchange->http10;
-    bool sent = stream_send(exchange->client, framed ? pieces : pieces + 1, framed ? 3 : 1) !=
-                STREAM_BROKEN;
+    bool sent = exchange_send_chunk(exchange, bytes);
     exchange->filter->unsent = !sent;
     return sent;
 }
@@ -134,15 +125,11 @@ static enum phase break_off(struct exchange *exchange, const char *why)
 
 static enum phase end_stream(struct exchange *exchange)
 {
-    static const char last[] = "0\r\n\r\n";
     struct respond_filter *kept = exchange->filter;
     if (!filter_end(&kept->filter))
         return kept->unsent ? PHASE_CLOSED
                             : break_off(exchange, "it ends before what it holds does");
-    struct iovec piece = {.iov_base = (void *)(uintptr_t)last, .iov_len = sizeof(last) - 1};
-    if (!exchange->http10 && stream_send(exchange->client, &piece, 1) == STREAM_BROKEN)
-        return PHASE_CLOSED;
-    return exchange_end_answer(exchange);
+    return exchange_send_chunk(exchange, STR("")) ? exchange_end_answer(exchange) : PHASE_CLOSED;
 }
 
 static enum phase step_stream(struct exchange *exchange)

@@ -101,8 +101,7 @@ size_t trust_known(struct trust *trust)
     return trust_ledger_size(trust->ledger);
 }
 
-/* ---- keys of questions
- * -------------------------------------------------------------------------------- */
+/* ---- keys of questions ----------------------------------------------------------------------- */
 
 /* What has the same key has the same answer: name, rule and keys, platform, who asks. */
 static bool key_of(const struct asked *asked, struct str name, unsigned char key[TRUST_KEY_BYTES])
