@@ -9,6 +9,8 @@ import socket
 import struct
 import time
 
+DISKS_BUSY = b"a disk usage operation is already running"
+
 
 class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path, timeout):
@@ -22,7 +24,19 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 def call(path, method, target, body=None, timeout=30):
-    """One request, one answer: (status, body bytes). A dict goes as JSON, bytes as tar."""
+    """One request, one answer: (status, body bytes). A dict goes as JSON, bytes as tar.
+
+    A daemon reckons up its disks for one client at a time; whose turn it is not asks again.
+    """
+    end = time.monotonic() + timeout
+    status, data = _call(path, method, target, body, timeout)
+    while status == 500 and DISKS_BUSY in data and time.monotonic() < end:
+        time.sleep(0.1)
+        status, data = _call(path, method, target, body, timeout)
+    return status, data
+
+
+def _call(path, method, target, body, timeout):
     conn = UnixConnection(path, timeout)
     headers = {}
     if isinstance(body, (dict, list)):

@@ -225,7 +225,7 @@ class Context:
     def ok(self, *args, **more):
         """Run the CLI, demand exit code 0, give what it printed."""
         done = self.docker(*args, **more)
-        while "a disk usage operation is already running" in done.errors and self.left() > 0:
+        while engine.DISKS_BUSY.decode() in done.errors and self.left() > 0:
             done = self.docker(*args, **more)   # of another scenario; a daemon does one at a time
         if done.code != 0:
             raise Fail("docker %s: exit code %d: %s" % (shlex.join(args[:12]), done.code,
