@@ -420,10 +420,15 @@ static bool read_environment(const struct option *option, struct config *config,
     return ok;
 }
 
-static unsigned default_workers(void)
+/* Going to sleep and waking up cost more than a request does, and a loop that finds more of them in
+   a turn sleeps less: so a few connections stay together, unless the number of loops was chosen. */
+static void choose_workers(struct config *config)
 {
+    enum { DEFAULT_MAX = 4, FEW = 16 };
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    return cpus < 1 ? 1 : cpus > 4 ? 4 : (unsigned)cpus;
+    config->together = config->workers ? 1 : FEW;
+    if (!config->workers)
+        config->workers = cpus < 1 ? 1 : cpus > DEFAULT_MAX ? DEFAULT_MAX : (unsigned)cpus;
 }
 
 static bool check_host(const char *host, struct err *err)
@@ -532,7 +537,6 @@ bool config_read(int argc, char **argv, struct config *out, struct err *err)
 {
     bool given[ARRAY_LEN(options)] = {false};
     *out = (struct config){
-        .workers = default_workers(),
         .log_format = isatty(STDERR_FILENO) ? LOG_FORMAT_TEXT : LOG_FORMAT_JSON,
     };
     for (int at = 1; at < argc; at++)
@@ -543,6 +547,7 @@ bool config_read(int argc, char **argv, struct config *out, struct err *err)
             return false;
     if (!check_environment(err) || !read_dropin(given, out, err))
         return false;
+    choose_workers(out);
     if (!address_unix_path(out->upstream))
         return err_set(err, 0, 0, "--upstream %s: expected unix:///path", out->upstream);
     if (strlen(address_unix_path(out->upstream)) > 107)

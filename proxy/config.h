@@ -35,6 +35,7 @@ struct config {
     enum log_level log_level;
     enum log_format log_format;
     unsigned workers;
+    unsigned together; /* connections without TLS that one worker gets before another does */
     unsigned max_connections;
     uint64_t max_body, max_head;                                                       /* bytes */
     unsigned head_timeout, body_timeout, upstream_timeout, idle_timeout, stop_timeout; /* s */

@@ -310,11 +310,13 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
     atomic_store(&server->shared->paused_ms, clock_now_ms());
 }
 
-static struct worker *least_loaded(struct server *server)
+/* Encryption is work enough to be spread evenly. */
+static struct worker *least_loaded(struct server *server, bool tls)
 {
+    unsigned together = tls ? 1 : server->config->together;
     struct worker *best = &server->workers[0];
     for (size_t i = 1; i < server->worker_count; i++)
-        if (atomic_load(&server->workers[i].load) < atomic_load(&best->load))
+        if (atomic_load(&server->workers[i].load) / together < atomic_load(&best->load) / together)
             best = &server->workers[i];
     return best;
 }
@@ -343,7 +345,7 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
         if (length < sizeof(sa_family_t))
             handoff.address.ss_family = AF_UNIX;
         handoff.tls = listener->tls ? tls_context_ref(server->tls) : NULL;
-        worker_give(least_loaded(server), &handoff);
+        worker_give(least_loaded(server, handoff.tls != NULL), &handoff);
     }
 }
 

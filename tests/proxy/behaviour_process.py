@@ -203,6 +203,26 @@ def load_four_workers():
               "requests at the daemon")
 
 
+def most_of_a_worker(env, count):
+    """So many clients ask; how many of them one worker has served, as the IDs of requests tell."""
+    clients = [env.client() for _ in range(count)]
+    for client in clients:
+        equal(client.ask("GET", "/_ping").status, 200, "status")
+    numbers = [line["id"].split("-")[1] for line in env.wait_audit(count, record="request")]
+    return max(map(numbers.count, numbers))
+
+
+@suite.test
+def workers_share():
+    """a worker gets 16 connections before others get any; with a number of workers they are spread evenly"""
+    alone = os.sysconf("SC_NPROCESSORS_ONLN") == 1
+    for options, least, most in (((), 14, 20 if alone else 16), (("--workers", "2"), 10, 11),
+                                 (("--workers", "5"), 4, 5)):
+        with Env(*options) as env:      # whoever looked whether it serves may not have left yet
+            got = most_of_a_worker(env, 20)
+            check(least <= got <= most, f"{options}: {got} of 20 at one worker")
+
+
 # ---- command line -------------------------------------------------------------------------------
 
 @suite.test

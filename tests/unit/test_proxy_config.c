@@ -60,6 +60,7 @@ static void test_defaults(void **state)
     assert_true(config.audit_uses);
     assert_int_equal(config.log_level, LOG_LEVEL_INFO);
     assert_in_range(config.workers, 1, 4);
+    assert_int_equal(config.together, 16);
     assert_string_equal(config.host_root, "/");
     assert_int_equal(config.max_connections, 4096);
     assert_int_equal(config.max_body, 1 << 20);
@@ -96,6 +97,7 @@ static void test_flags(void **state)
     assert_int_equal(config.max_body, 2048);
     assert_int_equal(config.max_head, 1024);
     assert_int_equal(config.workers, 64);
+    assert_int_equal(config.together, 1);
     assert_true(read_line(&command,
                           "-H tcp://127.0.0.1:1 --tlscert c --tlskey=k --tlscacert a --tlscrl r "
                           "--tlsverify",
