@@ -419,6 +419,8 @@ static enum finding judge_service_port(struct check *check, const struct json_no
         return refuse_with(check, KEY_PORTS, value, NULL,
                            "is not a port that this version can read: a number, tcp, udp or sctp, "
                            "and ingress or host");
+    if (learn_port(check, STR(""), &wanted))
+        return FINDING_PASS;
     char range[32];
     int n = snprintf(range, sizeof(range), wanted.first == wanted.last ? "%u" : "%u-%u",
                      wanted.first, wanted.last);

@@ -174,6 +174,11 @@ static const char *const files[] = {
                "\"containers.user\":[\"\"],\"containers.log_drivers\":[\"\"]}"
 #define NGINX  "{\"images.allow\":[\"docker.io/library/nginx\"],"
 #define NGINX_ONLY "{\"images.allow\":[\"docker.io/library/nginx\"]}"
+#define SERVICE(ports) "{\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"nginx\"}}," \
+                       "\"EndpointSpec\":{\"Ports\":[" ports "]}}"
+#define SERVICE_BESIDE "\"services.names\":[\"\"],\"containers.restart\":[\"always\"]," \
+                       "\"containers.runtimes\":[\"\"],\"containers.network_mode\":[\"default\"]," \
+                       "\"containers.user\":[\"\"],\"containers.log_drivers\":[\"\"]}"
 #define WITH(members) "{\"Image\":\"nginx\",\"HostConfig\":{" members "}}"
 
 static const struct {
@@ -215,6 +220,10 @@ static const struct {
      NGINX "\"containers.ports\":[\"[::1]:80-81/tcp\"]," BESIDE, ""},
     {CREATE, WITH("\"PortBindings\":{\"80/tcp\":[{\"HostIp\":\"x\",\"HostPort\":\"22\"}]}"),
      NGINX_ONLY, "not a plain address"},
+    {"/services/create", SERVICE("{\"PublishedPort\":53,\"Protocol\":\"udp\"}"),
+     NGINX "\"containers.ports\":[\"53/udp\"]," SERVICE_BESIDE, ""},
+    {"/services/create", SERVICE("{\"TargetPort\":80},{\"PublishedPort\":443,\"PublishMode\":\"host\"}"),
+     NGINX "\"containers.ports\":[\"30000-32767/tcp\",\"443/tcp\"]," SERVICE_BESIDE, ""},
     {CREATE, WITH("\"Cgroup\":\"container:x\""),
      NGINX "\"open\":[\"ContainerCreate:HostConfig.Cgroup\"]," BESIDE, ""},
     {CREATE, "{\"Image\":\"nginx\",\"Unheard\":1}", "*", "unknown_fields"},
