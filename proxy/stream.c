@@ -97,7 +97,7 @@ static bool make_room(struct buffer *buffer)
     return true;
 }
 
-enum stream_status stream_fill(struct stream *stream)
+static enum stream_status fill(struct stream *stream, size_t max)
 {
     if (stream->fd < 0 || stream->lost_in)
         return STREAM_BROKEN;
@@ -112,7 +112,7 @@ enum stream_status stream_fill(struct stream *stream)
         return STREAM_FULL;
     if (stream->tls)
         return stream_tls_fill(stream);
-    size_t room = in->cap - in->end;
+    size_t room = in->cap - in->end < max ? in->cap - in->end : max;
     ssize_t n;
     do
         n = recv(stream->fd, in->data + in->end, room, 0);
@@ -138,6 +138,16 @@ enum stream_status stream_fill(struct stream *stream)
         return STREAM_AGAIN;
     }
     return stream_lose_in(stream, error);
+}
+
+enum stream_status stream_fill(struct stream *stream)
+{
+    return fill(stream, SIZE_MAX);
+}
+
+enum stream_status stream_fill_some(struct stream *stream, size_t max)
+{
+    return fill(stream, max);
 }
 
 /* An urgent byte is left out of what is read, and a second one makes it an ordinary byte again:

@@ -64,9 +64,12 @@ static inline bool stream_is_open(const struct stream *stream)
 
 /* Reads once into the buffer, behind what is pending. */
 enum stream_status stream_fill(struct stream *stream);
-/* Looks at the first bytes to come, with nothing pending, and leaves them: the same ones come, in
-   whatever way they are taken. Returns how many; 0 also where there are none, or not now: the next
-   fill tells. Not with TLS. */
+/* The same, with nothing pending and at most max bytes. Not with TLS. */
+enum stream_status stream_fill_some(struct stream *stream, size_t max);
+/* Looks at the first bytes to come, with nothing pending, and leaves them. As many will come, and a
+   hint which: what a client has sent by sendfile(2) or vmsplice(2) is its own to change until it
+   is copied. Returns how many; 0 also where there are none, or not now: the next fill tells. Not
+   with TLS. */
 size_t stream_peek(struct stream *stream, char *dst, size_t n);
 /* More is needed than has come: the next fill asks the kernel. A reset that came together with the
    last bytes brings no event of its own, and is seen by nothing else. */

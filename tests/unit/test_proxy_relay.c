@@ -5,6 +5,8 @@
 #include "bypass.h"
 
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 
 enum { BUFFER = 64 << 10, LARGE = 2 << 20 };
 
@@ -371,6 +373,42 @@ static void test_large_bad(void **state)
     }
 }
 
+/* What a client has sent without copying it is still its own to change. Of its chunks' data it may
+   do so as long as it likes, and not of their sizes, which have been judged. */
+static void test_large_changed(void **state)
+{
+    enum { CHUNK = 64 << 10, BEFORE = RELAY_LARGE };
+    (void)state;
+    enum relay_status status;
+    struct relay relay = relay_new(&from.stream, &to.stream, FRAMING_CHUNKED, 0);
+    relay.splices = true;
+    step_max = LARGE;
+    urgent = false;
+    size_t before = (size_t)snprintf(body, sizeof(body), "%x\r\n", BEFORE) + BEFORE;
+    size_t n = carry(&relay, before, before, false, &status);
+    assert_int_equal(n, before);
+    assert_int_equal(status, RELAY_WAIT);
+
+    char pages[CHUNK + 16] = "\r\n10000\r\n";
+    size_t head = strlen(pages), length = head + CHUNK;
+    memset(pages + head, 'x', CHUNK);
+    int file = memfd_create("body", 0);
+    assert_int_equal(write(file, pages, length), length);
+    for (off_t at = 0; (size_t)at < length;)
+        assert_true(sendfile(from.peer, file, &at, length - (size_t)at) > 0);
+    while (status != RELAY_DONE && relay.total < BEFORE + CHUNK) {
+        turn(&loop);
+        status = relay_pump(&relay);
+    }
+    assert_int_equal(pwrite(file, "\r\n0\r\n\r\nGET", 10, 0), 10);
+    bool ended;
+    for (n = 0; n < length; stream_flush(&to.stream))
+        n += peer_read(&to, arrived + n, sizeof(arrived) - n, &ended);
+    assert_memory_equal(arrived, pages, head);
+    assert_int_equal(n, length);
+    close(file);
+}
+
 /* The sink leaves with bytes in the pipe; then the source does, in the middle of the body. */
 static void test_large_lost(void **state)
 {
@@ -411,9 +449,9 @@ int main(void)
     signal(SIGPIPE, SIG_IGN);
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_ends, close_ends)
     const struct CMUnitTest tests[] = {
-        TEST(test_rows),      TEST(test_watermark),  TEST(test_yield),
-        TEST(test_sink_lost), TEST(test_count),      TEST(test_tunnel),
-        TEST(test_large),     TEST(test_large_lost), TEST(test_large_bad),
+        TEST(test_rows),      TEST(test_watermark),     TEST(test_yield), TEST(test_sink_lost),
+        TEST(test_count),     TEST(test_tunnel),        TEST(test_large), TEST(test_large_lost),
+        TEST(test_large_bad), TEST(test_large_changed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
