@@ -70,34 +70,15 @@ static size_t take(struct relay *relay, struct str pending, bool *lost, bool *ba
 
 enum { AHEAD = 16 }; /* bytes: the end of a chunk and the size of the next, as most are */
 
-/* Is a chunk worth a splice behind its size, which is to come? Only a hint: pages that a client
-   has sent without copying them (sendfile, vmsplice) are still its own to change. So framing is
-   copied, and what is judged is the copy. Returns the bytes to copy. */
-static size_t look_ahead(const struct relay *relay)
-{
-    struct chunked chunked = relay->chunked;
-    char seen[AHEAD];
-    size_t n = stream_peek(relay->from, seen, sizeof(seen));
-    struct str rest = {seen, n};
-    while (rest.n > 0) {
-        size_t taken = 0;
-        struct str data;
-        enum chunked_status status = chunked_walk(&chunked, rest, &taken, &data);
-        if (status == CHUNKED_DONE || status == CHUNKED_BAD)
-            return 0;
-        rest = str_skip(rest, taken);
-    }
-    return chunked.large && chunked_left(&chunked) > 0 ? n : 0;
-}
-
-/* Bytes to come that hold no framing; 0: not worth a splice. Of a large chunk the rest, too, is
-   worth it: behind it the next one's size can be looked at. */
+/* Bytes to come that hold no framing; 0: not worth a splice. Framing itself always comes into the
+   process: what a client has sent without copying it (sendfile, vmsplice) stays its own to change,
+   until it is copied. */
 static uint64_t unframed(const struct relay *relay)
 {
     if (relay->framing == FRAMING_LENGTH)
         return relay->left >= BYPASS_LEAST ? relay->left : 0;
-    return relay->framing == FRAMING_CHUNKED && relay->chunked.large ? chunked_left(&relay->chunked)
-                                                                     : 0;
+    bool large = relay->framing == FRAMING_CHUNKED && relay->chunked.large;
+    return large ? chunked_left(&relay->chunked) : 0;
 }
 
 static void count_spliced(struct relay *relay, size_t taken)
@@ -111,17 +92,16 @@ static void count_spliced(struct relay *relay, size_t taken)
     }
 }
 
-/* More from the source: into its buffer, or past the process. */
+/* More from the source: into its buffer, or past the process. Behind a large chunk mostly comes
+   another: no more than its size is copied. */
 static enum stream_status fetch(struct relay *relay, size_t *taken)
 {
     bool may = relay->splices && relay->to && !relay->sink && !relay->decode &&
                relay->total >= RELAY_LARGE && bypass_ready(relay->from, relay->to);
     uint64_t length = may ? unframed(relay) : 0;
-    if (length == 0) {
-        bool sized = may && relay->framing == FRAMING_CHUNKED && chunked_left(&relay->chunked) == 0;
-        size_t ahead = sized ? look_ahead(relay) : 0;
-        return ahead > 0 ? stream_fill_some(relay->from, ahead) : stream_fill(relay->from);
-    }
+    if (length == 0)
+        return may && relay->chunked.large ? stream_fill_some(relay->from, AHEAD)
+                                           : stream_fill(relay->from);
     enum stream_status status = bypass_move(relay->from, relay->to, length, taken);
     count_spliced(relay, *taken);
     return status;

@@ -150,23 +150,6 @@ enum stream_status stream_fill_some(struct stream *stream, size_t max)
     return fill(stream, max);
 }
 
-/* An urgent byte is left out of what is read, and a second one makes it an ordinary byte again:
-   what was looked at would not be what comes. So they are ordinary from the beginning. */
-static bool take_urgent_in_line(struct stream *stream)
-{
-    int on = 1;
-    stream->urgent_in_line = stream->urgent_in_line ||
-                             setsockopt(stream->fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on)) == 0;
-    return stream->urgent_in_line;
-}
-
-size_t stream_peek(struct stream *stream, char *dst, size_t n)
-{
-    bool may = stream->can_read && take_urgent_in_line(stream);
-    ssize_t got = may ? recv(stream->fd, dst, n, MSG_PEEK) : 0;
-    return got > 0 ? (size_t)got : 0;
-}
-
 void stream_look_again(struct stream *stream)
 {
     stream->can_read = !stream->eof && !stream->lost_in;

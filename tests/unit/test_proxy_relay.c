@@ -234,7 +234,6 @@ static void test_tunnel(void **state)
 
 static char body[3 * LARGE], arrived[3 * LARGE + 1];
 static size_t step_max; /* bytes of one write */
-static bool urgent;     /* the first byte of each write is, once there is a pipe */
 static bool had_pipe;
 
 /* Sends the body, reads what arrives, until the relay says something else or the sink has left off
@@ -248,10 +247,7 @@ static size_t carry(struct relay *relay, size_t sent, size_t length, bool slow,
     had_pipe = false;
     for (int i = 0; i < 20000 && (written < sent || n < length || *status == RELAY_WAIT); i++) {
         size_t step = sent - written < step_max ? sent - written : step_max;
-        bool first = urgent && had_pipe && step > 0;
-        ssize_t put = first ? send(from.peer, body + written, 1, MSG_OOB) : -1;
-        written += put > 0 ? (size_t)put : 0;
-        put = write(from.peer, body + written, step - (put > 0));
+        ssize_t put = write(from.peer, body + written, step);
         written += put > 0 ? (size_t)put : 0;
         turn(&loop);
         had_pipe |= to.stream.bypass != NULL;
@@ -292,27 +288,24 @@ static void test_large(void **state)
         bool slow, copies, pipe;
         const char *behind;
         size_t step;
-        bool urgent;
     } cases[] = {
-        {FRAMING_LENGTH, 0, false, false, true, "", LARGE, false},
-        {FRAMING_LENGTH, 0, true, false, true, "", LARGE, false},
-        {FRAMING_LENGTH, 0, false, true, false, "", LARGE, false},
-        {FRAMING_LENGTH, 0, false, false, true, "GET", LARGE, false},
-        {FRAMING_CHUNKED, LARGE, false, false, true, "", LARGE, false},
-        {FRAMING_CHUNKED, LARGE, true, false, true, "GET", LARGE, false},
-        {FRAMING_CHUNKED, 128 << 10, false, false, true, "GET", LARGE, false},
-        {FRAMING_CHUNKED, 32 << 10, true, false, true, "", LARGE, false},
-        {FRAMING_CHUNKED, 32 << 10, false, false, true, "GET", LARGE, false},
-        {FRAMING_CHUNKED, 32 << 10, false, false, true, "GET", (32 << 10) + 7, false}, /* cut in the sizes */
-        {FRAMING_CHUNKED, 32 << 10, true, false, true, "", (32 << 10) + 9, false},
-        {FRAMING_CHUNKED, 32 << 10, false, false, true, "", 4001, false},
-        {FRAMING_CHUNKED, 32 << 10, false, false, true, "GET", (32 << 10) + 8, true},
-        {FRAMING_CHUNKED, 32 << 10, true, false, true, "", (32 << 10) + 7, true},
-        {FRAMING_CHUNKED, 300001, true, false, true, "", LARGE, false},
-        {FRAMING_CHUNKED, 32 << 10, false, true, false, "", LARGE, false},
-        {FRAMING_CHUNKED, 16399, false, false, true, "", LARGE, false},
-        {FRAMING_CHUNKED, 16383, false, false, false, "", LARGE, false},
-        {FRAMING_CHUNKED, 5, false, false, false, "GET", LARGE, false},
+        {FRAMING_LENGTH, 0, false, false, true, "", LARGE},
+        {FRAMING_LENGTH, 0, true, false, true, "", LARGE},
+        {FRAMING_LENGTH, 0, false, true, false, "", LARGE},
+        {FRAMING_LENGTH, 0, false, false, true, "GET", LARGE},
+        {FRAMING_CHUNKED, LARGE, false, false, true, "", LARGE},
+        {FRAMING_CHUNKED, LARGE, true, false, true, "GET", LARGE},
+        {FRAMING_CHUNKED, 128 << 10, false, false, true, "GET", LARGE},
+        {FRAMING_CHUNKED, 32 << 10, true, false, true, "", LARGE},
+        {FRAMING_CHUNKED, 32 << 10, false, false, true, "GET", LARGE},
+        {FRAMING_CHUNKED, 32 << 10, false, false, true, "GET", (32 << 10) + 7}, /* cut in the sizes */
+        {FRAMING_CHUNKED, 32 << 10, true, false, true, "", (32 << 10) + 9},
+        {FRAMING_CHUNKED, 32 << 10, false, false, true, "", 4001},
+        {FRAMING_CHUNKED, 300001, true, false, true, "", LARGE},
+        {FRAMING_CHUNKED, 32 << 10, false, true, false, "", LARGE},
+        {FRAMING_CHUNKED, 16399, false, false, true, "", LARGE},
+        {FRAMING_CHUNKED, 16383, false, false, false, "", LARGE},
+        {FRAMING_CHUNKED, 5, false, false, false, "GET", LARGE},
     };
     // clang-format on
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -324,7 +317,6 @@ static void test_large(void **state)
         relay.splices = true;
         to.stream.copies = cases[i].copies;
         step_max = cases[i].step;
-        urgent = cases[i].urgent;
         size_t n = carry(&relay, sent, whole, cases[i].slow, &status);
         assert_int_equal(status, RELAY_DONE);
         if (had_pipe != cases[i].pipe)
@@ -362,7 +354,6 @@ static void test_large_bad(void **state)
         enum relay_status status;
         relay.splices = true;
         step_max = LARGE;
-        urgent = false;
         size_t n = carry(&relay, sent, whole + 1, false, &status);
         assert_int_equal(status, RELAY_BAD);
         assert_true(had_pipe);
@@ -383,7 +374,6 @@ static void test_large_changed(void **state)
     struct relay relay = relay_new(&from.stream, &to.stream, FRAMING_CHUNKED, 0);
     relay.splices = true;
     step_max = LARGE;
-    urgent = false;
     size_t before = (size_t)snprintf(body, sizeof(body), "%x\r\n", BEFORE) + BEFORE;
     size_t n = carry(&relay, before, before, false, &status);
     assert_int_equal(n, before);
