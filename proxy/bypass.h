@@ -1,6 +1,8 @@
 /* Bytes that go from one plain stream to another without coming into the process: by splice(2)
    through a pipe, which belongs to the stream that they go to. What the peer does not take at once
-   waits in the pipe, and counts as queued. Pipes are scarce: whoever gets none copies. */
+   waits in the pipe, and counts as queued. Pipes are scarce: whoever gets none copies. The peer may
+   change what it has sent until somebody copies it (sendfile, vmsplice): only bytes of which
+   nothing is judged go this way. */
 #ifndef PROXY_BYPASS_H
 #define PROXY_BYPASS_H
 

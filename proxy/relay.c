@@ -70,76 +70,40 @@ static size_t take(struct relay *relay, struct str pending, bool *lost, bool *ba
 
 enum { AHEAD = 16 }; /* bytes: the end of a chunk and the size of the next, as most are */
 
-/* What is known of the bytes to come: the first ones were looked at, and behind them there is no
-   framing for a while. */
-struct ahead {
-    char seen[AHEAD];
-    size_t n;
-    uint64_t length; /* of both; 0: not known, or not worth a splice */
-};
-
-/* The framing's own bytes, of chunks whose data is not looked at. Returns the data's. */
-static size_t walk_seen(struct chunked *chunked, struct str seen, bool *ended)
+/* Bytes to come that hold no framing; 0: not worth a splice. Framing itself always comes into the
+   process: what a client has sent without copying it (sendfile, vmsplice) stays its own to change,
+   until it is copied. */
+static uint64_t unframed(const struct relay *relay)
 {
-    size_t data_n = 0;
-    *ended = false;
-    while (seen.n > 0 && !*ended) {
-        size_t taken = 0;
-        struct str data;
-        enum chunked_status status = chunked_walk(chunked, seen, &taken, &data);
-        *ended = status == CHUNKED_DONE || status == CHUNKED_BAD;
-        data_n += data.n;
-        seen = str_skip(seen, taken);
-    }
-    return data_n;
+    if (relay->framing == FRAMING_LENGTH)
+        return relay->left >= BYPASS_LEAST ? relay->left : 0;
+    bool large = relay->framing == FRAMING_CHUNKED && relay->chunked.large;
+    return large ? chunked_left(&relay->chunked) : 0;
 }
 
-static void look_ahead(struct relay *relay, struct ahead *ahead)
+static void count_spliced(struct relay *relay, size_t taken)
 {
-    struct chunked chunked = relay->chunked;
-    bool ended = false;
-    ahead->n = 0;
-    ahead->length = 0;
-    if (relay->framing == FRAMING_LENGTH && relay->left >= BYPASS_LEAST)
-        ahead->length = relay->left;
-    if (relay->framing != FRAMING_CHUNKED)
-        return;
-    if (chunked_left(&chunked) == 0)
-        ahead->n = stream_peek(relay->from, ahead->seen, sizeof(ahead->seen));
-    walk_seen(&chunked, (struct str){ahead->seen, ahead->n}, &ended);
-    /* Of a large one the rest, too, is worth it: behind it the next one's size can be looked at. */
-    if (!ended && chunked.large && chunked_left(&chunked) > 0)
-        ahead->length = ahead->n + chunked_left(&chunked);
-}
-
-static void count_spliced(struct relay *relay, const struct ahead *ahead, size_t taken)
-{
-    size_t seen = ahead->n < taken ? ahead->n : taken;
-    bool ended;
-    relay->total += taken - seen;
+    relay->total += taken;
     if (relay->framing == FRAMING_LENGTH) {
         relay->left -= taken;
         relay->done = relay->left == 0;
-        return;
+    } else if (taken > 0) {
+        chunked_skip(&relay->chunked, taken);
     }
-    relay->total += walk_seen(&relay->chunked, (struct str){ahead->seen, seen}, &ended);
-    if (taken > seen)
-        chunked_skip(&relay->chunked, taken - seen);
 }
 
-/* More from the source: into its buffer, or past the process. */
+/* More from the source: into its buffer, or past the process. Behind a large chunk mostly comes
+   another: no more than its size is copied. */
 static enum stream_status fetch(struct relay *relay, size_t *taken)
 {
     bool may = relay->splices && relay->to && !relay->sink && !relay->decode &&
                relay->total >= RELAY_LARGE && bypass_ready(relay->from, relay->to);
-    struct ahead ahead;
-    ahead.length = 0;
-    if (may)
-        look_ahead(relay, &ahead);
-    if (ahead.length == 0)
-        return stream_fill(relay->from);
-    enum stream_status status = bypass_move(relay->from, relay->to, ahead.length, taken);
-    count_spliced(relay, &ahead, *taken);
+    uint64_t length = may ? unframed(relay) : 0;
+    if (length == 0)
+        return may && relay->chunked.large ? stream_fill_some(relay->from, AHEAD)
+                                           : stream_fill(relay->from);
+    enum stream_status status = bypass_move(relay->from, relay->to, length, taken);
+    count_spliced(relay, *taken);
     return status;
 }
 

@@ -97,7 +97,7 @@ static bool make_room(struct buffer *buffer)
     return true;
 }
 
-enum stream_status stream_fill(struct stream *stream)
+static enum stream_status fill(struct stream *stream, size_t max)
 {
     if (stream->fd < 0 || stream->lost_in)
         return STREAM_BROKEN;
@@ -112,7 +112,7 @@ enum stream_status stream_fill(struct stream *stream)
         return STREAM_FULL;
     if (stream->tls)
         return stream_tls_fill(stream);
-    size_t room = in->cap - in->end;
+    size_t room = in->cap - in->end < max ? in->cap - in->end : max;
     ssize_t n;
     do
         n = recv(stream->fd, in->data + in->end, room, 0);
@@ -140,21 +140,14 @@ enum stream_status stream_fill(struct stream *stream)
     return stream_lose_in(stream, error);
 }
 
-/* An urgent byte is left out of what is read, and a second one makes it an ordinary byte again:
-   what was looked at would not be what comes. So they are ordinary from the beginning. */
-static bool take_urgent_in_line(struct stream *stream)
+enum stream_status stream_fill(struct stream *stream)
 {
-    int on = 1;
-    stream->urgent_in_line = stream->urgent_in_line ||
-                             setsockopt(stream->fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on)) == 0;
-    return stream->urgent_in_line;
+    return fill(stream, SIZE_MAX);
 }
 
-size_t stream_peek(struct stream *stream, char *dst, size_t n)
+enum stream_status stream_fill_some(struct stream *stream, size_t max)
 {
-    bool may = stream->can_read && take_urgent_in_line(stream);
-    ssize_t got = may ? recv(stream->fd, dst, n, MSG_PEEK) : 0;
-    return got > 0 ? (size_t)got : 0;
+    return fill(stream, max);
 }
 
 void stream_look_again(struct stream *stream)

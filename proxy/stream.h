@@ -44,11 +44,9 @@ struct stream {
     bool more_soon : 1;     /* what is sent now may wait for what follows: 200 ms, says tcp(7) */
     bool end_wanted : 1;    /* our end is to follow what is queued */
     bool end_sent : 1;
-    bool copies : 1;         /* there was no pipe for it */
-    bool urgent_in_line : 1; /* TCP's urgent bytes, and those of Unix sockets, are among the others
-                              */
-    bool lost_in : 1;        /* reading has failed */
-    bool lost_out : 1;       /* writing has failed; what the peer sent before can still be read */
+    bool copies : 1;   /* there was no pipe for it */
+    bool lost_in : 1;  /* reading has failed */
+    bool lost_out : 1; /* writing has failed; what the peer sent before can still be read */
 };
 
 /* Takes over a connected, non-blocking socket and registers it. read_now: bytes may already be
@@ -64,10 +62,8 @@ static inline bool stream_is_open(const struct stream *stream)
 
 /* Reads once into the buffer, behind what is pending. */
 enum stream_status stream_fill(struct stream *stream);
-/* Looks at the first bytes to come, with nothing pending, and leaves them: the same ones come, in
-   whatever way they are taken. Returns how many; 0 also where there are none, or not now: the next
-   fill tells. Not with TLS. */
-size_t stream_peek(struct stream *stream, char *dst, size_t n);
+/* The same, with nothing pending and at most max bytes. Not with TLS. */
+enum stream_status stream_fill_some(struct stream *stream, size_t max);
 /* More is needed than has come: the next fill asks the kernel. A reset that came together with the
    last bytes brings no event of its own, and is seen by nothing else. */
 void stream_look_again(struct stream *stream);

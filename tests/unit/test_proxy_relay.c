@@ -5,6 +5,8 @@
 #include "bypass.h"
 
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 
 enum { BUFFER = 64 << 10, LARGE = 2 << 20 };
 
@@ -232,7 +234,6 @@ static void test_tunnel(void **state)
 
 static char body[3 * LARGE], arrived[3 * LARGE + 1];
 static size_t step_max; /* bytes of one write */
-static bool urgent;     /* the first byte of each write is, once there is a pipe */
 static bool had_pipe;
 
 /* Sends the body, reads what arrives, until the relay says something else or the sink has left off
@@ -246,10 +247,7 @@ static size_t carry(struct relay *relay, size_t sent, size_t length, bool slow,
     had_pipe = false;
     for (int i = 0; i < 20000 && (written < sent || n < length || *status == RELAY_WAIT); i++) {
         size_t step = sent - written < step_max ? sent - written : step_max;
-        bool first = urgent && had_pipe && step > 0;
-        ssize_t put = first ? send(from.peer, body + written, 1, MSG_OOB) : -1;
-        written += put > 0 ? (size_t)put : 0;
-        put = write(from.peer, body + written, step - (put > 0));
+        ssize_t put = write(from.peer, body + written, step);
         written += put > 0 ? (size_t)put : 0;
         turn(&loop);
         had_pipe |= to.stream.bypass != NULL;
@@ -290,27 +288,24 @@ static void test_large(void **state)
         bool slow, copies, pipe;
         const char *behind;
         size_t step;
-        bool urgent;
     } cases[] = {
-        {FRAMING_LENGTH, 0, false, false, true, "", LARGE, false},
-        {FRAMING_LENGTH, 0, true, false, true, "", LARGE, false},
-        {FRAMING_LENGTH, 0, false, true, false, "", LARGE, false},
-        {FRAMING_LENGTH, 0, false, false, true, "GET", LARGE, false},
-        {FRAMING_CHUNKED, LARGE, false, false, true, "", LARGE, false},
-        {FRAMING_CHUNKED, LARGE, true, false, true, "GET", LARGE, false},
-        {FRAMING_CHUNKED, 128 << 10, false, false, true, "GET", LARGE, false},
-        {FRAMING_CHUNKED, 32 << 10, true, false, true, "", LARGE, false},
-        {FRAMING_CHUNKED, 32 << 10, false, false, true, "GET", LARGE, false},
-        {FRAMING_CHUNKED, 32 << 10, false, false, true, "GET", (32 << 10) + 7, false}, /* cut in the sizes */
-        {FRAMING_CHUNKED, 32 << 10, true, false, true, "", (32 << 10) + 9, false},
-        {FRAMING_CHUNKED, 32 << 10, false, false, true, "", 4001, false},
-        {FRAMING_CHUNKED, 32 << 10, false, false, true, "GET", (32 << 10) + 8, true},
-        {FRAMING_CHUNKED, 32 << 10, true, false, true, "", (32 << 10) + 7, true},
-        {FRAMING_CHUNKED, 300001, true, false, true, "", LARGE, false},
-        {FRAMING_CHUNKED, 32 << 10, false, true, false, "", LARGE, false},
-        {FRAMING_CHUNKED, 16399, false, false, true, "", LARGE, false},
-        {FRAMING_CHUNKED, 16383, false, false, false, "", LARGE, false},
-        {FRAMING_CHUNKED, 5, false, false, false, "GET", LARGE, false},
+        {FRAMING_LENGTH, 0, false, false, true, "", LARGE},
+        {FRAMING_LENGTH, 0, true, false, true, "", LARGE},
+        {FRAMING_LENGTH, 0, false, true, false, "", LARGE},
+        {FRAMING_LENGTH, 0, false, false, true, "GET", LARGE},
+        {FRAMING_CHUNKED, LARGE, false, false, true, "", LARGE},
+        {FRAMING_CHUNKED, LARGE, true, false, true, "GET", LARGE},
+        {FRAMING_CHUNKED, 128 << 10, false, false, true, "GET", LARGE},
+        {FRAMING_CHUNKED, 32 << 10, true, false, true, "", LARGE},
+        {FRAMING_CHUNKED, 32 << 10, false, false, true, "GET", LARGE},
+        {FRAMING_CHUNKED, 32 << 10, false, false, true, "GET", (32 << 10) + 7}, /* cut in the sizes */
+        {FRAMING_CHUNKED, 32 << 10, true, false, true, "", (32 << 10) + 9},
+        {FRAMING_CHUNKED, 32 << 10, false, false, true, "", 4001},
+        {FRAMING_CHUNKED, 300001, true, false, true, "", LARGE},
+        {FRAMING_CHUNKED, 32 << 10, false, true, false, "", LARGE},
+        {FRAMING_CHUNKED, 16399, false, false, true, "", LARGE},
+        {FRAMING_CHUNKED, 16383, false, false, false, "", LARGE},
+        {FRAMING_CHUNKED, 5, false, false, false, "GET", LARGE},
     };
     // clang-format on
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -322,7 +317,6 @@ static void test_large(void **state)
         relay.splices = true;
         to.stream.copies = cases[i].copies;
         step_max = cases[i].step;
-        urgent = cases[i].urgent;
         size_t n = carry(&relay, sent, whole, cases[i].slow, &status);
         assert_int_equal(status, RELAY_DONE);
         if (had_pipe != cases[i].pipe)
@@ -360,7 +354,6 @@ static void test_large_bad(void **state)
         enum relay_status status;
         relay.splices = true;
         step_max = LARGE;
-        urgent = false;
         size_t n = carry(&relay, sent, whole + 1, false, &status);
         assert_int_equal(status, RELAY_BAD);
         assert_true(had_pipe);
@@ -369,6 +362,41 @@ static void test_large_bad(void **state)
         close_ends(state);
         open_ends(state);
     }
+}
+
+/* What a client has sent without copying it is still its own to change. Of its chunks' data it may
+   do so as long as it likes, and not of their sizes, which have been judged. */
+static void test_large_changed(void **state)
+{
+    enum { CHUNK = 64 << 10, BEFORE = RELAY_LARGE };
+    (void)state;
+    enum relay_status status;
+    struct relay relay = relay_new(&from.stream, &to.stream, FRAMING_CHUNKED, 0);
+    relay.splices = true;
+    step_max = LARGE;
+    size_t before = (size_t)snprintf(body, sizeof(body), "%x\r\n", BEFORE) + BEFORE;
+    size_t n = carry(&relay, before, before, false, &status);
+    assert_int_equal(n, before);
+    assert_int_equal(status, RELAY_WAIT);
+
+    char pages[CHUNK + 16] = "\r\n10000\r\n";
+    size_t head = strlen(pages), length = head + CHUNK;
+    memset(pages + head, 'x', CHUNK);
+    int file = memfd_create("body", 0);
+    assert_int_equal(write(file, pages, length), length);
+    for (off_t at = 0; (size_t)at < length;)
+        assert_true(sendfile(from.peer, file, &at, length - (size_t)at) > 0);
+    while (status != RELAY_DONE && relay.total < BEFORE + CHUNK) {
+        turn(&loop);
+        status = relay_pump(&relay);
+    }
+    assert_int_equal(pwrite(file, "\r\n0\r\n\r\nGET", 10, 0), 10);
+    bool ended;
+    for (n = 0; n < length; stream_flush(&to.stream))
+        n += peer_read(&to, arrived + n, sizeof(arrived) - n, &ended);
+    assert_memory_equal(arrived, pages, head);
+    assert_int_equal(n, length);
+    close(file);
 }
 
 /* The sink leaves with bytes in the pipe; then the source does, in the middle of the body. */
@@ -411,9 +439,9 @@ int main(void)
     signal(SIGPIPE, SIG_IGN);
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_ends, close_ends)
     const struct CMUnitTest tests[] = {
-        TEST(test_rows),      TEST(test_watermark),  TEST(test_yield),
-        TEST(test_sink_lost), TEST(test_count),      TEST(test_tunnel),
-        TEST(test_large),     TEST(test_large_lost), TEST(test_large_bad),
+        TEST(test_rows),      TEST(test_watermark),     TEST(test_yield), TEST(test_sink_lost),
+        TEST(test_count),     TEST(test_tunnel),        TEST(test_large), TEST(test_large_lost),
+        TEST(test_large_bad), TEST(test_large_changed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
