@@ -31,8 +31,7 @@ void audit_give(struct audit_sink *sink, uid_t uid, gid_t gid);
    to every target. False: they are not all in each (the reason has been logged once, and a line
    `lost` will say how many); no half line is left behind where a target is a file. */
 bool audit_write(struct audit_sink *sink, struct str lines);
-/* So many lines could not even be kept, for want of memory: every target lacks them, and says so.
- */
+/* So many lines could not be kept, for want of memory: every target lacks them, and says so. */
 void audit_lose(struct audit_sink *sink, uint64_t lines);
 
 /* Lines since the start, from any thread. */
