@@ -264,6 +264,7 @@ static bool write_to_all(struct audit_sink *sink, struct str lines, uint64_t *la
     sink->text_of = (struct str){NULL, 0};
     for (size_t i = 0; i < sink->count; i++)
         ok &= target_write(sink, &sink->targets[i], lines, lacking);
+    atomic_fetch_add(&sink->lacking, *lacking);
     atomic_store(&sink->failing, !ok);
     pthread_mutex_unlock(&sink->lock);
     return ok;
@@ -276,8 +277,6 @@ bool audit_write(struct audit_sink *sink, struct str lines)
     uint64_t lacking = 0;
     bool ok = sink->count == 0 || lines.n == 0 || write_to_all(sink, lines, &lacking);
     atomic_fetch_add(&sink->written, count_lines(lines) - lacking);
-    if (lacking)
-        atomic_fetch_add(&sink->lacking, lacking);
     return ok;
 }
 
@@ -286,8 +285,8 @@ void audit_lose(struct audit_sink *sink, uint64_t lines)
     pthread_mutex_lock(&sink->lock);
     for (size_t i = 0; i < sink->count; i++)
         target_lose(&sink->targets[i], lines, ENOMEM);
-    pthread_mutex_unlock(&sink->lock);
     atomic_fetch_add(&sink->lacking, lines);
+    pthread_mutex_unlock(&sink->lock);
 }
 
 struct audit_counts audit_counts_read(const struct audit_sink *sink)
