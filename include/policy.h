@@ -230,7 +230,6 @@ bool policy_signed_entry(const struct policy *policy, size_t role, size_t index,
 bool role_signed_entry(const struct role *role, struct str repository, struct signed_entry *out);
 /* Is there any? */
 bool role_has_signed(const struct role *role);
-const char *signed_format_name(enum signed_format format); /* "cosign-simple" */
 
 /* What a FACT_SIGNATURE asks. Its name is one of
      docker.io/acme/app:1.2             is what the tag stands for signed, and what is it

@@ -37,12 +37,6 @@ struct edits {
 /* The node, a string, becomes that string. */
 bool edits_replace_string(struct edits *edits, const struct json *doc, const struct json_node *node,
                           struct str text);
-/* The node becomes that JSON text, whatever it was. */
-bool edits_replace_raw(struct edits *edits, const struct json *doc, const struct json_node *node,
-                       struct str text);
-/* The name of the member becomes that name. */
-bool edits_replace_name(struct edits *edits, const struct json *doc, const struct json_node *member,
-                        struct str name);
 /* The object's member of exactly that name becomes the string, or is added. A node that is null
    becomes an object. The last call for a name wins. */
 bool edits_set_member(struct edits *edits, const struct json *doc, const struct json_node *object,

@@ -262,6 +262,15 @@ static void load_group(struct loader *loader, const struct json_node *node, stru
 
 /* ---- the role -------------------------------------------------------------------------------- */
 
+/* The key of a group that stands outside of it, or NULL. */
+static const char *key_without_group(struct str name)
+{
+    for (enum key key = 0; key < KEY_COUNT; key++)
+        if (str_ieq(name, str_of(key_rows[key].name)))
+            return key_path(key);
+    return NULL;
+}
+
 static void unknown_role_key(struct loader *loader, const struct json_node *member)
 {
     static const char *const known[] = {
@@ -273,11 +282,9 @@ static void unknown_role_key(struct loader *loader, const struct json_node *memb
         nearest_offer(&nearest, str_of(known[i]));
     offer_groups(&nearest);
     hint_of(hint, &nearest);
-    for (enum key key = 0; key < KEY_COUNT && !nearest.best.p; key++)
-        if (str_ieq(member->key, str_of(key_rows[key].name))) {
-            snprintf(hint, sizeof hint, "; did you mean %s?", key_path(key));
-            break;
-        }
+    const char *path = key_without_group(member->key);
+    if (path && !(nearest.best.p && str_ieq(member->key, nearest.best)))
+        snprintf(hint, sizeof hint, "; did you mean %s?", path);
     load_error(loader, member->key_offset, "unknown key %s in a role%s", quoted(shown, member->key),
                hint);
 }

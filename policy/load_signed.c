@@ -12,11 +12,6 @@ static const char *const format_names[SIGNED_FORMATS] = {
 static const char *const identity_names[] = {"repository", "exact", "any"};
 static const char *const source_names[] = {"store", "registry", "store-then-registry"};
 
-const char *signed_format_name(enum signed_format format)
-{
-    return format < SIGNED_FORMATS ? format_names[format] : "";
-}
-
 enum {
     BY_KEYS = BIT(SIGNED_COSIGN_SIMPLE) | BIT(SIGNED_SIGSTORE_BUNDLE),
     BY_TRUST = BIT(SIGNED_NOTATION_JWS),

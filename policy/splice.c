@@ -85,32 +85,6 @@ bool edits_replace_string(struct edits *edits, const struct json *doc, const str
     return replace(edits, node->offset, node->end, quote(edits, text));
 }
 
-bool edits_replace_raw(struct edits *edits, const struct json *doc, const struct json_node *node,
-                       struct str text)
-{
-    (void)doc;
-    if (!node || text.n == 0)
-        return fail(edits);
-    return replace(edits, node->offset, node->end, arena_copy(edits->arena, text));
-}
-
-/* Behind the closing quote of a name that the scan has accepted. */
-static uint32_t name_end(const struct json *doc, const struct json_node *member)
-{
-    uint32_t at = member->key_offset + 1;
-    while (at < member->offset && doc->source.p[at] != '"')
-        at += doc->source.p[at] == '\\' ? 2 : 1;
-    return at + 1;
-}
-
-bool edits_replace_name(struct edits *edits, const struct json *doc, const struct json_node *member,
-                        struct str name)
-{
-    if (!doc || !member || member->key_offset == 0)
-        return fail(edits);
-    return replace(edits, member->key_offset, name_end(doc, member), quote(edits, name));
-}
-
 /* ---- adding members ------------------------------------------------------------------------ */
 
 /* The edit that adds members to a node that is null or an object, made if there is none. node NULL:

@@ -80,6 +80,7 @@ static void answer_metrics(struct admin_conn *conn)
         .audit_mode = server->config->audit_mode,
         .connections = atomic_load(&server->shared->connections),
         .connections_max = server->config->max_connections,
+        .audit = audit_counts_read(context->sink),
         .audit_failing = !audit_can_write(context->sink, why, sizeof(why)),
         .not_after = server->tls ? (int64_t)tls_context_not_after(server->tls) : 0,
     };

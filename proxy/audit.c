@@ -30,10 +30,11 @@ struct audit_sink {
     struct target targets[AUDIT_TARGETS_MAX];
     size_t count;
     struct audit_hasher hasher;
-    struct audit_text text;         /* the lines as they are written */
-    struct str text_of;             /* what is in text: these lines, p NULL: nothing, */
-    char text_last[AUDIT_HASH_LEN]; /* behind this hash */
-    atomic_bool failing;            /* the last lines are not in all targets */
+    struct audit_text text;            /* the lines as they are written */
+    struct str text_of;                /* what is in text: these lines, p NULL: nothing, */
+    char text_last[AUDIT_HASH_LEN];    /* behind this hash */
+    atomic_bool failing;               /* the last lines are not in all targets */
+    _Atomic uint64_t written, lacking; /* lines, as audit_counts has them */
 };
 
 /* ---- opening ------------------------------------------------------------------------------- */
@@ -231,7 +232,16 @@ static bool note_lost(struct audit_sink *sink, struct target *target)
     return true;
 }
 
-static bool target_write(struct audit_sink *sink, struct target *target, struct str lines)
+static void target_lose(struct target *target, uint64_t lines, int error)
+{
+    if (lines > 0 && target->lost == 0)
+        target->lost_error = error;
+    target->lost += lines;
+}
+
+/* lacking grows to the lines that are not in it. */
+static bool target_write(struct audit_sink *sink, struct target *target, struct str lines,
+                         uint64_t *lacking)
 {
     struct audit_output *output = &target->output;
     uint64_t left = 0;
@@ -242,24 +252,46 @@ static bool target_write(struct audit_sink *sink, struct target *target, struct 
     audit_output_tell(output, error);
     if (!ready)
         left = count_lines(lines);
-    if (left > 0 && target->lost == 0)
-        target->lost_error = error;
-    target->lost += left;
+    target_lose(target, left, error);
+    *lacking = left > *lacking ? left : *lacking;
     return ok;
 }
 
-bool audit_write(struct audit_sink *sink, struct str lines)
+static bool write_to_all(struct audit_sink *sink, struct str lines, uint64_t *lacking)
 {
-    if (sink->count == 0 || lines.n == 0)
-        return true;
     bool ok = true;
     pthread_mutex_lock(&sink->lock);
     sink->text_of = (struct str){NULL, 0};
     for (size_t i = 0; i < sink->count; i++)
-        ok &= target_write(sink, &sink->targets[i], lines);
+        ok &= target_write(sink, &sink->targets[i], lines, lacking);
+    atomic_fetch_add(&sink->lacking, *lacking);
     atomic_store(&sink->failing, !ok);
     pthread_mutex_unlock(&sink->lock);
     return ok;
+}
+
+/* What a target takes is the beginning of the lines, so the one that lacks most lacks all that any
+   of them does. */
+bool audit_write(struct audit_sink *sink, struct str lines)
+{
+    uint64_t lacking = 0;
+    bool ok = sink->count == 0 || lines.n == 0 || write_to_all(sink, lines, &lacking);
+    atomic_fetch_add(&sink->written, count_lines(lines) - lacking);
+    return ok;
+}
+
+void audit_lose(struct audit_sink *sink, uint64_t lines)
+{
+    pthread_mutex_lock(&sink->lock);
+    for (size_t i = 0; i < sink->count; i++)
+        target_lose(&sink->targets[i], lines, ENOMEM);
+    atomic_fetch_add(&sink->lacking, lines);
+    pthread_mutex_unlock(&sink->lock);
+}
+
+struct audit_counts audit_counts_read(const struct audit_sink *sink)
+{
+    return (struct audit_counts){atomic_load(&sink->written), atomic_load(&sink->lacking)};
 }
 
 bool audit_can_write(struct audit_sink *sink, char *why, size_t cap)
@@ -362,6 +394,7 @@ char *audit_reserve(struct audit_batch *batch, size_t want)
         char *p = realloc(batch->p, cap);
         if (!p) {
             batch->failed = true;
+            batch->lost++;
             return NULL;
         }
         batch->p = p;

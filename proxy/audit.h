@@ -31,6 +31,15 @@ void audit_give(struct audit_sink *sink, uid_t uid, gid_t gid);
    to every target. False: they are not all in each (the reason has been logged once, and a line
    `lost` will say how many); no half line is left behind where a target is a file. */
 bool audit_write(struct audit_sink *sink, struct str lines);
+/* So many lines could not be kept, for want of memory: every target lacks them, and says so. */
+void audit_lose(struct audit_sink *sink, uint64_t lines);
+
+/* Lines since the start, from any thread. */
+struct audit_counts {
+    uint64_t written; /* in every target; without a target: that would have been */
+    uint64_t lacking; /* not in every target */
+};
+struct audit_counts audit_counts_read(const struct audit_sink *sink);
 
 /* Could lines be written now, as far as that can be told without writing one? False: why holds a
    phrase, such as "/var/log/a.jsonl: No space left on device". Does not wait: while somebody
@@ -41,7 +50,8 @@ bool audit_can_write(struct audit_sink *sink, char *why, size_t cap);
 struct audit_batch {
     char *p;
     size_t len, cap;
-    bool failed;          /* a line could not be kept: out of memory */
+    bool failed;          /* a line is not as it must be, or was not kept: out of memory */
+    uint64_t lost;        /* lines that were not kept */
     uint64_t number;      /* of this batch, from 1; those before are written, or lost */
     uint64_t last_failed; /* the last one of which lines are lost; 0: none */
 };

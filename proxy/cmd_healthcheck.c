@@ -180,13 +180,13 @@ static const char *first_host(char *dst, size_t cap)
     bool plain = insecure && (strcmp(insecure, "1") == 0 || strcmp(insecure, "true") == 0);
     if (address_unix_path(dst) || (strncmp(dst, "tcp://", 6) == 0 && plain))
         return dst;
-    cmd_fail(0,
-             "the first --host, %s, %s; give the proxy --admin ADDRESS, such as "
-             "unix:///run/sockwarden/admin.sock, and set SOCKWARDEN_ADMIN to it or name it here",
-             dst,
-             strncmp(dst, "tcp://", 6) == 0
-                 ? "speaks TLS, for which a health check has no certificate"
-                 : "is no address that can be connected to");
+    cmd_fail(
+        0,
+        "the first --host, %s, %s; give the proxy --admin ADDRESS, such as "
+        "unix:///run/sockwarden-admin/admin.sock, and set SOCKWARDEN_ADMIN to it or name it here",
+        dst,
+        strncmp(dst, "tcp://", 6) == 0 ? "speaks TLS, for which a health check has no certificate"
+                                       : "is no address that can be connected to");
     return NULL;
 }
 

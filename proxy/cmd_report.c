@@ -185,6 +185,38 @@ static bool report_role(struct report *report, const struct json_node *role)
     return true;
 }
 
+/* Roles of the logs that the policy does not write: built-in ones, and those of the policy of that
+   time. */
+static void report_others(const struct report *report, const struct json_node *roles)
+{
+    const struct learned *learned = report->learned;
+    struct json_out *json = report->json;
+    if (json) {
+        json_out_key(json, "other_roles");
+        json_out_open(json, '[');
+    }
+    for (size_t i = 0; i < learned->role_count; i++) {
+        const struct learn_role *role = &learned->roles[i];
+        char shown[ENTRY_SHOWN];
+        if (role->requests == 0 || json_get(report->doc, roles, role->name))
+            continue;
+        if (json) {
+            json_out_open(json, '{');
+            json_out_member(json, "name", role->name);
+            json_out_key(json, "requests");
+            json_out_uint(json, role->requests);
+            json_out_close(json, '}');
+        } else {
+            printf("role %s is not written in this policy: its %llu allowed requests count for "
+                   "nothing above\n",
+                   text_shorten(shown, sizeof(shown), role->name),
+                   (unsigned long long)role->requests);
+        }
+    }
+    if (json)
+        json_out_close(json, ']');
+}
+
 /* ---- refusals -------------------------------------------------------------------------------- */
 
 static int reason_order(const void *left, const void *right)
@@ -255,6 +287,7 @@ static bool report_all(struct report *report)
         ok = str_is(n->key, "description") || report_role(report, n);
     if (report->json)
         json_out_close(report->json, ']');
+    report_others(report, roles);
     report_reasons(report, LEARN_DENIED, "denied", "denied");
     report_reasons(report, LEARN_WOULD_DENY, "would_deny", "would be denied (--mode audit)");
     if (report->json)

@@ -63,7 +63,7 @@ static bool clear_path(const char *path, const struct sockaddr_un *address, cons
     return true;
 }
 
-/* The default's folder in /run is made; other folders are the user's. */
+/* The last folder of the path is made where it is missing, no other. */
 static bool make_folder(const char *path)
 {
     char folder[108];
@@ -104,6 +104,23 @@ static bool find_owner(const struct config *config, uid_t *uid, gid_t *gid, stru
     return true;
 }
 
+/* Ends in the option that names another place. */
+static const char *unix_remedy(int error)
+{
+    switch (error) {
+    case ENOENT:
+        return "; its folder is not there and cannot be made: run as root, or name a socket in a "
+               "folder of yours with ";
+    case EACCES:
+        return "; the folder must be writable for this user: start as root, or name another with ";
+    case EROFS:
+        return "; nothing can be made there, as in a service or a container with a read-only file "
+               "system: name another folder with ";
+    default:
+        return NULL;
+    }
+}
+
 static bool open_unix(struct listener *listener, const char *path, const struct config *config,
                       struct err *err)
 {
@@ -124,13 +141,10 @@ static bool open_unix(struct listener *listener, const char *path, const struct 
     int bound = bind(listener->fd, (struct sockaddr *)(void *)&address, sizeof(address));
     int error = errno;
     umask(old);
+    const char *remedy = unix_remedy(error);
     if (bound != 0)
         return err_set(err, 0, 0, "cannot listen on %s: %s%s%s", path, strerror(error),
-                       error == ENOENT   ? "; its folder is not there and cannot be made: run as "
-                                           "root, or name a socket in a folder of yours with "
-                       : error == EACCES ? "; the folder must be writable for this user"
-                                         : "",
-                       error == ENOENT ? listener->option : "");
+                       remedy ? remedy : "", remedy ? listener->option : "");
     struct stat st;
     if (lstat(path, &st) == 0)
         listener->inode = (uint64_t)st.st_ino;
@@ -180,6 +194,29 @@ static void warn_of_open_admin(const struct listener *listener, bool loopback)
                  listener->name);
 }
 
+static const char *tcp_remedy(int error)
+{
+    switch (error) {
+    case EADDRINUSE:
+        return "; another program has this port";
+    case EADDRNOTAVAIL:
+        return "; this machine, or the container, has no such address";
+    case EACCES:
+        return "; a port below 1024 wants root, or the capability NET_BIND_SERVICE";
+    case EAFNOSUPPORT:
+        return "; a service of systemd wants PrivateNetwork=no and RestrictAddressFamilies=AF_UNIX "
+               "AF_INET AF_INET6 for it, else the kernel has no such addresses";
+    default:
+        return "";
+    }
+}
+
+static bool cannot_listen(const struct listener *listener, int error, struct err *err)
+{
+    return err_set(err, 0, 0, "cannot listen on %s: %s%s", listener->name, strerror(error),
+                   tcp_remedy(error));
+}
+
 static bool open_tcp(struct listener *listener, const char *text, const struct config *config,
                      struct err *err)
 {
@@ -194,11 +231,10 @@ static bool open_tcp(struct listener *listener, const char *text, const struct c
         return false;
     listener->fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (listener->fd < 0)
-        return err_set(err, 0, 0, "cannot make a socket: %s", strerror(errno));
+        return cannot_listen(listener, errno, err);
     tune_tcp(listener->fd);
     if (bind(listener->fd, (struct sockaddr *)&address, length) != 0)
-        return err_set(err, 0, 0, "cannot listen on %s: %s%s", listener->name, strerror(errno),
-                       errno == EADDRINUSE ? "; another program has this port" : "");
+        return cannot_listen(listener, errno, err);
     return true;
 }
 

@@ -215,19 +215,6 @@ void metrics_count_upstream_errno(struct metrics *metrics, int error)
     metrics_count_upstream_error(metrics, kind);
 }
 
-void metrics_count_audit(struct metrics *metrics, struct str lines, bool written)
-{
-    uint64_t count = 0;
-    if (!metrics)
-        return;
-    for (struct str rest = lines; rest.n > 0; count++)
-        rest = str_skip(rest, str_find(rest, '\n') + 1);
-    if (written)
-        add(&metrics->audit_lines, count);
-    else
-        add(&metrics->audit_failures, count ? count : 1);
-}
-
 void metrics_count_handshake(struct metrics *metrics, bool resumed)
 {
     if (metrics)

@@ -88,7 +88,6 @@ struct metrics {
     _Atomic uint64_t bytes_in, bytes_out; /* from and to clients */
     _Atomic uint64_t upstream_errors[METRICS_UPSTREAMS];
     _Atomic uint64_t pulls[METRICS_PULLS];
-    _Atomic uint64_t audit_lines, audit_failures;
     _Atomic uint64_t handshakes_full, handshakes_resumed;
     _Atomic uint64_t handshake_failures[TLS_FAILURES];
 };
@@ -126,8 +125,6 @@ void metrics_count_upstream_error(struct metrics *metrics, enum metrics_upstream
 /* The same for an errno of connecting. */
 void metrics_count_upstream_errno(struct metrics *metrics, int error);
 void metrics_count_pull(struct metrics *metrics, enum metrics_pull outcome);
-/* Whole lines that were, or were not all, written. */
-void metrics_count_audit(struct metrics *metrics, struct str lines, bool written);
 void metrics_count_handshake(struct metrics *metrics, bool resumed);
 void metrics_count_handshake_failure(struct metrics *metrics, enum tls_failure why);
 

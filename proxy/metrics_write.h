@@ -2,6 +2,7 @@
 #ifndef PROXY_METRICS_WRITE_H
 #define PROXY_METRICS_WRITE_H
 
+#include "audit.h"
 #include "metrics.h"
 #include "metrics_text.h"
 #include "process.h"
@@ -13,6 +14,7 @@ struct metrics_view {
     size_t loop_count;
     const char *policy_hash;
     unsigned connections, connections_max; /* of clients */
+    struct audit_counts audit;
     bool audit_failing;
     struct trust *trust; /* in signed images; NULL: none */
     bool audit_mode;     /* --mode audit */

@@ -44,6 +44,7 @@ static bool finish(struct exchange *exchange, struct json_out *out)
     json_out_raw(out, STR("\n"));
     if (out->len > out->cap) {
         exchange->context->batch.failed = true;
+        exchange->context->batch.lost++;
         return false;
     }
     audit_commit(&exchange->context->batch, out->len);

@@ -288,21 +288,6 @@ static void stop(struct registry_fetcher *fetcher, struct registry_job *job)
     registry_job_free(job);
 }
 
-void registry_fetcher_free(struct registry_fetcher *fetcher)
-{
-    if (!fetcher)
-        return;
-    struct registry_job *const lists[] = {fetcher->running, fetcher->waiting};
-    for (size_t i = 0; i < ARRAY_LEN(lists); i++)
-        for (struct registry_job *job = lists[i], *next; job; job = next) {
-            next = job->next;
-            stop(fetcher, job);
-        }
-    registry_kept_free(fetcher);
-    curl_multi_cleanup(fetcher->multi);
-    free(fetcher);
-}
-
 static unsigned count_host(const struct registry_job *list, struct str host)
 {
     unsigned count = 0;

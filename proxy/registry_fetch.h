@@ -17,11 +17,10 @@ struct registry_answer {
 };
 
 /* Who asks: line tells the asker's socket, and answers come by on_answer. The setup is borrowed.
-   NULL: out of memory, or libcurl cannot. */
+   NULL: out of memory, or libcurl cannot. It lives as long as the process. */
 struct registry_fetcher *registry_fetcher_new(
     const struct registry_setup *setup,
     void (*on_answer)(void *arg, unsigned line, const struct registry_answer *answer), void *arg);
-void registry_fetcher_free(struct registry_fetcher *fetcher);
 /* Copies the question. Its answer may come before this returns. */
 void registry_fetcher_ask(struct registry_fetcher *fetcher, unsigned line,
                           const struct registry_ask *ask);

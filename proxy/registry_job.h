@@ -84,7 +84,6 @@ void registry_kept_use(struct registry_job *job);
 void registry_kept_forget(struct registry_job *job);
 /* It was accepted; logins are not kept, only that they are wanted. */
 void registry_kept_keep(struct registry_job *job);
-void registry_kept_free(struct registry_fetcher *fetcher);
 
 /* ---- registry_request.c -------------------------------------------------------------------- */
 

@@ -101,9 +101,3 @@ void registry_kept_keep(struct registry_job *job)
     kept->header = job->by_basic ? strdup("") : strndup(job->authorization.p, job->authorization.n);
     kept->until_ms = registry_now_ms() + (uint64_t)(job->token_seconds - SPARE_S) * 1000;
 }
-
-void registry_kept_free(struct registry_fetcher *fetcher)
-{
-    for (size_t i = 0; i < REGISTRY_TOKENS_MAX; i++)
-        drop(&fetcher->kept[i]);
-}

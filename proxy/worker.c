@@ -21,13 +21,14 @@ static void on_turn_end(void *arg)
     struct context *context = &worker->context;
     struct audit_batch *batch = &context->batch;
     if (batch->len || batch->failed) {
+        if (batch->lost)
+            audit_lose(context->sink, batch->lost);
         bool written = audit_write(context->sink, (struct str){batch->p, batch->len});
-        bool failed = batch->failed || !written;
-        if (failed)
+        if (batch->failed || !written)
             batch->last_failed = batch->number;
-        metrics_count_audit(context->metrics, (struct str){batch->p, batch->len}, !failed);
         batch->number++;
         batch->len = 0;
+        batch->lost = 0;
         batch->failed = false;
     }
     atomic_store(&worker->load, (unsigned)context->conn_count);

@@ -1,6 +1,6 @@
 /* What must hold of the connection machine, whatever comes: what stands in the audit log before the
    daemon gets a request, what the daemon gets and how many at a time, and what the client gets.
-   ARCHITECTURE.md, Tests, names these. Linked with --wrap for the functions wrapped below. */
+   Linked with --wrap for the functions wrapped below. */
 #ifndef FUZZ_CONN_CHECKS_H
 #define FUZZ_CONN_CHECKS_H
 

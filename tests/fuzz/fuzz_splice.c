@@ -14,8 +14,6 @@ static struct fate {
     bool grown; /* members were added, maybe at once with an object */
     struct str text;
     bool is_string;
-    bool renamed;
-    struct str name;
 } fates[VALUES_MAX];
 
 static void become(struct fate *fate, struct str text)
@@ -39,16 +37,6 @@ static void edit(struct edits *edits, const struct json *doc, struct str line)
     case 0:
         if (edits_replace_string(edits, doc, node, text))
             become(fate, text);
-        break;
-    case 1:
-        if (doc && edits_replace_name(edits, doc, node, text)) {
-            fate->renamed = true;
-            fate->name = text;
-        }
-        break;
-    case 2:
-        (void)edits_replace_raw(edits, doc, node, text);
-        fate->replaced = true;
         break;
     case 3:
         if (edits_set_member(edits, doc, node, name, text)) {
@@ -88,7 +76,7 @@ static void compare(const struct json *a, const struct json_node *old, const str
     for (const struct json_node *at = json_child(a, old); at; at = json_next(a, at)) {
         const struct fate *next = &fates[at - a->nodes];
         must(member != NULL);
-        must(!at->key.p || str_eq(member->key, next->renamed ? next->name : at->key));
+        must(!at->key.p || str_eq(member->key, at->key));
         compare(a, at, b, member);
         member = json_next(b, member);
     }

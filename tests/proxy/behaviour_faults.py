@@ -124,7 +124,7 @@ def settled(world):
 
 def add_test(step):
     def test():
-        check(os.path.exists(LIBRARY), f"{LIBRARY} is not there: make fault-library")
+        check(os.path.exists(LIBRARY), f"{LIBRARY} is not there: `make unit-bins` builds it")
         run_step(step)
     test.__name__ = step.__name__
     test.__module__ = __name__

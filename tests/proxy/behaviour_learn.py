@@ -483,6 +483,15 @@ def report():
         check(re.search(r"never used\s+allow\s+\"ContainerKill\"", text), text)
         check("not all uses" not in text and role["lacking"] == 0, text)
         check(re.search(r"2\s+default\s+ContainerCreate\s+containers.binds", text), text)
+        equal(found["other_roles"], [], "roles that are not in the policy")
+        check("is not written" not in text, text)
+        policy["roles"] = {"later": {"allow": ["@ping"]}}
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(policy, file)
+        result = run_bin("report", "--policy", path, "--json", env.audit_path)
+        equal(json.loads(result.stdout)["other_roles"], [{"name": "default", "requests": 1}], "others")
+        text = run_bin("report", "--policy", path, env.audit_path).stdout
+        check("role default is not written in this policy: its 1 allowed requests" in text, text)
         equal(run_bin("report", env.audit_path).returncode, 2, "no policy")
         equal(run_bin("report", "--policy", path + "-none", env.audit_path).returncode, 1, "none")
 

@@ -44,6 +44,26 @@ def term_with_stream():
 
 
 @suite.test
+def cannot_listen():
+    """an address that cannot be listened on: no start, and what to do about it"""
+    with tempfile.TemporaryDirectory(prefix="swp-") as folder, socket.create_server(("127.0.0.1", 0)) as taken:
+        mount = ["unshare", "-m", "sh", "-c", f'mount -t tmpfs -o ro tmpfs {folder} && exec "$@"', "sh"]
+        rows = [
+            ([], f"unix://{folder}/a/b/c.sock", "its folder is not there and cannot be made"),
+            ([], "tcp://203.0.113.7:2375", "has no such address"),
+            ([], "tcp://127.0.0.1:%d" % taken.getsockname()[1], "another program has this port"),
+        ]
+        if os.geteuid() == 0 and subprocess.run([*mount, "true"], capture_output=True, check=False).returncode == 0:
+            rows.append((mount, f"unix://{folder}/c.sock", "read-only file system: name another folder with --host"))
+        for wrapper, host, said in rows:
+            command = [*wrapper, settings["bin"], "serve", "--insecure-tcp", "--audit-log", "none", "-H", host]
+            result = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+            equal(result.returncode, 1, f"{host}: {result.stderr}")
+            check(f"cannot listen on {host.removeprefix('unix://')}: " in result.stderr
+                  and said in result.stderr, result.stderr)
+
+
+@suite.test
 def term_lets_requests_finish():
     """a request under way is answered during the stop"""
     def handler(conn, _):

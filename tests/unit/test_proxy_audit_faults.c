@@ -87,6 +87,13 @@ static int remove_files(void **state)
 
 #define LOST(count, reason) "\"record\":\"lost\",\"lines\":" #count ",\"reason\":\"" reason "\"}\n"
 
+static void expect_counts(const struct audit_sink *sink, uint64_t written, uint64_t lacking)
+{
+    struct audit_counts counts = audit_counts_read(sink);
+    assert_int_equal(counts.written, written);
+    assert_int_equal(counts.lacking, lacking);
+}
+
 /* After each error the file is whole, says what it lacks, and takes lines again by itself. */
 static void test_errors(void **state)
 {
@@ -107,6 +114,7 @@ static void test_errors(void **state)
         assert_false(audit_write(sink, STR(LINE("b") LINE("c"))));
         assert_true(audit_can_write(sink, why, sizeof(why))); /* it is mended already */
         assert_true(audit_write(sink, STR(LINE("d"))));
+        expect_counts(sink, 2, 2);
         audit_close(sink);
         snprintf(wanted, sizeof(wanted), "%s%s%s", LINE("a"), rows[i].reason, LINE("d"));
         expect_file(path, wanted);
@@ -147,8 +155,9 @@ static void test_no_cut(void **state)
         fault.errors = 1;
         assert_false(audit_write(sink, STR(LINE("a") LINE("b"))));
         assert_true(audit_write(sink, STR(LINE("c"))));
-        audit_close(sink);
         size_t whole = sizeof(LINE("a")) - 1 + AUDIT_LINK_BYTES;
+        expect_counts(sink, most <= whole ? 2 : 3, most <= whole ? 1 : 0);
+        audit_close(sink);
         expect_file(path, most <= whole ? LINE("a") LOST(1, "No space left on device") LINE("c")
                                         : LINE("a") LINE("b") LINE("c"));
         remove_files(NULL);
@@ -185,6 +194,43 @@ static void test_last_occasions(void **state)
     assert_non_null(strstr(text, "{\"half\n{\"time\":"));
     free(text);
     unlink(moved);
+}
+
+/* A turn that fails in its middle: only the lines that are not there count as lost. */
+static void test_counts(void **state)
+{
+    (void)state;
+    const size_t line = sizeof(LINE("a")) - 1 + AUDIT_LINK_BYTES;
+    static const struct {
+        size_t lines, left; /* that are written before the error, and bytes of the next */
+        uint64_t written, lacking;
+    } rows[] = {{0, 1, 0, 3}, {1, 0, 1, 2}, {1, 5, 1, 2}, {2, 0, 2, 1}, {2, 9, 2, 1}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct audit_sink *sink = open_sink(path, other);
+        fault.most = rows[i].lines * line + rows[i].left;
+        fault.error = ENOSPC;
+        fault.errors = 1;
+        assert_false(audit_write(sink, STR(LINE("a") LINE("b") LINE("c"))));
+        expect_counts(sink, rows[i].written, rows[i].lacking);
+        assert_true(audit_write(sink, STR(LINE("d"))));
+        expect_counts(sink, rows[i].written + 1, rows[i].lacking);
+        audit_close(sink);
+        remove_files(NULL);
+    }
+}
+
+/* What was never a line is lost all the same, in every target. */
+static void test_lose(void **state)
+{
+    (void)state;
+    struct audit_sink *sink = open_sink(path, other);
+    audit_lose(sink, 2);
+    expect_counts(sink, 0, 2);
+    assert_true(audit_write(sink, STR(LINE("a"))));
+    expect_counts(sink, 1, 2);
+    audit_close(sink);
+    expect_file(path, LOST(2, "Cannot allocate memory") LINE("a"));
+    expect_file(other, LOST(2, "Cannot allocate memory") LINE("a"));
 }
 
 /* A turn's lines are one write. */
@@ -368,8 +414,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, remove_files)
     const struct CMUnitTest tests[] = {
-        TEST(test_errors),    TEST(test_short_writes), TEST(test_no_cut), TEST(test_last_occasions),
-        TEST(test_one_write), TEST(test_removed),      TEST(test_cut),    TEST(test_threads),
+        TEST(test_errors), TEST(test_short_writes), TEST(test_no_cut),    TEST(test_last_occasions),
+        TEST(test_counts), TEST(test_lose),         TEST(test_one_write), TEST(test_removed),
+        TEST(test_cut),    TEST(test_threads),
     };
     return cmocka_run_group_tests(tests, set_up, clean_up);
 }
