@@ -28,11 +28,21 @@ static enum phase bad_gateway(struct exchange *exchange, enum metrics_upstream k
 
 /* ---- the request's body, and the client while it waits ------------------------------------- */
 
+static const char not_sent[] = "could not be sent the body";
+
 /* Writing to the daemon has failed: because it reads no more, though it may have said why? Else
    the kernel had no room, and the daemon would wait for the rest. */
 static bool stopped_listening(const struct stream *upstream)
 {
     return upstream->error == EPIPE || upstream->error == ECONNRESET;
+}
+
+/* All that is left for the daemon is queued, and can never be sent, though it still listens. */
+static bool rest_is_lost(const struct exchange *exchange)
+{
+    const struct stream *upstream = exchange->upstream;
+    return exchange->up.done && upstream->lost_out && stream_queued(upstream) > 0 &&
+           !stopped_listening(upstream);
 }
 
 static enum phase broken_body(struct exchange *exchange)
@@ -66,7 +76,7 @@ static enum phase send_body(struct exchange *exchange)
             return PHASE_CLOSED; /* the daemon sees an unfinished body and drops it */
         case RELAY_TO_LOST:
             if (!stopped_listening(exchange->upstream))
-                return bad_gateway(exchange, METRICS_UPSTREAM_BROKEN, "could not be sent the body");
+                return bad_gateway(exchange, METRICS_UPSTREAM_BROKEN, not_sent);
             /* Mostly after an early answer: that is still read, and the client must be able to
                finish sending before it reads. */
             exchange->up.to = NULL;
@@ -359,6 +369,8 @@ static enum phase pass_body(struct exchange *exchange)
 
 enum phase exchange_respond(struct exchange *exchange)
 {
+    if (rest_is_lost(exchange))
+        return bad_gateway(exchange, METRICS_UPSTREAM_BROKEN, not_sent);
     enum phase up = exchange->up.done ? watch_client(exchange) : send_body(exchange);
     if (up != PHASE_WAIT && up != PHASE_YIELD)
         return up;
@@ -407,7 +419,7 @@ enum phase exchange_tunnel(struct exchange *exchange)
     struct relay *up = &exchange->up, *down = &exchange->down;
     enum phase first = pump_direction(up, true);
     enum phase second = pump_direction(down, false);
-    if (first == PHASE_CLOSED || second == PHASE_CLOSED)
+    if (first == PHASE_CLOSED || second == PHASE_CLOSED || rest_is_lost(exchange))
         return PHASE_CLOSED;
     bool delivered = up->done && stream_queued(exchange->upstream) == 0;
     if (down->done && (delivered || stream_peer_gone(exchange->upstream)))

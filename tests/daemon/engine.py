@@ -58,6 +58,10 @@ class Late(Exception):
     """Something did not come before its deadline."""
 
 
+class Ended(Late):
+    """Nor will it ever: the stream is at its end."""
+
+
 class Head:
     """Status line and headers of an answer, names in lower case."""
 
@@ -121,7 +125,7 @@ class Raw:
         end = time.monotonic() + (timeout or self.timeout)
         while mark not in self.buf:
             if not self.fill(end):
-                raise Late("stream ended before %r; have %r" % (mark, self.buf[-200:]))
+                raise Ended("stream ended before %r; have %r" % (mark, self.buf[-200:]))
         at = self.buf.index(mark) + len(mark)
         out, self.buf = self.buf[:at], self.buf[at:]
         return out
@@ -132,7 +136,7 @@ class Raw:
         self.buf = self.buf[count:]
         while have < count:
             if not self.fill(end):
-                raise Late("stream ended %d bytes early" % (count - have))
+                raise Ended("stream ended %d bytes early" % (count - have))
             take, self.buf = self.buf[:count - have], self.buf[count - have:]
             chunks.append(take)
             have += len(take)
@@ -151,6 +155,8 @@ class Raw:
 
     def body(self, head, timeout=None):
         """The answer's body by its own framing."""
+        if head.status in (204, 304):
+            return b""
         if head["transfer-encoding"] == "chunked":
             parts = []
             while part := self.chunk(timeout):

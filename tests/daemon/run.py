@@ -20,6 +20,7 @@ sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 
 import dockerd  # noqa: E402
+import engine  # noqa: E402
 import harness  # noqa: E402
 import proxies  # noqa: E402
 
@@ -131,8 +132,10 @@ class Job(threading.Thread):
             verdict, reason = "ok", ""
         except harness.Skip as why:
             verdict, reason = "skip", str(why)
-        except harness.Late as why:
-            verdict, reason = "FAIL" if "again" in self.row else "LATE", str(why)
+        except (harness.Late, engine.Late) as why:
+            final = "again" in self.row or isinstance(why, engine.Ended)
+            verdict, reason = "FAIL" if final else "LATE", str(why)
+            self.context.trail.append(traceback.format_exc(limit=-4))
         except harness.Fail as why:
             verdict, reason = "FAIL", str(why)
         except Exception as why:

@@ -2,6 +2,7 @@
 import datetime
 import hashlib
 import json
+import time
 import threading
 
 import engine
@@ -13,9 +14,13 @@ IMAGE = "busybox:test"
 
 
 def read_lines(path):
-    with open(path, "rb") as file:
-        data = file.read()
-    check(not data or data.endswith(b"\n"), "%s: the last line is cut", path)
+    """A write is seen page by page, so whoever reads meanwhile may find half of it: he looks again."""
+    end = time.monotonic() + 5
+    data = None
+    while data is None or data and not data.endswith(b"\n"):
+        check(time.monotonic() < end, "%s: the last line is cut", path)
+        with open(path, "rb") as file:
+            data = file.read()
     return data.split(b"\n")[:-1]
 
 

@@ -116,7 +116,7 @@ def exchange(t, role, data, bare=False):
     try:
         conn.send(data)
         head = conn.head()
-        return head.status, b"" if bare or head.status in (101, 204) else conn.body(head)
+        return head.status, b"" if bare or head.status == 101 else conn.body(head)
     finally:
         conn.close()
 

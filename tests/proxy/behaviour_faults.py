@@ -3,11 +3,15 @@ answer or a clean refusal, no crash, no leak, no hang, nothing lost, nothing let
 
 FAULTS=long tries them all (make fault-long); otherwise it is a selection that takes seconds."""
 import errno
+import fcntl
 import os
+import termios
+import threading
 import time
 
-from fault_world import ALWAYS, HARD, SOFT, STEPS, Gone, Refused, World
-from harness import ROOT, Failure, Suite, check, equal, run_bin, wait_for
+from facts import id_of
+from fault_world import ALWAYS, BYTES, HANG, HARD, SOFT, STEPS, SWITCH, UP, Gone, Refused, World
+from harness import ROOT, Client, Failure, Suite, check, equal, run_bin, wait_for
 
 suite = Suite()
 LIBRARY = os.path.abspath(os.environ.get("FAULT_LIBRARY")
@@ -134,3 +138,66 @@ def add_test(step):
 
 for each in STEPS:
     add_test(each)
+
+
+# ---- what waits to be sent when its sending fails ------------------------------------------------
+
+def all_taken(client):
+    """The proxy has read what was sent."""
+    return fcntl.ioctl(client.sock, termios.TIOCOUTQ, b"\0" * 4) == b"\0" * 4
+
+
+class HeldUp:
+    """The daemon does begin, reads when it is told to, and ends when it is told to."""
+
+    def __init__(self, begin, size):
+        self.begin, self.size = begin, size
+        self.read, self.whole, self.end = threading.Event(), threading.Event(), threading.Event()
+
+    def __call__(self, conn, _):
+        self.begin(conn)
+        self.read.wait(HANG)
+        if conn.exactly(self.size) is not None:
+            self.whole.set()
+            self.end.wait(HANG)
+        return False
+
+
+def rest_fails(path, begin, ask, listen):
+    """Asks with more and more data, until the end of it waits in the proxy while the daemon reads
+    nothing, and cannot be sent when it does; what listen gives then."""
+    with World(LIBRARY) as world:
+        for size in range(160 << 10, 512 << 10, 16 << 10):
+            held = HeldUp(begin, size)
+            world.fake.handle(f"/containers/{id_of('a')}/{path}", held, early=True)
+            with world.connected() as client:
+                ask(client, (BYTES * 4)[:size])
+                wait_for(lambda client=client: all_taken(client), f"all of {size} bytes are taken")
+                world.faults.on("send", 1, errno.ENOBUFS, 1)
+                held.read.set()
+                wait_for(lambda held=held: world.faults.failed() or held.whole.is_set(), "the daemon reads")
+                world.faults.off()
+                if world.faults.failed():
+                    return listen(client)
+            held.end.set()
+    raise Failure("nothing has ever waited to be sent")
+
+
+@suite.test
+def rest_of_an_upload():
+    """the end of a body waits, and cannot be sent: the client is told"""
+    def ask(client, data):
+        client.request("PUT", "/containers/a/archive?path=/", data, ["Content-Type: application/x-tar"])
+    answer = rest_fails("archive", lambda _: None, ask, Client.read_response)
+    equal((answer.status, b"could not be sent the body" in answer.body), (502, True), "answer")
+
+
+@suite.test
+def rest_of_a_tunnel():
+    """the end of what goes through a tunnel waits, and cannot be sent: the tunnel ends"""
+    def ask(client, data):
+        client.request("POST", "/containers/a/attach?stream=1&stdin=1", b"", UP)
+        equal(client.read_response().status, 101, "status")
+        client.send(data)
+        client.end_writing()
+    equal(rest_fails("attach", lambda conn: conn.send(SWITCH), ask, Client.rest), b"", "what comes back")
