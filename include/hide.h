@@ -45,6 +45,11 @@ struct hide_ids {
 bool hide_in_network(const struct hide *hide, const struct hide_ids *visible, struct str text,
                      struct arena *arena, struct str *out);
 
+/* An image, inspected or an element of a list, without the containers that use it: under a label
+   none is named or counted, else the own one is left out. They are named where manifests were asked
+   for (from API 1.47 on, "ImageData.Containers" of each). The same contract as above. */
+bool hide_in_image(const struct hide *hide, struct str text, struct arena *arena, struct str *out);
+
 /* SystemDataUsage without hidden objects, in both shapes (Images, Containers, Volumes, BuildCache,
    LayersSize; and, from API 1.52 on, ImageUsage, ContainerUsage, VolumeUsage, BuildCacheUsage).
    Totals are made anew from what is left where the items are there. Where they are not, or tell of

@@ -400,8 +400,8 @@ struct client_label {
 /* Who asks, as the listener knows it. What is not known is empty (p NULL), and matches nothing. All
    texts are borrowed. */
 struct client_identity {
-    bool unix_peer;      /* uid and gid are known */
-    uint32_t uid, gid;   /* of a Unix peer */
+    bool unix_peer;      /* uid and gid are known, */
+    uint32_t uid, gid;   /* each for itself; UINT32_MAX: it is not */
     struct str address;  /* of a TCP peer: "10.0.0.1", "fd00::1" */
     struct str listener; /* as given to --host */
     struct str cert_cn;  /* of a verified certificate */

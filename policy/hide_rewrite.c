@@ -197,6 +197,59 @@ static void write_network(struct rewrite *w, const struct hide_ids *visible)
     put_tail(w, &pieces);
 }
 
+/* ---- images -------------------------------------------------------------------------------- */
+
+/* Up to the node, and something else in its place. */
+static void put_instead(struct rewrite *w, const struct json *doc, const struct json_node *node,
+                        uint32_t *from, struct str text)
+{
+    put(w, str_skip(str_head(doc->source, node->offset), *from));
+    put(w, text);
+    *from = node->end;
+}
+
+/* The list of containers' IDs without the hidden ones; whose the others are, it does not say. */
+static void write_users(struct rewrite *w, const struct json *doc, const struct json_node *list,
+                        uint32_t *from)
+{
+    bool any = false;
+    put_instead(w, doc, list, from, STR("["));
+    for (const struct json_node *n = json_child(doc, list); n; n = json_next(doc, n)) {
+        if (w->hide->label.p || n->kind != JSON_STRING || str_eq(n->text, w->hide->own_container))
+            continue;
+        put_comma(w, &any);
+        put(w, str_skip(str_head(doc->source, n->end), n->offset));
+    }
+    put(w, STR("]"));
+}
+
+/* Of each platform's manifest (moby, api/swagger.yaml: ImageManifestSummary). */
+static void write_manifests(struct rewrite *w, const struct json *doc, const struct json_node *list,
+                            uint32_t *from)
+{
+    for (const struct json_node *n = json_child(doc, list); n; n = json_next(doc, n)) {
+        const struct json_node *data = json_get(doc, n, STR("ImageData"));
+        const struct json_node *users = data ? json_get(doc, data, STR("Containers")) : NULL;
+        if (users && users->kind == JSON_ARRAY)
+            write_users(w, doc, users, from);
+        else if (users && users->kind != JSON_NULL)
+            fail(w);
+    }
+}
+
+/* An image without the containers that use it: how many (-1: not counted), and which. */
+static void write_image(struct rewrite *w, const struct json *doc)
+{
+    uint32_t from = 0;
+    for (const struct json_node *n = json_child(doc, doc->nodes); n; n = json_next(doc, n)) {
+        if (str_is(n->key, "Containers") && w->hide->label.p)
+            put_instead(w, doc, n, &from, STR("-1"));
+        if (str_is(n->key, "Manifests"))
+            write_manifests(w, doc, n, &from);
+    }
+    put(w, str_skip(doc->source, from));
+}
+
 /* ---- what is used: lists ------------------------------------------------------------------- */
 
 /* What the daemon makes totals of (https://docs.docker.com/reference/api/engine/, SystemDataUsage).
@@ -235,20 +288,15 @@ static void tally(struct totals *totals, enum hide_shape shape, const struct jso
         totals->reclaimable = INT64_MAX;
 }
 
-/* Copies an element; of an image not how many containers use it, others' among them: -1 means not
-   counted. */
 static void write_element(struct rewrite *w, enum hide_shape shape, const struct json_piece *piece,
                           const struct json *doc)
 {
-    const struct json_node *used = json_get(doc, doc->nodes, STR("Containers"));
-    if (!w->hide->label.p || shape != HIDE_IMAGE || !used) {
+    if (shape != HIDE_IMAGE) {
         put(w, piece->all);
         return;
     }
     put(w, piece_before(piece));
-    put(w, str_head(piece->value, used->offset));
-    put(w, STR("-1"));
-    put(w, str_skip(piece->value, used->end));
+    write_image(w, doc);
     put(w, piece_behind(piece));
 }
 
@@ -503,6 +551,18 @@ bool hide_in_network(const struct hide *hide, const struct hide_ids *visible, st
     if (!rewrite_begin(&w, text, arena, &behind))
         return false;
     write_network(&w, visible);
+    return rewrite_end(&w, behind, out);
+}
+
+bool hide_in_image(const struct hide *hide, struct str text, struct arena *arena, struct str *out)
+{
+    struct rewrite w = {.hide = hide};
+    struct json doc;
+    struct str behind;
+    if (!rewrite_begin(&w, text, arena, &behind))
+        return false;
+    if (scan(&w, w.body, &doc))
+        write_image(&w, &doc);
     return rewrite_end(&w, behind, out);
 }
 

@@ -164,6 +164,28 @@ static bool mixes_forms(const struct json *doc)
     return false;
 }
 
+/* A list may begin or end at an object that its filters name, and fails where there is none (moby,
+   daemon/list.go): what is not there for the client must not be told by that. */
+static enum finding judge_marks(struct check *check, const struct json *doc)
+{
+    static const char *const names[] = {"before", "since"};
+    bool images = check->request->route->op == OP_ImageList;
+    struct str id;
+    if (!images && check->request->route->op != OP_ContainerList)
+        return FINDING_PASS;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const struct json_node *list = json_get(doc, doc->nodes, str_of(names[i]));
+        for (const struct json_node *n = list ? json_child(doc, list) : NULL; n;
+             n = json_next(doc, n)) {
+            struct str name = list->kind == JSON_OBJECT ? n->key : n->text;
+            if ((images ? judge_there(check, FACT_IMAGE, name, &id)
+                        : judge_container(check, name, false, &id)) != FINDING_PASS)
+                return FINDING_REFUSE;
+        }
+    }
+    return FINDING_PASS;
+}
+
 static enum finding narrow(struct check *check, const char *param)
 {
     const struct owner *owner = &check->role->owner;
@@ -186,6 +208,8 @@ static enum finding narrow(struct check *check, const char *param)
         if (list && !read_label_filter(&doc, list, owner->label, wanted, &mine))
             return refuse_owner(check, STR(""),
                                 "asks for another value of the label that tells owners apart");
+        if (judge_marks(check, &doc) != FINDING_PASS)
+            return FINDING_REFUSE;
     }
     if (mine)
         return FINDING_PASS;

@@ -33,7 +33,7 @@ static struct str variable(struct str name, const char *client, const struct cli
         return container_label(who, STR("com.docker.compose.project"));
     if (str_is(name, "compose_service"))
         return container_label(who, STR("com.docker.compose.service"));
-    if (str_is(name, "uid") && who->unix_peer) {
+    if (str_is(name, "uid") && who->unix_peer && who->uid != UINT32_MAX) {
         char digits[12];
         size_t at = sizeof(digits);
         uint32_t uid = who->uid;

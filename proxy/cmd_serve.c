@@ -250,6 +250,7 @@ static void say_warning(const char *sentence, void *arg)
 static bool open_listeners(struct daemon *daemon)
 {
     struct err err = {.set = false};
+    identity_learn_numbers();
     daemon->server.config = &daemon->config;
     daemon->server.loop = &daemon->workers[0].context.loop;
     daemon->server.shared = &daemon->shared;

@@ -13,19 +13,21 @@ static const struct hidden_row {
     const char *member; /* FILTER_ARRAY: of the object that holds it; NULL: none does */
     bool narrowed;      /* the request's own label filter leaves what others own out already */
     int own_below;      /* below this minor API version the own container may stand in it */
+    const char *names;  /* parameter with which containers are named in it; NULL: none */
 } hidden_rows[] = {
 #define ALWAYS API_MINOR_END
-    {OP_ContainerList,   FILTER_ARRAY, HIDE_CONTAINER, NULL,      true,  ALWAYS},
-    {OP_ImageList,       FILTER_ARRAY, HIDE_IMAGE,     NULL,      true,  0},
-    {OP_VolumeList,      FILTER_ARRAY, HIDE_VOLUME,    "Volumes", true,  0},
-    {OP_NetworkList,     FILTER_ARRAY, HIDE_NETWORK,   NULL,      true,  28},
-    {OP_ServiceList,     FILTER_ARRAY, HIDE_SERVICE,   NULL,      true,  0},
-    {OP_TaskList,        FILTER_ARRAY, HIDE_TASK,      NULL,      false, ALWAYS},
-    {OP_SecretList,      FILTER_ARRAY, HIDE_SERVICE,   NULL,      true,  0},
-    {OP_ConfigList,      FILTER_ARRAY, HIDE_SERVICE,   NULL,      true,  0},
-    {OP_SystemEvents,    FILTER_LINES, HIDE_EVENT,     NULL,      true,  ALWAYS},
-    {OP_SystemDataUsage, FILTER_WHOLE, HIDE_SHAPES,    NULL,      false, ALWAYS},
-    {OP_NetworkInspect,  FILTER_WHOLE, HIDE_NETWORK,   NULL,      false, ALWAYS},
+    {OP_ContainerList,   FILTER_ARRAY, HIDE_CONTAINER, NULL,      true,  ALWAYS, NULL},
+    {OP_ImageList,       FILTER_ARRAY, HIDE_IMAGE,     NULL,      true,  0,      "manifests"},
+    {OP_ImageInspect,    FILTER_WHOLE, HIDE_IMAGE,     NULL,      true,  0,      "manifests"},
+    {OP_VolumeList,      FILTER_ARRAY, HIDE_VOLUME,    "Volumes", true,  0,      NULL},
+    {OP_NetworkList,     FILTER_ARRAY, HIDE_NETWORK,   NULL,      true,  28,     NULL},
+    {OP_ServiceList,     FILTER_ARRAY, HIDE_SERVICE,   NULL,      true,  0,      NULL},
+    {OP_TaskList,        FILTER_ARRAY, HIDE_TASK,      NULL,      false, ALWAYS, NULL},
+    {OP_SecretList,      FILTER_ARRAY, HIDE_SERVICE,   NULL,      true,  0,      NULL},
+    {OP_ConfigList,      FILTER_ARRAY, HIDE_SERVICE,   NULL,      true,  0,      NULL},
+    {OP_SystemEvents,    FILTER_LINES, HIDE_EVENT,     NULL,      true,  ALWAYS, NULL},
+    {OP_SystemDataUsage, FILTER_WHOLE, HIDE_SHAPES,    NULL,      false, ALWAYS, NULL},
+    {OP_NetworkInspect,  FILTER_WHOLE, HIDE_NETWORK,   NULL,      false, ALWAYS, NULL},
 #undef ALWAYS
 };
 // clang-format on
@@ -37,7 +39,8 @@ bool filter_hide_needed(const struct hide *hide, const struct request *request)
         const struct hidden_row *row = &hidden_rows[i];
         if (row->op == request->route->op)
             return (hide->own_container.p && minor < row->own_below) ||
-                   (hide->label.p && !row->narrowed);
+                   (hide->label.p && !row->narrowed) ||
+                   (row->names && request_param(request, row->names).n > 0);
     }
     return false;
 }
@@ -48,6 +51,9 @@ enum filter_verdict filter_hide_judge(void *arg, const struct json *object, stru
     const struct filter_hide *hide = arg;
     if (object_hidden(hide->hide, hide->shape, object))
         return FILTER_HIDE;
+    if (hide->shape == HIDE_IMAGE)
+        return hide_in_image(hide->hide, object->source, arena, changed) ? FILTER_CHANGE
+                                                                         : FILTER_FAIL;
     if (hide->shape != HIDE_NETWORK || !json_get(object, object->nodes, STR("Containers")))
         return FILTER_KEEP;
     /* Below API 1.28 lists of networks name the containers, too. */
@@ -60,6 +66,8 @@ bool filter_hide_rewrite(void *arg, struct str body, struct arena *arena, struct
     const struct filter_hide *hide = arg;
     if (hide->op == OP_NetworkInspect)
         return hide_in_network(hide->hide, hide->visible, body, arena, out);
+    if (hide->op == OP_ImageInspect)
+        return hide_in_image(hide->hide, body, arena, out);
     return hide->op == OP_SystemDataUsage && hide_in_usage(hide->hide, body, arena, out);
 }
 

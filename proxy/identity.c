@@ -1,10 +1,67 @@
 /* Who asks; see identity.h. */
 #include "identity.h"
 
+#include "log.h"
+
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+/* ---- numbers that stand for nobody ----------------------------------------------------------- */
+
+/* In a user namespace the kernel tells of all users who have no number there by one and the same
+   (user_namespaces(7)); who has it matches no entry, and owns nothing. Written once, at start. */
+static uint32_t vague_uid = UINT32_MAX, vague_gid = UINT32_MAX;
+
+/* The begin of a file of /proc; empty: it cannot be read. */
+static void read_begin(const char *path, char *dst, size_t cap)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, dst, cap - 1);
+    dst[n > 0 ? n : 0] = '\0';
+    if (fd >= 0)
+        close(fd);
+}
+
+/* Lines of three numbers: from where, to where, how many. */
+static bool maps_all(const char *map)
+{
+    enum { FIELDS = 3 };
+    uint64_t count = 0;
+    char *end = NULL;
+    for (unsigned field = 1;; field++, map = end) {
+        uint64_t number = strtoull(map, &end, 10);
+        if (end == map)
+            return count >= UINT32_MAX;
+        count += field % FIELDS == 0 ? number : 0;
+    }
+}
+
+static uint32_t read_vague(const char *map, const char *overflow)
+{
+    enum { USUAL = 65534 };
+    char text[4096];
+    read_begin(map, text, sizeof(text));
+    if (maps_all(text))
+        return UINT32_MAX;
+    read_begin(overflow, text, sizeof(text));
+    return text[0] ? (uint32_t)strtoul(text, NULL, 10) : USUAL;
+}
+
+void identity_learn_numbers(void)
+{
+    vague_uid = read_vague("/proc/self/uid_map", "/proc/sys/kernel/overflowuid");
+    vague_gid = read_vague("/proc/self/gid_map", "/proc/sys/kernel/overflowgid");
+    if (vague_uid != UINT32_MAX)
+        log_info("this is a user namespace, where uid %u stands for all who have no number in it: "
+                 "it matches no entry of \"clients\", and is no owner",
+                 (unsigned)vague_uid);
+}
+
+/* ---- who asks -------------------------------------------------------------------------------- */
 
 /* Empty when it is of no kind that we know. */
 static char *write_address(const struct sockaddr_storage *address)
@@ -59,6 +116,10 @@ struct client_identity identity_client(const struct identity *identity)
                                      .uid = identity->uid,
                                      .gid = identity->gid,
                                      .listener = str_of(identity->listener)};
+    if (client.uid == vague_uid)
+        client.uid = UINT32_MAX;
+    if (client.gid == vague_gid)
+        client.gid = UINT32_MAX;
     if (identity_address(identity)[0])
         client.address = str_of(identity->address);
     const struct certificate *certificate = identity->certificate;

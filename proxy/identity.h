@@ -45,6 +45,9 @@ struct identity {
     struct peer_container *container; /* NULL: nobody has asked. Owned */
 };
 
+/* To be called once, at start, while /proc can be read: which numbers of peers stand for everybody
+   who has none here. */
+void identity_learn_numbers(void);
 /* fd is connected; address as accept() gave it. False: out of memory, or the kernel does not say
    who a Unix peer is. */
 bool identity_read(int fd, const struct sockaddr_storage *address, const char *listener,

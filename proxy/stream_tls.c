@@ -12,7 +12,9 @@ enum {
     RECORD_MAX = 16384,           /* plaintext bytes of one record; a buffer holds more */
     OWED_MAX = 512 << 10,         /* wire bytes queued above which reading may add no alerts */
     READ_AHEAD = 2 * 16384 + 512, /* bytes of one recv() */
-    IDLE_MAX = 256 << 10,         /* wire bytes that a call may read and make nothing of */
+    TURN_MAX = 256 << 10,         /* wire bytes that a call may read, whatever they make */
+    UPDATES_MAX = 1000,           /* new keys that a peer may take: each is work as for kilobytes of
+                                     data, and needed every 2^24 records (RFC 8446, 5.5) */
 };
 
 struct stream_tls {
@@ -20,6 +22,7 @@ struct stream_tls {
     struct tls_context *context;
     struct buffer *gather; /* what OpenSSL has written in this call; NULL between calls */
     size_t read;           /* wire bytes that this call has read */
+    unsigned updates;      /* new keys that the peer has taken */
     bool reading;          /* this call is one that reads */
     bool heard;            /* the peer has sent something */
     bool fin;              /* the peer's end has come, of the connection below */
@@ -35,7 +38,9 @@ static int bio_read(BIO *bio, char *dst, int want)
     BIO_clear_retry_flags(bio);
     if (stream->tls->fin || want <= 0)
         return 0;
-    if (stream->dry || stream->tls->read > IDLE_MAX) {
+    if (stream->tls->updates > UPDATES_MAX)
+        return -1; /* for good */
+    if (stream->dry || stream->tls->read > TURN_MAX) {
         BIO_set_retry_read(bio);
         return -1;
     }
@@ -120,6 +125,18 @@ static void make_method(void)
     }
 }
 
+/* Of each message that OpenSSL reads or writes. */
+static void count_updates(int written, int version, int type, const void *bytes, size_t length,
+                          SSL *ssl, void *arg)
+{
+    struct stream_tls *tls = arg;
+    (void)version;
+    (void)ssl;
+    if (!written && type == SSL3_RT_HANDSHAKE && length > 0 &&
+        *(const unsigned char *)bytes == SSL3_MT_KEY_UPDATE)
+        tls->updates++;
+}
+
 /* ---- life ---------------------------------------------------------------------------------- */
 
 bool stream_start_tls(struct stream *stream, struct tls_context *context)
@@ -138,6 +155,8 @@ bool stream_start_tls(struct stream *stream, struct tls_context *context)
     BIO_set_data(bio, stream);
     BIO_set_init(bio, 1);
     SSL_set_bio(ssl, bio, bio);
+    SSL_set_msg_callback(ssl, count_updates);
+    SSL_set_msg_callback_arg(ssl, tls);
     tls->ssl = ssl;
     tls->context = tls_context_ref(context);
     stream->tls = tls;
@@ -191,7 +210,6 @@ static void begin(struct stream_tls *tls, bool reading)
 {
     ERR_clear_error();
     tls->reading = reading;
-    tls->read = 0;
 }
 
 /* OpenSSL wants more. Where it has stopped with some there (records that hold nothing for us, which
@@ -216,6 +234,7 @@ enum stream_status stream_handshake(struct stream *stream)
     struct stream_tls *tls = stream->tls;
     if (tls->failed || stream->lost_in)
         return STREAM_BROKEN;
+    tls->read = 0;
     begin(tls, true);
     int result = SSL_accept(tls->ssl);
     int error = result == 1 ? SSL_ERROR_NONE : SSL_get_error(tls->ssl, result);
@@ -269,6 +288,7 @@ enum stream_status stream_tls_fill(struct stream *stream)
     struct buffer *in = stream->in;
     if (tls->failed)
         return read_stops(stream, SSL_ERROR_SSL, false);
+    tls->read = 0;
     for (bool any = false; in->end < in->cap; any = true) {
         size_t n = 0;
         begin(tls, true);

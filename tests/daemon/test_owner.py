@@ -72,6 +72,10 @@ def owner_containers(t):
     listed = red.lines("ps", "-a", "--format", "{{.Names}}")
     check(mine in listed and theirs not in listed and nobodys not in listed, "ps: %r", listed)
     same("ps --filter", red.ok("ps", "-aq", "--filter", "name=" + theirs), "")
+    for mark in ("before", "since"):
+        red.ok("ps", "-a", "--filter", mark + "=" + mine)
+        for name in (theirs, t.inspect(theirs)["Id"], t.name("absent")):
+            red.fails("no such", "ps", "-a", "--filter", mark + "=" + name)
     for name in (theirs, nobodys, t.inspect(theirs)["Id"], t.inspect(theirs)["Id"][:12]):
         red.fails("no such", "inspect", name)
         red.fails("no such", "logs", name)

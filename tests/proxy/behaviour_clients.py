@@ -3,8 +3,10 @@ import json
 import os
 import shutil
 import socket
+import subprocess
 import tempfile
 
+from behaviour_who import Process
 from harness import Client, Env, Suite, check, equal, shown, wait_for
 
 suite = Suite()
@@ -160,3 +162,32 @@ def own_places_in_linked_folders():
                 equal(create(env, Binds=[path + ":/x"]).status, 403, path)
     finally:
         shutil.rmtree(folder)
+
+
+HAS = {"match": {"uid": 65534}, "role": "all", "name": "nobody"}
+OWNER = {"label": "com.example.who", "value": "uid-${uid}"}
+
+
+@suite.test
+def no_place_in_name_space():
+    """in a user namespace the kernel says 65534 of all who have no number there: nobody is that one"""
+    if os.geteuid() != 0 or subprocess.run(["unshare", "-U", "-r", "true"], check=False).returncode:
+        print("no user namespaces here: not tried")
+        return
+    with Env(start=False) as env:
+        path = os.path.join(env.dir, "policy.json")
+        with open(path, "w", encoding="ascii") as file:
+            json.dump({"version": 1, "clients": [HAS, {"name": "root", "match": {"uid": 0, "gid": 0}, "role": "all"}],
+                       "roles": {"all": {"extends": "builtin:all"},
+                                 "default": {"extends": "builtin:default", "owner": OWNER}}}, file)
+        at = env.args.index("--role")
+        env.args[at:at + 2] = ["--policy", path, "--socket-mode", "0666"]
+        os.chmod(env.dir, 0o711)
+        env.start(wrapper=("unshare", "-U", "-r"))
+        equal(env.ask("GET", "/info").status, 200, "root, who has a number")
+        for uid in (65534, 4001):
+            process = Process(env.socket, uid=uid)
+            status, why = process.ask("/info")
+            process.end()
+            equal(status, 403, f"uid {uid}")
+            check("not known of this client" in why, f"uid {uid}: {why}")

@@ -121,3 +121,29 @@ def other_ways():
             check("responses.redact" in got.message(), got.message())
         equal(env.fake.requests, [], "requests at the daemon")
         env.wait_audit(2, decision="deny", rule="responses.redact")
+
+
+OWNED = {"version": 1, "roles": {"default": {
+    "extends": "builtin:default", "owner": {"label": "com.example.who", "value": "uid-${uid}"}}}}
+USED = (b'{"Id":"sha256:1","Config":{},"Manifests":[{"ID":"m","ImageData":{"Containers":["c1","c2"]}}]}')
+UNUSED = USED.replace(b'["c1","c2"]', b"[]")
+
+
+@suite.test
+def users_of_images():
+    """under `owner` no image tells which containers use it, listed or inspected, with redaction or not"""
+    for more in ({}, {"responses": {"redact": ["labels"]}}):
+        policy = json.loads(json.dumps(OWNED))
+        policy["roles"]["default"].update(more)
+        with Env(start=False) as env:
+            path = env.dir + "/policy.json"
+            with open(path, "w", encoding="ascii") as file:
+                json.dump(policy, file)
+            at = env.args.index("--role")
+            env.args[at:at + 2] = ["--policy", path]
+            env.start()
+            env.fake.handle("/images/json", lambda conn, _: conn.send(response(b"[%s,%s]" % (USED, USED))))
+            env.fake.handle("/images/one/json", lambda conn, _: conn.send(response(USED)))
+            for target, expected in (("images/json", b"[%s,%s]" % (UNUSED, UNUSED)), ("images/one/json", UNUSED)):
+                answer = env.ask("GET", f"/v1.49/{target}?manifests=1")
+                equal((answer.status, answer.body), (200, expected), f"{target} {more}")

@@ -83,11 +83,11 @@ static const struct object_row {
     {"daemon event",          &own, HIDE_EVENT, "{\"Type\":\"daemon\",\"Action\":\"reload\",\"Actor\":{}}", false},
 };
 
-/* Networks and the data usage. */
+/* Networks, images and the data usage. */
 static const struct body_row {
     const char *label;
     const struct hide *hide;
-    const char *visible; /* networks: comma between; NULL: all may be seen; "-": not a network */
+    const char *visible; /* networks: comma between; NULL: all may be seen; "-": usage; "i": image */
     const char *body;
     const char *result; /* NULL: refused */
 } body_rows[] = {
@@ -119,6 +119,16 @@ static const struct body_row {
     {"network no comma", &own, NULL, "{\"Containers\":{} \"a\":1}", NULL},
     {"network no colon", &own, NULL, "{\"Containers\" {}}", NULL},
 
+    {"image", &owner, "i", " {\"Id\":\"i\", \"Containers\": 2 ,\"Manifests\":[{\"ID\":\"m\",\"ImageData\":{\"Containers\":[\"1\", \"" OWN "\"],\"Size\":{\"a\":1}}},{\"Kind\":\"attestation\"} ,{\"ImageData\":{\"Containers\":null}}],\"z\":[1 ]}\n",
+     " {\"Id\":\"i\", \"Containers\": -1 ,\"Manifests\":[{\"ID\":\"m\",\"ImageData\":{\"Containers\":[],\"Size\":{\"a\":1}}},{\"Kind\":\"attestation\"} ,{\"ImageData\":{\"Containers\":null}}],\"z\":[1 ]}\n"},
+    {"image, own only", &own, "i", "{\"Containers\":2,\"Manifests\":[{\"ImageData\":{\"Containers\":[\"1\",\"" OWN "\" , \"2\"]}},{\"ImageData\":null},{\"ImageData\":{\"Containers\":[\"" OWN "\"]}}]}",
+     "{\"Containers\":2,\"Manifests\":[{\"ImageData\":{\"Containers\":[\"1\",\"2\"]}},{\"ImageData\":null},{\"ImageData\":{\"Containers\":[]}}]}"},
+    {"image without manifests", &images, "i", "{\"Id\":\"i\",\"Manifests\":null}", "{\"Id\":\"i\",\"Manifests\":null}"},
+    {"image, users no list", &owner, "i", "{\"Manifests\":[{\"ImageData\":{\"Containers\":{\"1\":{}}}}]}", NULL},
+    {"image, name escaped", &owner, "i", "{\"M\\u0061nifests\":[{\"Image\\u0044ata\":{\"Containers\":[\"1\"]}}]}", "{\"M\\u0061nifests\":[{\"Image\\u0044ata\":{\"Containers\":[]}}]}"},
+    {"image a list", &owner, "i", "[]", NULL},
+    {"usage, images' manifests", &owner, "-", "{\"ImageUsage\":{\"Items\":[{\"Containers\":1,\"Manifests\":[{\"ImageData\":{\"Containers\":[\"1\"]}}]}]}}",
+     "{\"ImageUsage\":{\"Items\":[{\"Containers\":-1,\"Manifests\":[{\"ImageData\":{\"Containers\":[]}}]}]}}"},
     {"usage below 1.52", &owner, "-",
      "{\"LayersSize\":12345678901234567890,\"Images\":[{\"Id\":\"i\",\"Containers\":3,\"Labels\":null}],\"Containers\":[{\"Id\":\"" OWN "\",\"Labels\":" MINE "},"
      "{\"Id\":\"1\",\"Labels\":" MINE "},{\"Id\":\"2\",\"Labels\":{}}],\"Volumes\":[{\"Name\":\"v\",\"Labels\":null}],\"BuildCache\":[{\"ID\":\"b\"}],\"BuilderSize\":7}\n",
@@ -188,6 +198,8 @@ static bool rewrite(const struct body_row *row, struct str body, struct arena *a
     struct hide_ids visible = {items, 0};
     if (row->visible && str_is(str_of(row->visible), "-"))
         return hide_in_usage(row->hide, body, arena, out);
+    if (row->visible && str_is(str_of(row->visible), "i"))
+        return hide_in_image(row->hide, body, arena, out);
     for (struct str rest = str_of(row->visible); rest.n > 0;) {
         items[visible.count] = str_head(rest, str_find(rest, ','));
         rest = str_skip(rest, items[visible.count++].n + 1);

@@ -108,7 +108,8 @@ static void owners_have_names(void **state)
                                     .container_label_count = ARRAY_LEN(compose)};
     const struct client_identity nobody = {.unix_peer = false};
     const struct client_identity root = {.unix_peer = true, .uid = 0};
-    const struct client_identity last = {.unix_peer = true, .uid = UINT32_MAX};
+    const struct client_identity last = {.unix_peer = true, .uid = UINT32_MAX - 1};
+    const struct client_identity vague = {.unix_peer = true, .uid = UINT32_MAX};
     const struct {
         const char *value, *client;
         const struct client_identity *who;
@@ -122,7 +123,8 @@ static void owners_have_names(void **state)
         {"${client}${uid}", "x", &known, "x1000"},
         {"${uid}", NULL, &known, "1000"},
         {"${uid}", NULL, &root, "0"},
-        {"${uid}", NULL, &last, "4294967295"},
+        {"${uid}", NULL, &last, "4294967294"},
+        {"${uid}", NULL, &vague, NULL},
         {"${uid}", NULL, &nobody, NULL},
         {"${cert_cn}", NULL, &known, "ci"},
         {"${cert_cn}", NULL, &nobody, NULL},

@@ -282,6 +282,11 @@ static const struct operation_row {
     {OP_SystemEvents, "Application/JSON-seq; charset=utf-8", "\x1e{}\n", ""},
     {OP_SystemEvents, "application/json", "\x1e{}\n", NULL},
     {OP_ImageList, "application/json", "[{\"Id\":\"x\"}]", "[{\"Id\":\"x\"}]"},
+    {OP_ImageList, "application/json", "[{\"Id\":\"x\",\"Manifests\":[{\"ImageData\":{\"Containers\":[\"1\"]}}]},{}]",
+     "[{\"Id\":\"x\",\"Manifests\":[{\"ImageData\":{\"Containers\":[]}}]},{}]"},
+    {OP_ImageList, "application/json", "[{\"Manifests\":[{\"ImageData\":{\"Containers\":1}}]}]", NULL},
+    {OP_ImageInspect, "application/json", "{\"Manifests\":[{\"ImageData\":{\"Containers\":[\"1\",\"2\"]}}]}\n",
+     "{\"Manifests\":[{\"ImageData\":{\"Containers\":[]}}]}\n"},
     {OP_SecretList, "", "[{\"Spec\":{\"Labels\":" MINE "}},{\"Spec\":{}}]", "[{\"Spec\":{\"Labels\":" MINE "}}]"},
 };
 // clang-format on

@@ -399,27 +399,90 @@ static void test_renegotiation(void **state)
     assert_false(SSL_in_init(stream_ssl(&end.stream)));
 }
 
-/* Records without data, without end: the call stops, and goes on in a later turn. */
-static void test_empty_records(void **state)
+/* Fills until there is something, or an end. */
+static enum stream_status fill_on(unsigned *calls)
 {
-    (void)state;
-    int buffer = 4 << 20;
-    assert_int_equal(shake_hands(SIZE_MAX), STREAM_OK);
-    setsockopt(end.peer, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof(buffer));
-    for (int i = 0; i < 20000; i++) {
+    enum stream_status status = STREAM_AGAIN;
+    for (*calls = 0; status == STREAM_AGAIN; ++*calls) {
+        status = stream_fill(&end.stream);
+        carry(SIZE_MAX);
+        assert_true(*calls < 1000);
+    }
+    return status;
+}
+
+static void take_new_keys(int times)
+{
+    for (int i = 0; i < times; i++) {
         assert_int_equal(SSL_key_update(client.ssl, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
         assert_int_equal(SSL_do_handshake(client.ssl), 1);
     }
+}
+
+static void widen(void)
+{
+    int buffer = 4 << 20;
+    setsockopt(end.peer, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof(buffer));
+}
+
+/* As a client of many years may. */
+static void test_new_keys(void **state)
+{
+    (void)state;
+    unsigned calls;
+    assert_int_equal(shake_hands(SIZE_MAX), STREAM_OK);
+    widen();
+    take_new_keys(900);
     SSL_write(client.ssl, "data", 4);
     carry(SIZE_MAX);
-    unsigned calls = 0;
-    for (enum stream_status status = STREAM_AGAIN; status == STREAM_AGAIN; calls++) {
-        status = stream_fill(&end.stream);
-        carry(SIZE_MAX);
-        assert_true(calls < 1000);
-    }
+    assert_int_equal(fill_on(&calls), STREAM_OK);
     expect_pending(&end.stream, "data");
-    assert_in_range(calls, 2, 100);
+}
+
+/* Each costs this side as much as kilobytes of data: whoever takes them without end is cut off,
+   data between them or not. */
+static void test_new_keys_flood(void **state)
+{
+    (void)state;
+    unsigned calls, rounds = 0;
+    size_t data = 0;
+    enum stream_status status = STREAM_OK;
+    assert_int_equal(shake_hands(SIZE_MAX), STREAM_OK);
+    widen();
+    for (; rounds < 20 && status == STREAM_OK; rounds++) {
+        take_new_keys(500);
+        SSL_write(client.ssl, "x", 1);
+        carry(SIZE_MAX);
+        status = fill_on(&calls);
+        data += stream_pending(&end.stream).n;
+        stream_consume(&end.stream, stream_pending(&end.stream).n);
+    }
+    assert_int_equal(status, STREAM_BROKEN);
+    assert_in_range(rounds, 2, 6);
+    assert_in_range(data, 1, 6);
+}
+
+/* Records of one byte each, as many as there is room for: the call stops, and goes on in a later
+   turn. */
+static void test_small_records(void **state)
+{
+    (void)state;
+    enum { RECORDS = 30000 };
+    unsigned calls = 0;
+    size_t data = 0;
+    assert_int_equal(shake_hands(SIZE_MAX), STREAM_OK);
+    widen();
+    for (int i = 0; i < RECORDS; i++)
+        assert_int_equal(SSL_write(client.ssl, "x", 1), 1);
+    carry(SIZE_MAX);
+    for (; data < RECORDS && calls < 1000; calls++) {
+        if (stream_fill(&end.stream) == STREAM_OK)
+            assert_in_range(stream_pending(&end.stream).n, 1, 15000);
+        data += stream_pending(&end.stream).n;
+        stream_consume(&end.stream, stream_pending(&end.stream).n);
+        carry(SIZE_MAX);
+    }
+    assert_int_equal(data, RECORDS);
 }
 
 /* The alert is queued; then the stream is raw, and lingers like any other. */
@@ -551,11 +614,12 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_ends, close_ends)
     const struct CMUnitTest tests[] = {
-        TEST(test_handshake_split), TEST(test_idle),        TEST(test_pieces),
-        TEST(test_client_ends),     TEST(test_server_ends), TEST(test_end_behind_queue),
-        TEST(test_both_ways),       TEST(test_cut),         TEST(test_tampered),
-        TEST(test_renegotiation),   TEST(test_refused),     TEST(test_empty_records),
-        TEST(test_identity),        TEST(test_odd_names),   TEST(test_verify_again),
+        TEST(test_handshake_split), TEST(test_idle),          TEST(test_pieces),
+        TEST(test_client_ends),     TEST(test_server_ends),   TEST(test_end_behind_queue),
+        TEST(test_both_ways),       TEST(test_cut),           TEST(test_tampered),
+        TEST(test_renegotiation),   TEST(test_refused),       TEST(test_new_keys),
+        TEST(test_new_keys_flood),  TEST(test_small_records), TEST(test_identity),
+        TEST(test_odd_names),       TEST(test_verify_again),
     };
     return cmocka_run_group_tests(tests, make_all, drop_all);
 }
