@@ -132,7 +132,7 @@ FIELD(check_privileged); FIELD(check_env); FIELD(check_exec_env); FIELD(check_la
 FIELD(check_runtime); FIELD(check_cgroup_parent); FIELD(check_links); FIELD(check_storage_opt);
 FIELD(check_oom_kill); FIELD(check_oom_score); FIELD(check_restart); FIELD(check_dns);
 FIELD(check_extra_hosts); FIELD(check_hosts); FIELD(check_group_add); FIELD(check_healthcheck);
-FIELD(check_isolation); FIELD(check_stop_timeout); FIELD(check_target);
+FIELD(check_isolation); FIELD(check_health_test); FIELD(check_stop_timeout); FIELD(check_target);
 FIELD(check_container_name); FIELD(check_annotations); FIELD(check_sysctls);
 WHOLE(whole_container);
 /* A parent cgroup by the key's list; one that holds '..' only where the key is true, one that names
