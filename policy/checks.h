@@ -310,7 +310,7 @@ WHOLE(judge_build); WHOLE(judge_tunnel); WHOLE(judge_commit);
 /* ---- services (checks_service.c) ------------------------------------------------------------- */
 
 FIELD(check_selinux); FIELD(check_seccomp_mode); FIELD(check_apparmor_mode);
-FIELD(check_service_runtime); FIELD(check_template); FIELD(check_service_env); FIELD(check_replicas);
+FIELD(check_service_runtime); FIELD(check_template); FIELD(check_service_env); FIELD(check_replicas); FIELD(check_parallelism);
 FIELD(check_stop_grace); FIELD(check_restart_condition);
 FIELD(check_swap_bytes);
 WHOLE(whole_service);
