@@ -132,12 +132,13 @@ FIELD(check_privileged); FIELD(check_env); FIELD(check_exec_env); FIELD(check_la
 FIELD(check_runtime); FIELD(check_cgroup_parent); FIELD(check_links); FIELD(check_storage_opt);
 FIELD(check_oom_kill); FIELD(check_oom_score); FIELD(check_restart); FIELD(check_dns);
 FIELD(check_extra_hosts); FIELD(check_hosts); FIELD(check_group_add); FIELD(check_healthcheck);
-FIELD(check_isolation); FIELD(check_stop_timeout); FIELD(check_target);
+FIELD(check_isolation); FIELD(check_health_test); FIELD(check_stop_timeout); FIELD(check_target);
 FIELD(check_container_name); FIELD(check_annotations); FIELD(check_sysctls);
 WHOLE(whole_container);
 /* A parent cgroup by the key's list; one that holds '..' only where the key is true, one that names
    a container never. */
 enum finding judge_cgroup_parent(struct check *check, enum key key, struct str text);
+
 /* A restart policy in docker's words. */
 enum finding judge_restart_words(struct check *check, struct str words);
 
@@ -184,6 +185,8 @@ FIELD(check_pids_limit); FIELD(check_shm_size); FIELD(check_blkio); FIELD(check_
 FIELD(check_devices); FIELD(check_device_requests); FIELD(check_device_rules);
 WHOLE(whole_resources); /* part of whole_container */
 WHOLE(whole_update);
+/* Would the limit of this name give real-time scheduling, in any spelling that daemons take? */
+bool ulimit_is_realtime(struct str name);
 
 /* ---- logs (checks_log.c) --------------------------------------------------------------------- */
 
@@ -298,7 +301,7 @@ WHOLE(judge_operation);
 PARAM(param_build_tag); PARAM(param_build_hosts); PARAM(param_build_remote);
 PARAM(param_build_cache); PARAM(param_build_network); PARAM(param_build_outputs);
 PARAM(param_build_version); PARAM(param_build_session); PARAM(param_build_isolation);
-PARAM(param_build_security); PARAM(param_build_cgroup);
+PARAM(param_build_security); PARAM(param_build_cgroup); PARAM(param_build_ulimits);
 PARAM(param_changes); PARAM(param_container);
 FIELD(check_checkpoint);
 /* Parts of judge_operation, for ImageBuild, for Session and Grpc, for ImageCommit. */
@@ -307,7 +310,7 @@ WHOLE(judge_build); WHOLE(judge_tunnel); WHOLE(judge_commit);
 /* ---- services (checks_service.c) ------------------------------------------------------------- */
 
 FIELD(check_selinux); FIELD(check_seccomp_mode); FIELD(check_apparmor_mode);
-FIELD(check_service_runtime); FIELD(check_template); FIELD(check_service_env); FIELD(check_replicas);
+FIELD(check_service_runtime); FIELD(check_template); FIELD(check_service_env); FIELD(check_replicas); FIELD(check_parallelism);
 FIELD(check_stop_grace); FIELD(check_restart_condition);
 FIELD(check_swap_bytes);
 WHOLE(whole_service);

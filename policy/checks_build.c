@@ -282,6 +282,25 @@ enum finding param_build_cache(struct check *check, struct str value)
     return FINDING_PASS;
 }
 
+/* Limits of each process of RUN, which a build's own container has, too. Daemons take names of
+   members in any case, so that each text is read as a name. */
+enum finding param_build_ulimits(struct check *check, struct str value)
+{
+    struct json doc;
+    if (read_list(check, value, &doc) != FINDING_PASS)
+        return FINDING_REFUSE;
+    for (size_t i = 0; i < doc.count; i++) {
+        if (doc.nodes[i].kind != JSON_STRING || !ulimit_is_realtime(doc.nodes[i].text))
+            continue;
+        SHOWN(shown, doc.nodes[i].text);
+        return refuse_unless_open(check, value,
+                                  "sets \"%s\": real-time scheduling goes before the host's "
+                                  "processes, and past limits of processors",
+                                  shown);
+    }
+    return FINDING_PASS;
+}
+
 enum finding param_build_tag(struct check *check, struct str value)
 {
     if (judge_import(check, value) != FINDING_PASS)

@@ -438,6 +438,18 @@ enum finding check_healthcheck(struct check *check, const struct json_node *valu
     return refuse(check, KEY_HEALTHCHECK, STR(""), "is given, and containers.healthcheck is false");
 }
 
+/* Of the word alone daemons take the first argument and panic, outside of any request
+   (cmdProbe.run; https://github.com/moby/moby/pull/52582). */
+enum finding check_health_test(struct check *check, const struct json_node *value)
+{
+    const struct json_node *first = json_child(check->body, value);
+    if (value->count != 1 || !first || !str_is(first->text, "CMD"))
+        return FINDING_PASS;
+    return refuse_unless_open(check, first->text,
+                              "is [\"CMD\"] without a command, at which most daemons panic and "
+                              "end");
+}
+
 enum finding check_isolation(struct check *check, const struct json_node *value)
 {
     if (str_is(value->text, "default"))

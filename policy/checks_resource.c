@@ -234,12 +234,33 @@ enum finding check_blkio(struct check *check, const struct json_node *value)
     return refuse(check, KEY_BLKIO, STR(""), "is given, and containers.blkio is false");
 }
 
+/* Real-time scheduling goes before the host's processes, and past containers.cpus (sched(7)). The
+   daemon upper-cases the name, and letters beyond ASCII become others by that. */
+bool ulimit_is_realtime(struct str name)
+{
+    bool ascii = true;
+    for (size_t i = 0; i < name.n; i++)
+        ascii = ascii && (unsigned char)name.p[i] < 0x80;
+    return !ascii || str_ieq(name, STR("rtprio"));
+}
+
+static enum finding judge_ulimit(struct check *check, struct str name)
+{
+    if (!ulimit_is_realtime(name) || written_out(check, KEY_ULIMITS, name))
+        return judge(check, KEY_ULIMITS, name);
+    SHOWN(shown, name);
+    return refuse(check, KEY_ULIMITS, name,
+                  "sets \"%s\", which must be written out in containers.ulimits: real-time "
+                  "scheduling goes before the host's processes, and past containers.cpus",
+                  shown);
+}
+
 enum finding check_ulimits(struct check *check, const struct json_node *value)
 {
     for (const struct json_node *n = json_child(check->body, value); n;
          n = json_next(check->body, n)) {
         check->at = n;
-        if (judge(check, KEY_ULIMITS, member_text(check, n, "Name")) != FINDING_PASS)
+        if (judge_ulimit(check, member_text(check, n, "Name")) != FINDING_PASS)
             return FINDING_REFUSE;
     }
     return FINDING_PASS;

@@ -269,17 +269,30 @@ enum finding check_service_runtime(struct check *check, const struct json_node *
                               shown);
 }
 
+/* why: what a larger number does. */
+static enum finding judge_tasks(struct check *check, const struct json_node *value, const char *why)
+{
+    enum { TASKS_MAX = 1000 };
+    int64_t count = -1;
+    if (json_int(value, &count) && count >= 0 && count <= TASKS_MAX)
+        return FINDING_PASS;
+    SHOWN(shown, value->text);
+    return refuse_unless_open(check, value->text, "is %s: more than %d %s", shown, (int)TASKS_MAX,
+                              why);
+}
+
 /* The manager makes a record of each task, whether nodes have room for it or not. */
 enum finding check_replicas(struct check *check, const struct json_node *value)
 {
-    enum { REPLICAS_MAX = 1000 };
-    int64_t count = -1;
-    if (json_int(value, &count) && count >= 0 && count <= REPLICAS_MAX)
-        return FINDING_PASS;
-    SHOWN(shown, value->text);
-    return refuse_unless_open(check, value->text,
-                              "is %s: more than %d tasks can fill the manager's memory", shown,
-                              (int)REPLICAS_MAX);
+    return judge_tasks(check, value, "tasks can fill the manager's memory");
+}
+
+/* An update starts that many workers, also for one task, and again when the manager boots
+   (swarmkit's Updater.Run); of a number beyond int64 it panics. */
+enum finding check_parallelism(struct check *check, const struct json_node *value)
+{
+    return judge_tasks(check, value,
+                       "at once can fill the manager's memory, at each of its boots, too");
 }
 
 enum finding check_stop_grace(struct check *check, const struct json_node *value)

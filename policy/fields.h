@@ -92,7 +92,7 @@ extern const struct body_schema schema_plugin_pull, schema_plugin_upgrade, schem
     HARM(d, "IOMaximumBandwidth", T_INT, "Windows only")
 
 #define HEALTHCHECK_ROWS(d)                                                                        \
-    HARM(d, "Test", T_STRINGS, "runs inside a container"),                                         \
+    RULE(d, "Test", T_STRINGS, check_health_test, "runs inside; one form ends the daemon"),        \
     HARM(d, "Interval", T_INT, "how often"),                                                       \
     HARM(d, "Timeout", T_INT, "how long"),                                                         \
     HARM(d, "StartPeriod", T_INT, "when first"),                                                   \

@@ -143,7 +143,7 @@
 
 #define UPDATE_CONFIG_ROWS(d, name)                                                                \
     HOLD(d, name, T_OBJECT, "in which steps tasks are replaced"),                                  \
-    HARM((d) + 1, "Parallelism", T_INT, "how many at once"),                                       \
+    RULE((d) + 1, "Parallelism", T_INT, check_parallelism, "fills the manager's memory"),          \
     HARM((d) + 1, "Delay", T_INT, "how long between"),                                             \
     HARM((d) + 1, "FailureAction", T_STRING, "may go back to the service that ran until then"),    \
     HARM((d) + 1, "Monitor", T_INT, "how long a task is watched"),                                 \

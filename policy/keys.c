@@ -120,7 +120,7 @@
       "largest /dev/shm") \
     X(KEY_ULIMITS, "containers", "ulimits", B | L, ENTRY_GLOB, MAX_NONE, \
       "true", \
-      "names of ulimits") \
+      "names of ulimits; rtprio must be written out") \
     X(KEY_RESTART, "containers", "restart", B | L, ENTRY_GLOB, MAX_NONE, \
       "true", \
       "restart policies") \

@@ -83,7 +83,7 @@ static bool asks_open(const struct field *field)
         check_ipam_driver,    check_mount_type,    check_stop_grace,     check_service_runtime,
         check_config_runtime, check_secret_file,   check_config_file,    check_ports,
         check_publish_all,    check_service_ports, check_template,       check_service_env,
-        check_replicas,
+        check_replicas,       check_health_test,   check_parallelism,
     };
     for (size_t i = 0; i < ARRAY_LEN(checks); i++)
         if (field->check == checks[i])
