@@ -13,6 +13,7 @@ static const struct str vital_paths[] = {
     VITAL("/run"),
     VITAL("/var/lib/docker"),
     VITAL("/var/lib/containerd"),
+    VITAL("/var/snap/docker"), /* data and settings of Ubuntu's snap */
     VITAL("/etc/docker"),
     VITAL("/proc"),
     VITAL("/sys"),

@@ -190,7 +190,8 @@ static bool method_reads(const struct route *route)
     return strcmp(route->method, "GET") == 0 || strcmp(route->method, "HEAD") == 0;
 }
 
-/* Tecnativa's later versions have a switch for each method; there POST is for POST alone. */
+/* Tecnativa's later versions have a switch for each method; there POST is for POST alone.
+   LinuxServer's has none, so that one which is on opens nothing there. */
 static bool method_passes(const struct reading *reading, const struct route *route)
 {
     static const char *const own[] = {"DELETE", "PUT", "PATCH"};
@@ -199,8 +200,10 @@ static bool method_passes(const struct reading *reading, const struct route *rou
         return true;
     for (size_t i = 0; i < ARRAY_LEN(own); i++)
         later |= import_find(reading->settings, own[i]) != NULL;
-    return later && strcmp(route->method, "POST") != 0 ? is_on(reading, route->method, false)
-                                                       : reading->post;
+    if (!later || strcmp(route->method, "POST") == 0)
+        return reading->post;
+    return is_on(reading, route->method, false) &&
+           (reading->post || reading->kind != IMPORT_LINUXSERVER);
 }
 
 static bool route_passes(const struct reading *reading, const struct route *route)
@@ -241,6 +244,11 @@ static void tell_openers(const struct reading *reading)
                         "%s=1 does nothing there without POST=1; --from linuxserver lets it "
                         "through",
                         openers[i].variable);
+        else if (reading->kind == IMPORT_ENVIRONMENT)
+            import_note(reading->import, IMPORT_TOLD, setting->line,
+                        "%s=1 is let through without POST=1, as at LinuxServer's; Tecnativa's "
+                        "refuses it: --from tecnativa, or %s=0",
+                        openers[i].variable, openers[i].variable);
     }
 }
 

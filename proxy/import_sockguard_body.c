@@ -61,7 +61,7 @@ static const struct body_switch switches[] = {
     {"container_create", "deny_selinux_disable", FORBIDS, NULL, NULL, NULL},
     {"container_create", "deny_selinux_label_override", FORBIDS, NULL, NULL, NULL},
     {"container_create", "deny_unconfined_system_paths", FORBIDS, NULL, NULL, NULL},
-    {"container_create", "allow_tmpfs_privileged_options", CLOSED, NULL, NULL, NULL},
+    {"container_create", "allow_tmpfs_privileged_options", APART, NULL, NULL, NULL},
     {"container_remove", "allow_force", APART, NULL, NULL, NULL},
     {"container_remove", "allow_remove_volumes", APART, NULL, NULL, NULL},
     {"container_remove", "allow_remove_links", CLOSED, NULL, NULL, NULL},
@@ -80,6 +80,11 @@ static const struct body_switch switches[] = {
     {"build", "allow_remote_context", OPENS, "builds", "remote", "true"},
     {"build", "allow_host_network", OPENS, "builds", "network_mode", "[\"\",\"default\",\"none\",\"bridge\",\"host\"]"},
     {"build", "allow_run_instructions", APART, NULL, NULL, NULL},
+    {"network", "allow_attachable", APART, NULL, NULL, NULL},
+    {"network", "allow_config_only", APART, NULL, NULL, NULL},
+    {"network", "allow_disable_ipv4", APART, NULL, NULL, NULL},
+    {"network", "allow_disconnect_force", APART, NULL, NULL, NULL},
+    {"service", "allow_all_registries", APART, NULL, NULL, NULL},
 };
 // clang-format on
 
@@ -311,6 +316,49 @@ static bool opens_containers(const struct import_role *role)
     return false;
 }
 
+/* A service names its image by request_body.service there, and images.allow would hold for
+   containers, too. */
+static void close_services(struct import *import, struct import_role *role,
+                           const struct yaml_tree *service)
+{
+    const char *why = NULL;
+    if (opens_containers(role))
+        why = "container_create opens keys that would hold for services, too";
+    else if (!is_true(service, "allow_all_registries"))
+        why = "images of services are not let through from all registries, and no key says that "
+              "of services alone";
+    if (!why)
+        return;
+    close_one(import, role, OP_ServiceCreate, why);
+    close_one(import, role, OP_ServiceUpdate, why);
+}
+
+/* Refused there unless switched on, and here by no key: little enough to be said only. */
+static void tell_wider(struct import *import, const struct import_role *role,
+                       const struct yaml_tree *bodies)
+{
+    static const struct {
+        enum operation op;
+        const char *block, *name, *what;
+    } rows[] = {
+        {OP_ContainerCreate, "container_create", "allow_tmpfs_privileged_options",
+         "exec, dev and suid of a tmpfs"},
+        {OP_ContainerCreate, "network", "allow_endpoint_config", "addresses in a network"},
+        {OP_NetworkConnect, "network", "allow_endpoint_config",
+         "addresses in a network, and GwPriority"},
+        {OP_NetworkDisconnect, "network", "allow_disconnect_force", "Force"},
+        {OP_NetworkCreate, "network", "allow_attachable", "Attachable"},
+        {OP_NetworkCreate, "network", "allow_config_only", "ConfigOnly"},
+        {OP_NetworkCreate, "network", "allow_disable_ipv4", "EnableIPv4 false"},
+        {OP_VolumeCreate, "volume", "allow_driver_opts",
+         "a plain tmpfs, and a bind of what containers.binds allows"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (role->allow[rows[i].op] && !is_true(yaml_tree_get(bodies, rows[i].block), rows[i].name))
+            import_note(import, IMPORT_LOST, 0, "%s: let through here without %s.%s, too: %s",
+                        operation_name(rows[i].op), rows[i].block, rows[i].name, rows[i].what);
+}
+
 void sockguard_close(struct import *import, struct import_role *role,
                      const struct yaml_tree *bodies, bool unread)
 {
@@ -335,11 +383,8 @@ void sockguard_close(struct import *import, struct import_role *role,
         close_one(import, role, OP_ImageBuild, "RUN is refused there, and a build here may use it");
     close_exec(import, role, yaml_tree_get(bodies, "exec"), unread);
     read_pull(import, role, yaml_tree_get(bodies, "image_pull"));
-    if (opens_containers(role)) {
-        const char *why = "container_create opens keys that would hold for services, too";
-        close_one(import, role, OP_ServiceCreate, why);
-        close_one(import, role, OP_ServiceUpdate, why);
-    }
+    close_services(import, role, yaml_tree_get(bodies, "service"));
+    tell_wider(import, role, bodies);
 }
 
 /* ---- the whole ----------------------------------------------------------------------------- */

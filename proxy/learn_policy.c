@@ -111,7 +111,7 @@ static bool folder_may_stand(const struct used *used, struct str folder)
 struct folder {
     size_t sources;
     uint64_t requests;
-    bool writes;
+    bool writes, reads; /* some of them may be written; some may only be read */
 };
 
 static struct folder folder_count(const struct used *used, struct str folder)
@@ -122,9 +122,11 @@ static struct folder folder_count(const struct used *used, struct str folder)
         const struct learn_use *use = used->items[i];
         if (!is_key(use, "containers.binds") || !str_eq(use->folder, folder))
             continue;
-        out.sources += !str_eq(use->use.value, last);
+        bool again = str_eq(use->use.value, last); /* the read-only twin stands second */
+        out.sources += !again;
         out.requests += use->count;
         out.writes |= !use->use.read_only;
+        out.reads |= use->use.read_only && !again;
         last = use->use.value;
     }
     return out;
@@ -155,7 +157,8 @@ static void write_bind_of(struct used *used, size_t i, struct json_out *out)
     const struct learn_use *next = i + 1 < used->count ? used->items[i + 1] : NULL;
     const struct learn_use *before = i > 0 ? used->items[i - 1] : NULL;
     struct told told = {.n = 0};
-    if (all.sources >= SIDE_BY_SIDE && folder_may_stand(used, folder)) {
+    bool alike = !all.writes || !all.reads; /* else what was only read could be written */
+    if (all.sources >= SIDE_BY_SIDE && alike && folder_may_stand(used, folder)) {
         for (size_t k = 0; k < i; k++)
             if (is_key(used->items[k], "containers.binds") &&
                 str_eq(used->items[k]->folder, folder))

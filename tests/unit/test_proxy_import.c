@@ -151,6 +151,9 @@ static const struct variables_row {
     {IMPORT_TECNATIVA, "CONTAINERS=1\nPOST=1\nDELETE=0", "DELETE", "/containers/t", false},
     {IMPORT_TECNATIVA, "CONTAINERS=1\nPOST=0\nDELETE=1", "DELETE", "/containers/t", true},
     {IMPORT_TECNATIVA, "CONTAINERS=1\nPOST=0\nDELETE=1", "POST", "/containers/t/start", false},
+    {IMPORT_ENVIRONMENT, "CONTAINERS=1\nPOST=0\nDELETE=1", "DELETE", "/containers/t", true},
+    {IMPORT_LINUXSERVER, "CONTAINERS=1\nPOST=0\nDELETE=1", "DELETE", "/containers/t", false},
+    {IMPORT_LINUXSERVER, "CONTAINERS=1\nPOST=1\nDELETE=1", "DELETE", "/containers/t", true},
     /* a GET that types */
     {IMPORT_TECNATIVA, "CONTAINERS=1", "GET", "/containers/t/attach/ws", false},
     {IMPORT_TECNATIVA, "CONTAINERS=1\nPOST=1", "GET", "/containers/t/attach/ws", true},
@@ -178,6 +181,28 @@ static void test_variables(void **state)
         struct read *read = read_source(row->kind, row->text);
         assert_non_null(read->policy);
         expect(read, row->text, row->method, row->target, row->expected);
+        read_free(read);
+    }
+}
+
+/* Where the two differ, and it is not said which of them it was. */
+static void test_told(void **state)
+{
+    (void)state;
+    static const struct {
+        enum import_kind kind;
+        const char *text, *part;
+        bool told;
+    } rows[] = {
+        {IMPORT_ENVIRONMENT, "ALLOW_START=1", "ALLOW_START=1 is let through without POST=1", true},
+        {IMPORT_ENVIRONMENT, "ALLOW_START=1\nPOST=1", "without POST=1", false},
+        {IMPORT_LINUXSERVER, "ALLOW_START=1", "without POST=1", false},
+        {IMPORT_TECNATIVA, "ALLOW_START=1", "ALLOW_START=1 does nothing there", true},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct read *read = read_source(rows[i].kind, rows[i].text);
+        assert_non_null(read->policy);
+        assert_int_equal(has_note(read, IMPORT_TOLD, 1, rows[i].part), rows[i].told);
         read_free(read);
     }
 }
@@ -240,9 +265,8 @@ static void test_wants_sections(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sections),
-        cmocka_unit_test(test_variables),
-        cmocka_unit_test(test_wrong_settings),
+        cmocka_unit_test(test_sections),       cmocka_unit_test(test_variables),
+        cmocka_unit_test(test_told),           cmocka_unit_test(test_wrong_settings),
         cmocka_unit_test(test_wants_sections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

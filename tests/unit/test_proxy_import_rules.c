@@ -268,7 +268,13 @@ static const struct {
     {"request_body: {container_create: {allow_privileged: true}}\n"
      "rules:\n" ALLOW("POST", "/services/create"),
      "POST", "/services/create", false},
-    {"rules:\n" ALLOW("POST", "/services/create"), "POST", "/services/create", true},
+    {"rules:\n" ALLOW("POST", "/services/create"), "POST", "/services/create", false},
+    {"request_body: {service: {allowed_registries: [ghcr.io]}}\n"
+     "rules:\n" ALLOW("POST", "/services/*/update"),
+     "POST", "/services/a/update", false},
+    {"request_body: {service: {allow_all_registries: true}}\n"
+     "rules:\n" ALLOW("POST", "/services/create"),
+     "POST", "/services/create", true},
     {"policy_bundle: {enabled: false}\nrules:\n" ALLOW("GET", "/info"), "GET", "/info", true},
     {"clients: {default_profile: p, profiles: [{name: p, rules: [{match: {method: GET, path: "
      "/info}, action: allow}]}]}\nrules: []\n",
@@ -341,6 +347,39 @@ static void test_sockguard_wrong(void **state)
     }
 }
 
+/* What is let through here and not there is said, unless it is switched on there. */
+static void test_sockguard_tells(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *part;
+        bool told;
+    } rows[] = {
+        {"rules:\n" ALLOW("POST", "/networks/*/connect"), "allow_endpoint_config, too: addresses",
+         true},
+        {"request_body: {network: {allow_endpoint_config: true}}\n"
+         "rules:\n" ALLOW("POST", "/networks/*/connect"),
+         "allow_endpoint_config, too: addresses", false},
+        {"rules:\n" ALLOW("POST", "/networks/*/disconnect"), "disconnect_force, too: Force", true},
+        {"request_body: {network: {allow_disconnect_force: true}}\n"
+         "rules:\n" ALLOW("POST", "/networks/*/disconnect"),
+         "Force", false},
+        {"request_body: {network: {allow_attachable: true}}\n"
+         "rules:\n" ALLOW("POST", "/networks/create"),
+         "ttachable", false},
+        {"rules:\n" ALLOW("POST", "/containers/create"), "suid of a tmpfs", true},
+        {"rules:\n" ALLOW("POST", "/containers/create"), "NetworkConnect", false},
+        {"rules:\n" ALLOW("POST", "/volumes/create"), "driver_opts, too: a plain tmpfs", true},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows) && import_has_yaml(); i++) {
+        struct read *read = read_source(IMPORT_SOCKGUARD, rows[i].text);
+        assert_non_null(read->policy);
+        if (has_note(read, IMPORT_LOST, 0, rows[i].part) != rows[i].told)
+            fail_msg("%s: %s", rows[i].text, rows[i].part);
+        read_free(read);
+    }
+}
+
 /* Answers hide what they hide there, unless that is switched off. */
 static void test_sockguard_redacts(void **state)
 {
@@ -409,7 +448,8 @@ int main(void)
         cmocka_unit_test(test_expressions),       cmocka_unit_test(test_together),
         cmocka_unit_test(test_wollomatic),        cmocka_unit_test(test_cetusguard),
         cmocka_unit_test(test_sockguard),         cmocka_unit_test(test_sockguard_wrong),
-        cmocka_unit_test(test_sockguard_redacts), cmocka_unit_test(test_sockguard_clients),
+        cmocka_unit_test(test_sockguard_tells),   cmocka_unit_test(test_sockguard_redacts),
+        cmocka_unit_test(test_sockguard_clients),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
