@@ -150,27 +150,69 @@ static const struct json_node *next_name(struct gate *gate, const char *list,
     return NULL;
 }
 
-static bool lists_pass(struct gate *gate, const struct signed_entry *entry)
+/* Containerd's image store says "driver-type" of itself; the older ones say other things, or
+   nothing. https://docs.docker.com/engine/storage/containerd/ */
+static bool store_is_containerd(const struct check *check, const struct found *info)
+{
+    const struct json_node *status = fact_at(info, "DriverStatus");
+    for (const struct json_node *row = status ? json_child(&info->doc, status) : NULL;
+         row && check_spend(check, LISTED_COST); row = json_next(&info->doc, row)) {
+        const struct json_node *name = row->kind == JSON_ARRAY ? json_child(&info->doc, row) : NULL;
+        if (name && str_is(name->text, "driver-type"))
+            return true;
+    }
+    return false;
+}
+
+/* Has the image been pulled or pushed by this digest of the daemon's list? Nothing else writes the
+   list of the older stores. Containerd's makes it of names, and whoever may load an archive can
+   name any image NAME@DIGEST; but there the ID is the digest.
+   https://github.com/moby/moby/blob/master/daemon/containerd/image_inspect.go */
+static enum gate_says digest_holds(struct gate *gate, const struct signed_entry *entry,
+                                   struct str digest)
+{
+    struct found info;
+    if (str_eq(digest, gate->id))
+        return GATE_PASSES;
+    enum look look = check_look(gate->check, FACT_INFO, STR(""), &info);
+    if (look == LOOK_WAIT)
+        return GATE_WAITS;
+    if (look != LOOK_FOUND || fact_text(&info, "Driver").n == 0) {
+        gate->failed = true;
+        gate->note.reason[0] = '\0'; /* this one is told */
+        blame(gate, entry, STR("not_asked"), STR("the daemon does not tell of its image store"),
+              digest);
+        return GATE_REFUSES;
+    }
+    if (!store_is_containerd(gate->check, &info))
+        return GATE_PASSES;
+    blame(gate, entry, STR("id_mismatch"),
+          STR("an image of containerd's store has the ID of its digest, and this one has another"),
+          digest);
+    return GATE_REFUSES;
+}
+
+static enum gate_says lists_pass(struct gate *gate, const struct signed_entry *entry)
 {
     struct check *check = gate->check;
     struct image_ref ref;
-    if (is_listed(check, entry->ids, entry->id_count, gate->id)) {
-        note_pass(check, gate->id, STR(""), STR("ids"));
-        return true;
+    bool by_digest = is_listed(check, entry->digests, entry->digest_count, gate->id);
+    if (by_digest || is_listed(check, entry->ids, entry->id_count, gate->id)) {
+        note_pass(check, gate->id, STR(""), by_digest ? STR("digests") : STR("ids"));
+        return GATE_PASSES;
     }
     if (entry->digest_count == 0)
-        return false;
-    if (is_listed(check, entry->digests, entry->digest_count, gate->id)) {
-        note_pass(check, gate->id, STR(""), STR("digests"));
-        return true;
-    }
+        return GATE_REFUSES;
     for (const struct json_node *n = next_name(gate, "RepoDigests", NULL, &ref); n;
-         n = next_name(gate, "RepoDigests", n, &ref))
-        if (is_listed(check, entry->digests, entry->digest_count, ref.digest)) {
+         n = next_name(gate, "RepoDigests", n, &ref)) {
+        if (!is_listed(check, entry->digests, entry->digest_count, ref.digest))
+            continue;
+        enum gate_says says = digest_holds(gate, entry, ref.digest);
+        if (says == GATE_PASSES)
             note_pass(check, ref.digest, STR(""), STR("digests"));
-            return true;
-        }
-    return false;
+        return says; /* what is told of one holds for all of them */
+    }
+    return GATE_REFUSES;
 }
 
 /* Is the ID known to be that of a signed image? */
@@ -212,14 +254,17 @@ static enum gate_says ask_digest(struct gate *gate, const struct signed_entry *e
         blame_answer(gate, entry, &answer, ref->digest);
         return GATE_REFUSES;
     }
-    if (!answer_has_id(gate->check, &answer, gate->id) && !answer_unmapped(&answer)) {
-        blame(gate, entry, STR("id_mismatch"),
-              STR("the signed image of that digest is another one than the daemon has by it"),
-              ref->digest);
-        return GATE_REFUSES;
+    enum gate_says says = GATE_PASSES;
+    if (!answer_has_id(gate->check, &answer, gate->id)) {
+        says = answer_unmapped(&answer) ? digest_holds(gate, entry, ref->digest) : GATE_REFUSES;
+        if (says == GATE_REFUSES)
+            blame(gate, entry, STR("id_mismatch"),
+                  STR("the signed image of that digest is another one than the daemon has by it"),
+                  ref->digest);
     }
-    note_answer(gate->check, &answer);
-    return GATE_PASSES;
+    if (says == GATE_PASSES)
+        note_answer(gate->check, &answer);
+    return says;
 }
 
 /* The digests that the daemon has for it from repositories of the entry. */
@@ -249,8 +294,9 @@ static enum gate_says ask_digests(struct gate *gate, const struct signed_entry *
 static enum gate_says gate_entry(struct gate *gate, const struct signed_entry *entry,
                                  struct str repository)
 {
-    if (lists_pass(gate, entry))
-        return GATE_PASSES;
+    enum gate_says listed = lists_pass(gate, entry);
+    if (listed != GATE_REFUSES || gate->failed)
+        return listed;
     if (entry->formats == 0 || repository.n == 0) {
         blame(gate, entry, STR("not_listed"),
               STR("neither its ID nor a digest that the daemon has for it is in the entry"),
@@ -357,6 +403,8 @@ static enum finding judge_here(struct gate *gate, const struct signed_entry *ent
     if (!is_sha256(gate->id))
         return refuse_unknown(gate, entry, "no_id", "the daemon does not tell its full ID");
     enum gate_says says = entry ? gate_entry(gate, entry, repository) : gate_names(gate);
+    if (check->decision->status != 0)
+        return FINDING_REFUSE; /* a look has failed, or the bounds are reached */
     if (says == GATE_WAITS)
         return FINDING_PASS;
     return says == GATE_PASSES ? pin_text(check, STR(""), gate->id, STR("")) : gate_refuses(gate);

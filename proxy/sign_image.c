@@ -72,6 +72,21 @@ bool sign_parts_verify(const struct sign_rule *rule, struct str message, struct 
 
 /* ---- manifests ----------------------------------------------------------------------------- */
 
+/* Daemons match names in any case, and read a document with rootfs as the config of an image, whose
+   digest would be an ID. */
+static bool names_hold(const struct json *doc)
+{
+    static const char *const names[] = {"schemaVersion", "mediaType", "manifests", "layers",
+                                        "config",        "fsLayers",  "rootfs"};
+    for (const struct json_node *member = json_child(doc, &doc->nodes[0]); member;
+         member = json_next(doc, member))
+        for (size_t i = 0; i < ARRAY_LEN(names); i++)
+            if (json_fold_eq(member->key, str_of(names[i])) &&
+                (!str_is(member->key, names[i]) || str_is(member->key, "rootfs")))
+                return false;
+    return true;
+}
+
 /* A document that reads as both kinds would be one thing to us and another to the daemon
    (CVE-2021-41190). */
 static bool kind_holds(const struct json *doc, struct sign_manifest *out)
@@ -82,7 +97,7 @@ static bool kind_holds(const struct json *doc, struct sign_manifest *out)
                   json_get(doc, root, STR("config")) != NULL ||
                   json_get(doc, root, STR("fsLayers")) != NULL;
     const struct json_node *type = json_get(doc, root, STR("mediaType"));
-    if (children == layers)
+    if (children == layers || !names_hold(doc))
         return false;
     out->is_index = children;
     out->media_type = STR("application/vnd.oci.image.manifest.v1+json");

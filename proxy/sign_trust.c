@@ -292,6 +292,20 @@ static bool take_end(X509_STORE_CTX *ctx, time_t *until)
     return any && *until > 0;
 }
 
+/* A CA that may issue for other purposes only vouches for no signer: OpenSSL looks at that only for
+   purposes that it knows, of which signing code is none in 3.0. */
+static bool issuers_may_sign(X509_STORE_CTX *ctx)
+{
+    const STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(ctx);
+    for (int i = 1; i < sk_X509_num(chain); i++) {
+        X509 *issuer = sk_X509_value(chain, i);
+        if ((X509_get_extension_flags(issuer) & EXFLAG_XKUSAGE) &&
+            !(X509_get_extended_key_usage(issuer) & (XKU_CODE_SIGN | XKU_ANYEKU)))
+            return false;
+    }
+    return true;
+}
+
 /* Security level 2: RSA from 2048 bits, and no SHA-1. */
 static bool verify_chain(const struct sign_trust *trust, struct sign_leaf *leaf,
                          STACK_OF(X509) * others, time_t now, struct err *err)
@@ -308,6 +322,8 @@ static bool verify_chain(const struct sign_trust *trust, struct sign_leaf *leaf,
         if (!good)
             err_set(err, 0, 0, "no chain to the trust store: %s",
                     X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
+        else if (!issuers_may_sign(ctx))
+            good = err_set(err, 0, 0, "a CA of the chain may not issue for signing code");
         good = good && take_end(ctx, &leaf->until);
     }
     X509_STORE_CTX_free(ctx);

@@ -167,7 +167,9 @@ static void refuse_unknown(const struct asked *asked, struct trust_verdict *out)
         trust_refuse(out, TRUST_REGISTRY_ERROR, "no registry can be asked from here");
 }
 
-/* By digest and by ID: what is known, and what the store tells. False: a source could tell more. */
+/* By digest and by ID: what is known, and what the store tells. False: a source could tell more.
+   The ledger's IDs are digests of manifests and of configs; that of a config is none by which to
+   pull, so what is known only as an ID is looked for again when it is asked for by digest. */
 static bool judge_here(struct trust_desk *desk, const struct asked *asked,
                        const unsigned char key[TRUST_KEY_BYTES], struct trust_verdict *out)
 {
@@ -176,10 +178,9 @@ static bool judge_here(struct trust_desk *desk, const struct asked *asked,
     struct str wanted = asked->name.id.n ? asked->name.id : asked->name.digest;
     bool registry = asked->rule->source != SIGNED_STORE && desk->source && !asked->name.id.n;
     if (trust_ledger_find(trust->ledger, asked->ref.name, asked->rule->hash, wanted, time(NULL),
-                          out)) {
+                          out) &&
+        (asked->name.id.n || str_is(wanted, out->digest))) {
         trust_say(&desk->steps, "it was verified before: the ledger has it");
-        if (asked->name.digest.n)
-            snprintf(out->digest, sizeof out->digest, "%.*s", STR_ARG(wanted));
         return !registry || !asked->question->platform.n;
     }
     if (trust_refusals_find(trust->refusals, key, out))

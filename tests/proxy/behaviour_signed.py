@@ -33,7 +33,7 @@ class Gate(Env):
     def __init__(self, *options, entry=None, role=None, manifest=True):
         # By one loop the lines stand in the order of the requests.
         super().__init__("--workers", "1", *options, start=False)
-        self.asked = 0
+        self.asked, self.info = 0, {"": {"Driver": "overlay2", "DriverStatus": [["Backing Filesystem", "extfs"]]}}
         self.keys, store = os.path.join(self.dir, "keys"), os.path.join(self.dir, "store")
         folder = os.path.join(store, *REPOSITORY.split("/"), DIGEST.replace(":", "-"))
         os.makedirs(self.keys)
@@ -61,7 +61,7 @@ class Gate(Env):
 
     def create(self, reference=REPOSITORY + ":1.0", found=None, where="Image"):
         """Status and sentence of a create, or what the daemon got as the image."""
-        self.fake.facts = {"image": {reference: image() if found is None else found}}
+        self.fake.facts = {"image": {reference: image() if found is None else found}, "info": self.info}
         mounts = [{"Type": "image", "Source": reference, "Target": "/m"}]
         body = {"Image": reference} if where == "Image" else {"Image": "free", "HostConfig": {"Mounts": mounts}}
         before = len(self.fake.requests)
@@ -125,6 +125,19 @@ def store_without_manifest():
     with Gate(manifest=False) as env:
         equal(env.create(), (200, ID), "what the daemon gets")
         equal(env.create(found=image(digests=()))[0], 403, "no digest of it")
+
+
+@suite.test
+def names_of_archives():
+    """in containerd's image store an archive names any image NAME@DIGEST; there the digest is the ID"""
+    forged = image(OTHER, [REPOSITORY + "@" + DIGEST])
+    for entry in (None, {"match": "registry.example.com/**", "digests": [DIGEST]}):
+        with Gate(manifest=False, entry=entry) as env:
+            env.info = {"": {"Driver": "overlayfs", "DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]]}}
+            status, text = env.create(found=forged)
+            equal(status, 403, text)
+            check("id_mismatch" in text, text)
+            equal(env.create(found=image(DIGEST)), (200, DIGEST), "what the daemon gets")
 
 
 @suite.test

@@ -23,6 +23,13 @@
     "\"RootFS\":{}}"
 #define IMAGES(members)     "\"image\":{" members "}"
 #define SIGNATURES(members) ",\"signature\":{" members "}"
+#define INFO(driver, status) \
+    ",\"info\":{\"\":{\"Driver\":\"" driver "\",\"DriverStatus\":" status "}}"
+#define OVERLAY2   INFO("overlay2", "[[\"Backing Filesystem\",\"extfs\"]]")
+#define VFS        INFO("vfs", "null")
+#define CONTAINERD INFO("overlayfs", "[[\"driver-type\",\"io.containerd.snapshotter.v1\"]]")
+#define UNMAPPED \
+    "{\"Verdict\":\"signed\",\"Digest\":\"" D1 "\",\"Ids\":[\"" D1 "\"],\"Mapped\":false}"
 #define GOOD(digest, ids)                                                               \
     "{\"Verdict\":\"signed\",\"Reason\":\"ok\",\"Digest\":\"" digest "\",\"Ids\":[" ids \
     "],\"Key\":\"" KEY "\",\"Format\":\"cosign-simple\"}"
@@ -68,7 +75,12 @@ static const struct gate_row gate_rows[] = {
     /* the second digest is the signed one */
     {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" IMAGE(ID1, "", "\"ghcr.io/acme/old@" D2 "\",\"ghcr.io/acme/app@" D1 "\"")) SIGNATURES("\"ghcr.io/acme/app@" D1 "\":" GOOD(D1, "\"" ID1 "\"")), 0, "\"Image\":\"" ID1 "\"", "ok"},
     /* the store has no manifest, and the daemon's own digests tell */
-    {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" PULLED) SIGNATURES("\"ghcr.io/acme/app@" D1 "\":{\"Verdict\":\"signed\",\"Digest\":\"" D1 "\",\"Ids\":[\"" D1 "\"],\"Mapped\":false}"), 0, "\"Image\":\"" ID1 "\"", "ok"},
+    {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" PULLED) SIGNATURES("\"ghcr.io/acme/app@" D1 "\":" UNMAPPED) OVERLAY2, 0, "\"Image\":\"" ID1 "\"", "ok"},
+    {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" PULLED) SIGNATURES("\"ghcr.io/acme/app@" D1 "\":" UNMAPPED) VFS, 0, "\"Image\":\"" ID1 "\"", "ok"},
+    /* of names that an archive brings in a store of containerd they do not */
+    {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" PULLED) SIGNATURES("\"ghcr.io/acme/app@" D1 "\":" UNMAPPED) CONTAINERD, 403, "id_mismatch: an image of containerd's store", "id_mismatch"},
+    {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" PULLED) SIGNATURES("\"ghcr.io/acme/app@" D1 "\":" UNMAPPED) INFO("", "null"), 503, "not_asked: the daemon does not tell of its image store", "not_asked"},
+    {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" IMAGE(D1, "\"ghcr.io/acme/app:1\"", "\"ghcr.io/acme/app@" D1 "\"")) SIGNATURES("\"ghcr.io/acme/app@" D1 "\":" UNMAPPED) CONTAINERD, 0, "\"Image\":\"" D1 "\"", "ok"},
     /* names prove nothing */
     {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" BUILT) SIGNATURES("\"ghcr.io/acme/app:1\":" GOOD(D1, "\"" ID1 "\"")), 403, "names the image \"ghcr.io/acme/app:1\", which images.signed[0] (\"ghcr.io/acme/**\") refuses: no_digest: the daemon has no digest of it", "no_digest"},
     {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" IMAGE(ID1, "", "\"free@" D1 "\"")) SIGNATURES("\"docker.io/library/free@" D1 "\":" GOOD(D1, "\"" ID1 "\"")), 403, "no_digest", "no_digest"},
@@ -89,10 +101,12 @@ static const struct gate_row gate_rows[] = {
     {APP, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" IMAGE(ID1, "", "\"ghcr.io/acme/old@" D2 "\",\"ghcr.io/acme/app@" D1 "\"")) SIGNATURES("\"ghcr.io/acme/old@" D2 "\":[\"away\"],\"ghcr.io/acme/app@" D1 "\":" GOOD(D1, "\"" ID1 "\"")), 0, "\"Image\":\"" ID1 "\"", "ok"},
     /* lists of the policy */
     {LISTED, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" BUILT), 0, "\"Image\":\"" ID1 "\"", "ok"},
-    {LISTED, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" IMAGE(ID2, "", "\"ghcr.io/acme/app@" D1 "\"")), 0, "\"Image\":\"" ID2 "\"", "ok"},
+    {LISTED, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" IMAGE(ID2, "", "\"ghcr.io/acme/app@" D1 "\"")) OVERLAY2, 0, "\"Image\":\"" ID2 "\"", "ok"},
+    {LISTED, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" IMAGE(ID2, "", "\"ghcr.io/acme/app@" D1 "\"")) CONTAINERD, 403, "id_mismatch", "id_mismatch"},
     {LISTED, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" IMAGE(D1, "", "")), 0, "\"Image\":\"" D1 "\"", "ok"},
     {LISTED, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" IMAGE(ID2, "", "\"ghcr.io/acme/app@" D2 "\"")), 403, "not_listed", "not_listed"},
-    {BOTH, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" PULLED), 0, "\"Image\":\"" ID1 "\"", "ok"},
+    {BOTH, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" PULLED) OVERLAY2, 0, "\"Image\":\"" ID1 "\"", "ok"},
+    {BOTH, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" PULLED) CONTAINERD, 403, "id_mismatch", "id_mismatch"},
     {BOTH, RUN("ghcr.io/acme/app:1"), IMAGES("\"ghcr.io/acme/app:1\":" IMAGE(ID2, "", "\"ghcr.io/acme/app@" D2 "\"")), 403, "no_signature", "no_signature"},
     /* by ID: under any of its names */
     {APP "],\"allow\":[\"ghcr.io/**\"", RUN(ID1), IMAGES("\"" ID1 "\":" IMAGE(ID1, "\"free:1\",\"ghcr.io/acme/app:1\"", "")) SIGNATURES("\"ghcr.io/acme/app#" ID1 "\":" GOOD(D1, "\"" ID1 "\"")), 0, NULL, "ok"},

@@ -49,7 +49,9 @@ enum {
     MORE_MEMBERS,
     DER_SIGNATURE,
     AUTHORITY,
-    OWN_ROOT
+    OWN_ROOT,
+    SERVERS_ROOT, /* that may issue for those alone */
+    CODE_ROOT
 };
 
 // clang-format off
@@ -57,6 +59,9 @@ static const struct row rows[] = {
     {"P-256", "P-256", HEAD("ES256", SCHEME, ""), GOOD, US, "codeSigning", NULL, NOTHING, SIGN_OK},
     {"P-384", "P-384", HEAD("ES384", SCHEME, ""), GOOD, US, NULL, NULL, NOTHING, SIGN_OK},
     {"its own root", "P-256", HEAD("ES256", SCHEME, ""), GOOD, US, NULL, NULL, OWN_ROOT, SIGN_OK},
+    {"a root for code", "P-256", HEAD("ES256", SCHEME, ""), GOOD, US, "codeSigning", NULL, CODE_ROOT, SIGN_OK},
+    {"a root for servers", "P-256", HEAD("ES256", SCHEME, ""), GOOD, US, "codeSigning", NULL, SERVERS_ROOT, SIGN_UNTRUSTED},
+    {"a root for servers, a leaf for all", "P-256", HEAD("ES256", SCHEME, ""), GOOD, US, NULL, NULL, SERVERS_ROOT, SIGN_UNTRUSTED},
     {"P-521", "P-521", HEAD("ES512", SCHEME, ""), GOOD, "*", NULL, NULL, NOTHING, SIGN_OK},
     {"RSA", "RSA", HEAD("PS256", SCHEME, ""), GOOD, US ", CN=signer", NULL, NULL, NOTHING, SIGN_OK},
     {"not yet expired", "P-256", HEAD("ES256", SCHEME "," EXPIRY, "," EXPIRY ":\"2027-01-15T08:00:01Z\""), GOOD, US, NULL, NULL, NOTHING, SIGN_OK},
@@ -156,6 +161,9 @@ static void make_certificates(struct made *made, const struct row *row)
     made->root = new_certificate(made->root_key, NULL, "root", 1);
     add(made->root, made->root, NID_basic_constraints, "critical,CA:TRUE");
     add(made->root, made->root, NID_key_usage, "critical,keyCertSign");
+    if (row->changes == SERVERS_ROOT || row->changes == CODE_ROOT)
+        add(made->root, made->root, NID_ext_key_usage,
+            row->changes == CODE_ROOT ? "serverAuth,codeSigning" : "serverAuth,clientAuth");
     assert_true(X509_sign(made->root, made->root_key, EVP_sha256()) > 0);
     bool own = row->changes == OWN_ROOT;
     made->leaf = new_certificate(made->key, own ? NULL : made->root, "signer", 2);

@@ -358,6 +358,13 @@ static void manifests_are_of_one_kind(void **state)
         {"{" OCI ",\"manifests\":[]}", 0, SIGN_BAD_MANIFEST},
         {"{" OCI ",\"config\":" DESCRIPTOR ",\"manifests\":[]}", 0, SIGN_BAD_MANIFEST},
         {"{" OCI ",\"layers\":[]}", 0, SIGN_BAD_MANIFEST},
+        /* what another reader would take for something else */
+        {"{" OCI ",\"config\":" DESCRIPTOR ",\"Manifests\":[]}", 0, SIGN_BAD_MANIFEST},
+        {"{\"schemaVersion\":2,\"manifests\":[],\"Layers\":[]}", 0, SIGN_BAD_MANIFEST},
+        {"{\"schemaVersion\":2,\"manifests\":[],\"MediaType\":\"x\"}", 0, SIGN_BAD_MANIFEST},
+        {"{" OCI ",\"config\":" DESCRIPTOR ",\"rootfs\":{\"type\":\"layers\"}}", 0,
+         SIGN_BAD_MANIFEST},
+        {"{" OCI ",\"config\":" DESCRIPTOR ",\"RootFS\":{}}", 0, SIGN_BAD_MANIFEST},
         {"{\"schemaVersion\":1,\"config\":" DESCRIPTOR "}", 0, SIGN_BAD_MANIFEST},
         {"{\"schemaVersion\":2,\"config\":{\"mediaType\":\"x\",\"size\":-1,\"digest\":\"" DIGEST
          "\"}}",

@@ -80,7 +80,8 @@ static void store_answers(void **state)
     store_make(&world.vector, world.store);
     assert_told(&world, REPO "#" CONFIG, "id_unknown"); /* for a short while */
     assert_told(&world, REPO "@" DIGEST, "ok");
-    assert_told(&world, REPO "#" CONFIG, "ok"); /* since that is known now */
+    assert_told(&world, REPO "#" CONFIG, "ok");           /* since that is known now */
+    assert_told(&world, REPO "@" CONFIG, "no_signature"); /* which is no manifest's digest */
     assert_told(&world, REPO ":1.0", "tag_unresolved");
     assert_told(&world, REPO "@" OTHER, "no_signature");
     assert_int_equal(ask(&world, &asker, REPO "@" DIGEST), TRUST_DONE);
@@ -109,6 +110,7 @@ static void registry_answers(void **state)
         assert_told(&world, REPO "@" DIGEST, "ok");
         assert_told(&world, REPO "#" CONFIG, "ok");
         assert_int_equal(world.registry.asked, 4);
+        assert_told(&world, REPO "@" CONFIG, "not_found"); /* no manifest has an ID's digest */
         assert_told(&world, REPO ":2.0", "not_found");
         world_close(&world);
     }
