@@ -30,6 +30,7 @@ struct shared {
     atomic_uint connections;           /* open client connections */
     atomic_size_t body_bytes;          /* room held for bodies that are read whole */
     atomic_size_t fact_bytes;          /* room held for what the daemon has said of objects */
+    atomic_size_t unread_bytes;        /* of filtered answers that clients have not taken yet */
     atomic_uint lookup_lines;          /* connections of look-ups beside the clients' own */
     struct exec_table *execs;          /* commands made through the proxy */
     struct usage_table *usages;        /* what each client uses; NULL: nobody is limited */

@@ -2,6 +2,8 @@
    client understands; where something is, one that it cannot take for a whole answer. */
 #include "exchange.h"
 
+#include "respond_filter.h"
+
 static const char why[] = "the proxy is stopping";
 #define NOT_SENT "the proxy is stopping, and nothing of this request was sent on"
 
@@ -9,6 +11,8 @@ static const char why[] = "the proxy is stopping";
 static enum phase cut_answer(struct exchange *exchange)
 {
     const struct relay *down = &exchange->down;
+    if (respond_filter_ended(exchange)) /* all of it is on its way */
+        return PHASE_LINGER;
     bool framed = down->framing == FRAMING_CHUNKED && !exchange->http10;
     bool between = exchange->filter || chunked_is_between(&down->chunked);
     exchange->cut = why;

@@ -4,16 +4,21 @@
 #include "respond_filter.h"
 
 #include "filter.h"
+#include "lookup.h"
 #include "redact.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #define UNCLEAR "it cannot be told what in it the client may not see"
+#define CROWDED "too many answers are being filtered for this client just now"
 
 enum {
-    FILLS_PER_STEP = 16,         /* reads of a body that is collected, in one turn */
-    ANSWERS_HELD_MAX = 64 << 20, /* bytes of answers that all connections together collect */
+    FILLS_PER_STEP = 16,           /* reads of a body that is collected, in one turn */
+    ANSWERS_HELD_MAX = 64 << 20,   /* bytes of answers that all connections together collect */
+    ANSWERS_UNREAD_MAX = 64 << 20, /* bytes of them that clients have not taken yet */
+    UNREAD_PEER_MAX = ANSWERS_UNREAD_MAX / 4, /* of these for one client */
+    UNCOUNTED = 2 * RELAY_HIGH, /* bytes that any answer may hold of a slow reader's */
 };
 
 struct respond_filter {
@@ -25,6 +30,10 @@ struct respond_filter {
     struct relay_sink sink; /* of what comes */
     bool runs;              /* the answer's head has come */
     bool unsent;            /* the client has gone */
+    bool crowded;           /* there is no room for what it holds */
+    bool ended;             /* all is queued, and the client has yet to take the most of it */
+    struct usage *usage;    /* whose bytes they are, while some are counted; may be NULL */
+    size_t counted;         /* bytes */
     struct arena arena;     /* holds the head */
     struct str head;        /* of an answer that is collected */
     struct body body;
@@ -55,11 +64,59 @@ bool respond_filter_keep(struct exchange *exchange, const struct request *reques
     return true;
 }
 
+static void add_counted(struct exchange *exchange, size_t bytes)
+{
+    struct respond_filter *kept = exchange->filter;
+    atomic_fetch_add(&exchange->context->shared->unread_bytes, bytes);
+    if (kept->usage)
+        atomic_fetch_add(&kept->usage->unread_bytes, bytes);
+    kept->counted += bytes;
+}
+
+static void take_counted(struct exchange *exchange, size_t bytes)
+{
+    struct respond_filter *kept = exchange->filter;
+    atomic_fetch_sub(&exchange->context->shared->unread_bytes, bytes);
+    if (kept->usage)
+        atomic_fetch_sub(&kept->usage->unread_bytes, bytes);
+    kept->counted -= bytes;
+}
+
+/* Counts what is half there and what the client has not taken yet, and further bytes: one large
+   object is more than a relay queues, and who does not read may ask for it on all of his
+   connections. False: it is more than there is room for. */
+static bool count_held(struct exchange *exchange, size_t further)
+{
+    struct respond_filter *kept = exchange->filter;
+    size_t held = kept->filter.held.cap + stream_queued(exchange->client) + further;
+    held = held > UNCOUNTED ? held : 0;
+    if (held <= kept->counted) {
+        take_counted(exchange, kept->counted - held);
+        return true;
+    }
+    if (kept->counted == 0)
+        kept->usage = exchange->usage;
+    add_counted(exchange, held - kept->counted);
+    return atomic_load(&exchange->context->shared->unread_bytes) <= ANSWERS_UNREAD_MAX &&
+           (!kept->usage || atomic_load(&kept->usage->unread_bytes) <= UNREAD_PEER_MAX);
+}
+
+/* All is queued. What a slow reader leaves there stays counted until it is little. */
+static enum phase drain(struct exchange *exchange)
+{
+    if (exchange->client->lost_out)
+        return PHASE_CLOSED;
+    count_held(exchange, 0); /* the room was there when it came */
+    exchange->filter->ended = exchange->filter->counted > 0;
+    return exchange->filter->ended ? PHASE_WAIT : exchange_end_answer(exchange);
+}
+
 void respond_filter_drop(struct exchange *exchange)
 {
     struct respond_filter *kept = exchange->filter;
     if (!kept)
         return;
+    take_counted(exchange, kept->counted);
     filter_free(&kept->filter);
     body_free(&kept->body);
     arena_free(&kept->arena);
@@ -81,6 +138,11 @@ bool respond_filter_runs(const struct exchange *exchange)
     return exchange->filter && exchange->filter->runs;
 }
 
+bool respond_filter_ended(const struct exchange *exchange)
+{
+    return exchange->filter && exchange->filter->ended;
+}
+
 /* ---- as it comes ----------------------------------------------------------------------------- */
 
 /* What is left of the body goes out as one chunk. */
@@ -95,7 +157,11 @@ static bool send_piece(void *arg, struct str bytes)
 static bool take_piece(void *arg, struct str bytes)
 {
     struct exchange *exchange = arg;
-    return filter_feed(&exchange->filter->filter, bytes);
+    struct respond_filter *kept = exchange->filter;
+    if (!filter_feed(&kept->filter, bytes))
+        return false;
+    kept->crowded = !count_held(exchange, 0);
+    return !kept->crowded;
 }
 
 static enum phase begin_stream(struct exchange *exchange, struct http_response *http, size_t length)
@@ -129,7 +195,7 @@ static enum phase end_stream(struct exchange *exchange)
     if (!filter_end(&kept->filter))
         return kept->unsent ? PHASE_CLOSED
                             : break_off(exchange, "it ends before what it holds does");
-    return exchange_send_chunk(exchange, STR("")) ? exchange_end_answer(exchange) : PHASE_CLOSED;
+    return exchange_send_chunk(exchange, STR("")) ? drain(exchange) : PHASE_CLOSED;
 }
 
 static enum phase step_stream(struct exchange *exchange)
@@ -138,6 +204,7 @@ static enum phase step_stream(struct exchange *exchange)
     case RELAY_DONE:
         return end_stream(exchange);
     case RELAY_WAIT:
+        count_held(exchange, 0); /* the client may have taken some of it */
         return PHASE_WAIT;
     case RELAY_YIELD:
         return PHASE_YIELD;
@@ -147,7 +214,9 @@ static enum phase step_stream(struct exchange *exchange)
     case RELAY_TO_LOST:
         break;
     }
-    return exchange->filter->unsent ? PHASE_CLOSED : break_off(exchange, UNCLEAR);
+    if (exchange->filter->unsent)
+        return PHASE_CLOSED;
+    return break_off(exchange, exchange->filter->crowded ? CROWDED : UNCLEAR);
 }
 
 /* ---- collected ------------------------------------------------------------------------------- */
@@ -164,6 +233,8 @@ static enum phase begin_whole(struct exchange *exchange, const struct http_respo
                                .limit = FILTER_HELD_MAX,
                                .held = &exchange->context->shared->fact_bytes,
                                .held_max = ANSWERS_HELD_MAX,
+                               .peer_held = exchange->usage ? &exchange->usage->fact_bytes : NULL,
+                               .peer_max = LOOKUP_PEER_MAX,
                                .chunked = {.trailers = true}};
     stream_consume(exchange->upstream, length);
     return PHASE_RESPOND;
@@ -182,13 +253,18 @@ static enum phase send_whole(struct exchange *exchange)
         arena_reset(scratch);
         return exchange_bad_answer(exchange, UNCLEAR);
     }
+    if (!count_held(exchange, out.n)) {
+        arena_reset(scratch);
+        return exchange_bad_answer(exchange, CROWDED);
+    }
     exchange_plan_answer(exchange, &http);
     exchange->down.done = true;
     http.framing = FRAMING_LENGTH;
     http.length = out.n;
     if (exchange_send_head(exchange, &http, out)) {
         exchange->has_head = true;
-        next = exchange_end_answer(exchange);
+        body_free(&kept->body); /* what of it is queued counts from here on */
+        next = drain(exchange);
     }
     arena_reset(scratch);
     return next;
@@ -209,7 +285,8 @@ static enum phase step_whole(struct exchange *exchange)
             return exchange_bad_answer(exchange, "its chunks are broken");
         case BODY_LARGE:
             return exchange_bad_answer(exchange, "it is larger than this proxy filters");
-        case BODY_CROWDED: /* of clients' bodies only */
+        case BODY_CROWDED:
+            return exchange_bad_answer(exchange, CROWDED);
         case BODY_NO_MEMORY:
             return exchange_bad_answer(exchange, "too many answers are being filtered just now");
         }
@@ -259,6 +336,8 @@ enum phase respond_filter_begin(struct exchange *exchange, struct http_response 
 
 enum phase respond_filter_step(struct exchange *exchange)
 {
+    if (exchange->filter->ended)
+        return drain(exchange);
     return exchange->filter->filter.shape == FILTER_WHOLE ? step_whole(exchange)
                                                           : step_stream(exchange);
 }

@@ -16,6 +16,8 @@ enum phase respond_filter_begin(struct exchange *exchange, struct http_response 
 /* Has it begun? Then the step below goes on with the answer, up to its end. */
 bool respond_filter_runs(const struct exchange *exchange);
 enum phase respond_filter_step(struct exchange *exchange);
+/* Is all of it queued, and much of that not taken by the client yet? */
+bool respond_filter_ended(const struct exchange *exchange);
 /* Frees what was kept. Safe without any. */
 void respond_filter_drop(struct exchange *exchange);
 

@@ -29,6 +29,7 @@ struct usage {
     atomic_uint streams;
     atomic_size_t body_bytes;
     atomic_size_t fact_bytes;     /* of the daemon's answers to look-ups for its requests */
+    atomic_size_t unread_bytes;   /* of filtered answers that it has not taken yet */
     _Atomic uint64_t requests_ns; /* when the requests so far have been worked off by the rate */
     _Atomic uint64_t pings_ns;    /* the same for pings beyond that */
     _Atomic uint64_t told_s[LIMIT_COUNT]; /* second of the last audit line, plus 1 */

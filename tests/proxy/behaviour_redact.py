@@ -123,6 +123,27 @@ def other_ways():
         env.wait_audit(2, decision="deny", rule="responses.redact")
 
 
+@suite.test
+def unread():
+    """what slow readers leave of large answers is bounded, and comes whole to who reads after all"""
+    big = b'{"Id":"1","Config":{"Env":["A=secret"],"User":"' + b"u" * 3500000 + b'"}}'
+    with Env(policy=POLICY) as env:
+        for target, answer, body in ((INSPECT, big, big.replace(b'["A=secret"]', b"[]")),
+                                     ("/v1.41/containers/json", b"[%s]" % big, b"[%s]" % big)):
+            env.fake.handle(target[6:], lambda conn, _, answer=answer: conn.send(response(answer)) and False)
+            slow = [env.client(timeout=30) for _ in range(30)]
+            for client in slow:
+                client.request("GET", target)
+                status = client.read_head().status
+                check(status in (200, 502), f"{target}: {status}")
+            env.check_rss(60)
+            for client in slow[1:]:
+                client.close()
+            got = (slow[0].exactly(len(body)) if target == INSPECT else b"".join(slow[0].chunks()))
+            check(got == body, f"{target}: {len(got)} bytes of {len(body)}")
+            wait_for(lambda target=target: env.ask("GET", target).status == 200, f"{target}: room again")
+
+
 OWNED = {"version": 1, "roles": {"default": {
     "extends": "builtin:default", "owner": {"label": "com.example.who", "value": "uid-${uid}"}}}}
 USED = (b'{"Id":"sha256:1","Config":{},"Manifests":[{"ID":"m","ImageData":{"Containers":["c1","c2"]}}]}')
