@@ -89,7 +89,7 @@ TENANT = {
     "networks": {"drivers": ["", "bridge"]},
     "owner": {"label": "com.example.owner", "value": "${client}"},
 }
-TENANTS = ("red", "blue")
+TENANTS = ("red", "blue", "green")
 
 with open(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "cases",
                        "reference.json"), encoding="utf-8") as reference:
