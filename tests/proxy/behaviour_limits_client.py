@@ -81,6 +81,13 @@ def share_of_look_ups():
     volume = json.dumps(find("volume", name)).encode()
     data = response(volume + b" " * ((3 << 20) - len(volume)))
     release = threading.Event()
+    told = []
+
+    def tell(conn, _):
+        try:
+            return conn.send(data)
+        finally:
+            told.append(conn)
 
     def never(conn, _):
         release.wait(20)
@@ -92,12 +99,12 @@ def share_of_look_ups():
         return "POST", "/containers/create", text, JSON
 
     with Limited({}, roles={"default": {"extends": "builtin:default"}}) as env:
-        env.fake.handle(f"/volumes/{name}", lambda conn, _: conn.send(data))
+        env.fake.handle(f"/volumes/{name}", tell)
         env.fake.handle("/volumes/never", never)
         greedy = [env.guest() for _ in range(20)]
         for client in greedy:
             client.request(*create(name, "never"))
-        wait_for(lambda: len(env.fake.lookups) >= 40, "their look-ups")
+        wait_for(lambda: len(env.fake.lookups) >= 40 and len(told) >= 20, "their look-ups")
         answer = env.guest("127.0.0.2").ask(*create(name))
         equal(answer.status, 200, answer.body)
         release.set()
