@@ -254,8 +254,9 @@ WHOLE(whole_auth);
 // clang-format on
 enum image_use {
     IMAGE_RUN,  /* digest, tags and IDs matter */
-    IMAGE_PULL, /* the same, and neither tag nor digest would fetch all tags */
-    IMAGE_NAME, /* only the name matters */
+    IMAGE_PULL, /* digest and tags, neither would fetch all tags, and an ID is a name, too */
+    IMAGE_NAME, /* only the name matters, and an ID is one, too */
+    IMAGE_HERE, /* only the name of what is here already, or its ID */
 };
 /* Does any rule of `images` but import restrict? */
 bool images_restrict(const struct role *role);

@@ -276,7 +276,7 @@ enum finding param_build_cache(struct check *check, struct str value)
     for (const struct json_node *n = json_child(&doc, &doc.nodes[0]); n; n = json_next(&doc, n)) {
         if (n->kind != JSON_STRING)
             return refuse_unclear(check, value, "must be a JSON list of names of images");
-        if (judge_image(check, n->text, IMAGE_NAME) != FINDING_PASS)
+        if (judge_image(check, n->text, IMAGE_HERE) != FINDING_PASS)
             return FINDING_REFUSE;
     }
     return FINDING_PASS;

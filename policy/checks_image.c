@@ -211,11 +211,25 @@ static enum finding judge_id(struct check *check, struct str id)
                        shown);
 }
 
+/* Where the daemon takes names alone digits are one: docker.io/library/0123456789ab. The nodes of a
+   swarm try to pull what could be a name, before they take it for an ID. */
+static bool is_name_too(const struct check *check, struct str id, enum image_use use)
+{
+    struct image_ref ref;
+    if (!images_restrict(check->role))
+        return false;
+    return use == IMAGE_PULL || use == IMAGE_NAME ||
+           (check_is_service(check) && image_parse(id, check->arena, &ref));
+}
+
 enum finding judge_image(struct check *check, struct str reference, enum image_use use)
 {
-    if (image_is_id(reference))
-        return judge_id(check, reference);
     struct image_ref ref;
+    if (image_is_id(reference)) {
+        enum finding finding = judge_id(check, reference);
+        if (finding != FINDING_PASS || !is_name_too(check, reference, use))
+            return finding;
+    }
     if (!image_parse(reference, check->arena, &ref)) {
         if (lifted(check))
             return FINDING_PASS;

@@ -87,7 +87,7 @@ static enum finding judge_push(struct check *check)
 {
     if (judge_named(check) != FINDING_PASS)
         return FINDING_REFUSE;
-    return judge_image(check, check->request->name, IMAGE_NAME);
+    return judge_image(check, check->request->name, IMAGE_HERE);
 }
 
 static enum finding judge_archive(struct check *check)

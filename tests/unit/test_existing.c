@@ -428,12 +428,11 @@ static const struct command commands[] = {
 };
 // clang-format on
 
-static void test_commands(void **state)
+static void run_commands(const struct command *rows, size_t count)
 {
-    (void)state;
     size_t wrong = 0;
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-        const struct command *row = &commands[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct command *row = &rows[i];
         char role[1024];
         struct arena arena = {0};
         struct decision decision;
@@ -447,6 +446,57 @@ static void test_commands(void **state)
         arena_free(&arena);
     }
     assert_int_equal(wrong, 0);
+}
+
+static void test_commands(void **state)
+{
+    (void)state;
+    run_commands(commands, ARRAY_LEN(commands));
+}
+
+/* ---- digits that are an ID here and a name there --------------------------------------------- */
+
+#define DIGITS "0123456789ab"
+#define FULL   "sha256:" ID_A
+#define SHOWN_AS(name) \
+    "\"" name "\":{\"Id\":\"" FULL "\",\"RepoTags\":[\"r.example/a:1\"],\"Config\":{}}"
+#define KNOWN "\"image\":{" SHOWN_AS(DIGITS) "," SHOWN_AS(FULL) "}"
+#define NAMES                              \
+    ",\"images\":{\"allow\":[\"r.example/" \
+    "**\"],\"import\":true},\"builds\":{\"unconstrained\":true}"
+#define ALLOWED YES, 0, NULL, NULL
+#define AS_NAME NO, 403, "images.allow", "docker.io/library/" DIGITS
+#define NO_NAME NO, 403, "images.allow", "is not the name of an image"
+#define SERVICE(image)                                                            \
+    "POST", "/v1.41/services/create",                                             \
+        "{\"Name\":\"s\",\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"" image \
+        "\"},\"RestartPolicy\":{\"Condition\":\"none\"}}}"
+
+// clang-format off
+static const struct command digits[] = {
+    {NAMES, KNOWN, CREATE, "{\"Image\":\"" DIGITS "\"}", ALLOWED},
+    {NAMES, KNOWN, "POST", "/v1.41/build?cachefrom=%5B%22" DIGITS "%22%5D", "", ALLOWED},
+    {NAMES, KNOWN, SERVICE(FULL), ALLOWED},
+    {NAMES, KNOWN, SERVICE(DIGITS), AS_NAME},
+    {NAMES, KNOWN, "POST", "/v1.41/images/create?fromImage=" DIGITS, "", AS_NAME},
+    {NAMES, KNOWN, "POST", "/v1.41/images/create?fromImage=" DIGITS ":", "", AS_NAME},
+    {NAMES, KNOWN, "POST", "/v1.41/images/create?fromImage=" FULL, "", NO_NAME},
+    {NAMES, KNOWN, "POST", "/v1.41/images/create?fromSrc=-&repo=" DIGITS, "", AS_NAME},
+    {NAMES, KNOWN, "POST", "/v1.41/images/a/tag?repo=" DIGITS, "", AS_NAME},
+    {NAMES, KNOWN, "POST", "/v1.41/images/a/tag?repo=sha256&tag=" ID_A, "", NO_NAME},
+    {NAMES, KNOWN, "POST", "/v1.41/commit?container=" ID_A "&repo=" DIGITS, "{}", AS_NAME},
+    {NAMES, KNOWN, "POST", "/v1.41/build?t=" DIGITS, "", AS_NAME},
+    {NAMES, KNOWN, "POST", "/v1.41/images/" DIGITS "/push", "", AS_NAME},
+    {NAMES, KNOWN, "GET", "/v1.41/distribution/" DIGITS "/json", "", AS_NAME},
+    {NAMES, KNOWN, "GET", "/v1.41/plugins/privileges?remote=" DIGITS, "", AS_NAME},
+    {"", KNOWN, "POST", "/v1.41/images/create?fromImage=" DIGITS, "", ALLOWED},
+};
+// clang-format on
+
+static void test_digits(void **state)
+{
+    (void)state;
+    run_commands(digits, ARRAY_LEN(digits));
 }
 
 /* ---- every operation on a container ---------------------------------------------------------- */
@@ -537,9 +587,9 @@ static void test_operations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_key),   cmocka_unit_test(test_updates),
-        cmocka_unit_test(test_joined),     cmocka_unit_test(test_commands),
-        cmocka_unit_test(test_operations),
+        cmocka_unit_test(test_each_key), cmocka_unit_test(test_updates),
+        cmocka_unit_test(test_joined),   cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_digits),   cmocka_unit_test(test_operations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
