@@ -181,6 +181,19 @@ static enum finding judge_named_image(struct check *check)
     return judge_image(check, check->request->name, IMAGE_NAME);
 }
 
+/* Else another name would let an image run that images.allow keeps out. Who builds can begin with
+   any image, too. */
+static enum finding judge_tagged_image(struct check *check)
+{
+    const struct role *role = check->role;
+    bool builds =
+        role_allows(role, OP_ImageBuild) && check_key(check, KEY_BUILDS_UNCONSTRAINED)->any;
+    if (builds || (!images_restrict(role) && !check->learning))
+        return FINDING_PASS;
+    check->field = "the path";
+    return judge_image(check, check->request->name, IMAGE_RUN);
+}
+
 /* The names of what is loaded stand in the tar. */
 static enum finding judge_load(struct check *check)
 {
@@ -198,6 +211,8 @@ enum finding judge_operation(struct check *check)
     case OP_ImagePush:
     case OP_DistributionInspect:
         return judge_named_image(check);
+    case OP_ImageTag:
+        return judge_tagged_image(check);
     case OP_ImageLoad:
         return judge_load(check);
     case OP_ImageCommit:
