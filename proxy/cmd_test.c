@@ -194,6 +194,19 @@ static bool run_case(const struct case_file *file, const struct policy_case *one
     return good;
 }
 
+/* Lines of an audit log begin like this, whatever their record. */
+static void hint_at_log(const char *path, const struct document *document)
+{
+    static const char begins[] = "{\"time\":\"";
+    const char *end = document->text ? strchr(document->text, '\n') : NULL;
+    const char *record = document->text ? strstr(document->text, "\"record\":\"") : NULL;
+    if (record && (!end || record < end) && str_starts(str_of(document->text), str_of(begins)))
+        fprintf(stderr,
+                "%s: this looks like an audit log, and which policy is to be tried on it is not "
+                "said: sockwarden test --policy FILE AUDITLOG...\n",
+                path);
+}
+
 /* A file with errors runs no case, and counts as one that failed. */
 static void run_file(const char *path, struct tally *tally)
 {
@@ -213,6 +226,8 @@ static void run_file(const char *path, struct tally *tally)
             printf("ok %s:%d: %s\n", path, one->line, name);
     }
     tally->failed += !readable;
+    if (!readable)
+        hint_at_log(path, &file.document);
     arena_free(&arena);
     case_file_free(&file);
 }
