@@ -197,10 +197,12 @@ static bool run_case(const struct case_file *file, const struct policy_case *one
 /* Lines of an audit log begin like this, whatever their record. */
 static void hint_at_log(const char *path, const struct document *document)
 {
-    static const char begins[] = "{\"time\":\"";
-    const char *end = document->text ? strchr(document->text, '\n') : NULL;
-    const char *record = document->text ? strstr(document->text, "\"record\":\"") : NULL;
-    if (record && (!end || record < end) && str_starts(str_of(document->text), str_of(begins)))
+    struct str text = {document->text, document->length};
+    struct str line = str_head(text, str_find(text, '\n'));
+    bool record = false;
+    for (struct str rest = line; rest.n > 0 && !record; rest = str_skip(rest, 1))
+        record = str_starts(rest, STR("\"record\":\""));
+    if (record && str_starts(line, STR("{\"time\":\"")))
         fprintf(stderr,
                 "%s: this looks like an audit log, and which policy is to be tried on it is not "
                 "said: sockwarden test --policy FILE AUDITLOG...\n",

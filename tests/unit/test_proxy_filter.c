@@ -340,10 +340,8 @@ static void test_fails_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_at_once),
-        cmocka_unit_test(test_limit),
-        cmocka_unit_test(test_operations),
+        cmocka_unit_test(test_rows),          cmocka_unit_test(test_at_once),
+        cmocka_unit_test(test_limit),         cmocka_unit_test(test_operations),
         cmocka_unit_test(test_fails_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
