@@ -294,8 +294,12 @@ struct decision {
         struct str value;
     } changes[PARAM_CHANGES_MAX];
     size_t change_count;
-    struct edits edits;           /* of the body: IDs for names, labels that are added */
-    struct pull pull;             /* what follows the answer; zero: nothing */
+    struct edits edits; /* of the body: IDs for names, labels that are added */
+    struct pull pull;   /* what follows the answer; zero: nothing */
+    /* Of a ContainerCreate that names its image by what may move: full ID of the image that was
+       judged, of which alone the container may be made. It is empty where there was no such image,
+       so that no container can be; p NULL: any will do. */
+    struct str image;
     struct signed_note signature; /* also when it is refused */
     /* What was read for it; in the arena, as long as body and facts stay. */
     struct readings *read;

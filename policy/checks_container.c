@@ -124,9 +124,12 @@ static enum finding judge_image_labels(struct check *check)
     if (!ruled || check_is_existing(check) || check->request->route->op != OP_ContainerCreate ||
         place_text(check, PLACE_IMAGE).n == 0)
         return FINDING_PASS;
-    enum look look = check_look(check, FACT_IMAGE, place_text(check, PLACE_IMAGE), &found);
+    const struct json_node *image = place_node(check, PLACE_IMAGE);
+    enum look look = check_look(check, FACT_IMAGE, image->text, &found);
+    if (bind_image(check, image, image->text) != FINDING_PASS)
+        return FINDING_REFUSE;
     if (look != LOOK_FOUND)
-        return look == LOOK_REFUSED ? FINDING_REFUSE : FINDING_PASS;
+        return FINDING_PASS;
     const struct json_node *labels = fact_at(&found, "Config.Labels");
     check->at = NULL;
     check->field = place_path(check, PLACE_LABELS);

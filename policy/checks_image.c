@@ -258,16 +258,56 @@ enum finding judge_image_there(struct check *check, struct str reference)
     }
 }
 
+/* A full ID means the same to everybody, with "sha256:" and without. */
+static bool is_id(struct str reference, struct str id)
+{
+    return str_eq(reference, id) ||
+           (str_starts(id, STR("sha256:")) && str_eq(reference, str_skip(id, 7)));
+}
+
+enum finding bind_image(struct check *check, const struct json_node *value, struct str reference)
+{
+    struct found found;
+    if (check_is_existing(check) || check->request->route->op != OP_ContainerCreate)
+        return FINDING_PASS;
+    bool mount = value != place_node(check, PLACE_IMAGE);
+    switch (check_look(check, FACT_IMAGE, reference, &found)) {
+    case LOOK_WAIT:
+        return FINDING_PASS;
+    case LOOK_MISSING: /* and may be there a moment later */
+        check->decision->image = STR("");
+        return mount ? refuse_missing(check, FACT_IMAGE, reference) : FINDING_PASS;
+    case LOOK_REFUSED:
+        return FINDING_REFUSE;
+    case LOOK_FOUND:
+        break;
+    }
+    struct str id = found.fact->id;
+    check->at = value;
+    if (mount)
+        return pin_text(check, STR(""), id, STR(""));
+    if (!is_id(value->text, id))
+        check->decision->image = id;
+    return FINDING_PASS;
+}
+
+/* Do the rules of names, or those of what is there, look at what the reference stands for? */
+static bool looks_at_image(const struct check *check, struct str reference)
+{
+    return (image_is_id(reference) && images_restrict(check->role)) || !sees_all(check, FACT_IMAGE);
+}
+
 enum finding judge_image_run(struct check *check, const struct json_node *value, struct str made_of)
 {
-    /* Where a signature was judged the name has become an ID, in services it has a digest. */
+    /* What was judged by its name may have become an ID, in services it has a digest. */
     struct str reference = value->text;
     if (check_is_service(check))
         reference = signed_reference(check, reference);
-    else if (role_has_signed(check->role))
+    else
         reference = name_as_asked(check, FACT_IMAGE, reference);
     if (judge_image(check, reference, IMAGE_RUN) != FINDING_PASS ||
-        judge_image_there(check, reference) != FINDING_PASS)
+        judge_image_there(check, reference) != FINDING_PASS ||
+        (looks_at_image(check, reference) && bind_image(check, value, reference) != FINDING_PASS))
         return FINDING_REFUSE;
     check->at = value;
     return judge_signed(check, reference, made_of);

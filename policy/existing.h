@@ -55,6 +55,10 @@ enum finding judge_image_there(struct check *check, struct str reference);
    made_of: as of judge_signed(). (checks_image.c) */
 enum finding judge_image_run(struct check *check, const struct json_node *value,
                              struct str made_of);
+/* What was seen of an image that a ContainerCreate names holds for its ID alone, and the name may
+   move: a mount gets the ID; a container keeps its image's name, which people read, and
+   decision->image says of what it must turn out to be made. (checks_image.c) */
+enum finding bind_image(struct check *check, const struct json_node *value, struct str reference);
 /* With owners of images: is the name that an image gets free, or the client's own? pulls: only what
    bears another's label counts as taken. */
 enum finding judge_image_name_free(struct check *check, struct str reference, bool pulls);

@@ -1,5 +1,6 @@
 /* Warnings about the values of a role's lists: entries that can match nothing, and binds that give
    the host away. It looks only at what the file itself writes, and changes nothing. */
+#include "checks.h"
 #include "load.h"
 
 #include <stdio.h>
@@ -190,6 +191,77 @@ static void check_bind(struct loader *loader, const struct json_node *node, stru
                      node->kind == JSON_TRUE ? "true" : quoted(shown, entry), list);
 }
 
+static bool is_among(struct str text, const char *const *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (str_is(text, list[i]))
+            return true;
+    return false;
+}
+
+/* Does a client come by the proxy's own socket at the place where the daemon's is elsewhere? */
+static bool proxy_listens(const struct json *doc)
+{
+    static const char *const addresses[] = {"unix:///run/docker.sock",
+                                            "unix:///var/run/docker.sock"};
+    const struct json_node *clients = json_get(doc, doc->nodes, STR("clients"));
+    for (const struct json_node *n = clients ? json_child(doc, clients) : NULL; n;
+         n = json_next(doc, n)) {
+        const struct json_node *listener =
+            json_get(doc, json_get(doc, n, STR("match")), STR("listener"));
+        bool list = listener && listener->kind == JSON_ARRAY;
+        const struct json_node *one = list ? json_child(doc, listener) : listener;
+        for (; one; one = list ? json_next(doc, one) : NULL)
+            if (is_among(one->text, addresses, ARRAY_LEN(addresses)))
+                return true;
+    }
+    return false;
+}
+
+/* The daemon's socket, and what holds it; these are opened by being written out alone. */
+static void check_socket(struct loader *loader, const struct json_node *node)
+{
+    static const char *const sockets[] = {"/run/docker.sock", "/var/run/docker.sock"};
+    static const char *const folders[] = {"/", "/run", "/var/run"};
+    char shown[QUOTED_MAX];
+    struct str path = path_trim(node->text);
+    bool socket = is_among(path, sockets, ARRAY_LEN(sockets));
+    if (socket ? proxy_listens(loader->doc) : !is_among(path, folders, ARRAY_LEN(folders)))
+        return;
+    load_warning(loader, node->offset,
+                 "containers.binds: %s %s: with it a container asks the daemon past this policy, "
+                 "read-only or not",
+                 quoted(shown, node->text),
+                 socket ? "is the daemon's socket, unless the proxy listens there"
+                        : "holds the daemon's socket");
+}
+
+/* ---- commands -------------------------------------------------------------------------------- */
+
+/* The loader of the system and shells look for code where such variables say; the first word of a
+   command without a slash is looked for in PATH. */
+static void check_command_env(struct loader *loader, const struct draft *draft,
+                              const struct json_node *commands)
+{
+    const struct role *role = &draft->merged->role;
+    const struct entries *limited = &role->keys[KEY_EXEC_COMMANDS].allow;
+    bool searched = false;
+    if (role->keys[KEY_EXEC_COMMANDS].any || limited->count == 0 ||
+        !role_allows(role, OP_ContainerExec) || entries_hold(limited, STR("*")) ||
+        entries_hold(limited, STR("**")))
+        return;
+    for (size_t i = 0; i < limited->count; i++)
+        searched = searched || !str_starts(limited->items[i].text, STR("/"));
+    bool preload = constraint_passes(&role->keys[KEY_EXEC_ENV], STR("LD_PRELOAD"), NULL);
+    bool path = searched && constraint_passes(&role->keys[KEY_EXEC_ENV], STR("PATH"), NULL);
+    if (preload || path)
+        load_warning(loader, commands->offset,
+                     "exec.commands limits what runs, and exec.env allows %s%s%s, by which a "
+                     "command runs other code; list in exec.env what is needed",
+                     preload ? "LD_PRELOAD" : "", preload && path ? " and " : "",
+                     path ? "PATH" : "");
+}
+
 /* ---- all of a role --------------------------------------------------------------------------- */
 
 static void check_entry(struct loader *loader, enum key key, const struct json_node *node)
@@ -208,6 +280,8 @@ static void check_entry(struct loader *loader, enum key key, const struct json_n
         load_warn_range(loader, text, key_path(key));
     if (key == KEY_BINDS && writable)
         check_bind(loader, text, text->text);
+    if (key == KEY_BINDS)
+        check_socket(loader, text);
 }
 
 static void check_list(struct loader *loader, enum key key, const struct json_node *list)
@@ -241,5 +315,7 @@ void load_warn_values(struct loader *loader, const struct draft *draft)
         const struct json_node *node = json_get(draft->doc, group, str_of(key_rows[key].name));
         if (node && key_rows[key].entries != ENTRY_SIGNED)
             check_constraint(loader, key, node);
+        if (node && key == KEY_EXEC_COMMANDS)
+            check_command_env(loader, draft, node);
     }
 }

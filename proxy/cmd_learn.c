@@ -38,9 +38,9 @@ static void tell_gaps(const struct learned *learned)
             continue;
         char text[REASON_MAX];
         fprintf(stderr,
-                "sockwarden: %llu requests of %s may be refused by the policy all the same: %s\n",
-                (unsigned long long)reason->count, operation_name(reason->op),
-                text_sentence(text, sizeof(text), reason->text));
+                "sockwarden: %llu request%s of %s may be refused by the policy all the same: %s\n",
+                (unsigned long long)reason->count, reason->count == 1 ? "" : "s",
+                operation_name(reason->op), text_sentence(text, sizeof(text), reason->text));
     }
     if (shown > SHOWN_MAX)
         fprintf(stderr, "sockwarden: and %zu more such reasons\n", shown - SHOWN_MAX);
@@ -84,10 +84,11 @@ int cmd_learn(int argc, char **argv)
     if (learn_read_all(learned, argv + 1, argc - 1)) {
         tell_gaps(learned);
         fprintf(stderr,
-                "sockwarden: learnt from %llu requests of %zu clients; %llu refused ones "
-                "are left out\n",
-                (unsigned long long)learned->allowed, learned->role_count,
-                (unsigned long long)learned->denied);
+                "sockwarden: learnt from %llu request%s of %zu client%s; %llu refused %s left "
+                "out\n",
+                (unsigned long long)learned->allowed, learned->allowed == 1 ? "" : "s",
+                learned->role_count, learned->role_count == 1 ? "" : "s",
+                (unsigned long long)learned->denied, learned->denied == 1 ? "one is" : "ones are");
         status = learned->allowed > 0
                      ? print_policy(learned)
                      : cmd_fail(EXIT_FAILED, "there is no allowed request to learn from");

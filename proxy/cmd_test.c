@@ -194,6 +194,21 @@ static bool run_case(const struct case_file *file, const struct policy_case *one
     return good;
 }
 
+/* Lines of an audit log begin like this, whatever their record. */
+static void hint_at_log(const char *path, const struct document *document)
+{
+    struct str text = {document->text, document->length};
+    struct str line = str_head(text, str_find(text, '\n'));
+    bool record = false;
+    for (struct str rest = line; rest.n > 0 && !record; rest = str_skip(rest, 1))
+        record = str_starts(rest, STR("\"record\":\""));
+    if (record && str_starts(line, STR("{\"time\":\"")))
+        fprintf(stderr,
+                "%s: this looks like an audit log, and which policy is to be tried on it is not "
+                "said: sockwarden test --policy FILE AUDITLOG...\n",
+                path);
+}
+
 /* A file with errors runs no case, and counts as one that failed. */
 static void run_file(const char *path, struct tally *tally)
 {
@@ -213,6 +228,8 @@ static void run_file(const char *path, struct tally *tally)
             printf("ok %s:%d: %s\n", path, one->line, name);
     }
     tally->failed += !readable;
+    if (!readable)
+        hint_at_log(path, &file.document);
     arena_free(&arena);
     case_file_free(&file);
 }

@@ -84,7 +84,7 @@ static const struct option options[] = {
     {"mode", 0, ENFORCE, AT(audit_mode), 0, 0, 0, 0, "enforce", "enforce|audit",
      "audit: let through what the policy refuses, and record that it would be denied"},
     {"workers", 0, COUNT, AT(workers), 0, 0, 1, 64, NULL, "N",
-     "event loops; default: the number of CPUs, at most 4"},
+     "event loops; default: as many as CPUs, at most 4, and the first 16 connections share one"},
     {"user", 0, TEXT, AT(user), 0, 0, 0, 0, NULL, "NAME[:GROUP]",
      "become this user once all is open, keeping the group of the daemon's socket"},
     {"sandbox", 0, ON_OFF, AT(sandbox), 0, 0, 0, 0, "on", "on|off",

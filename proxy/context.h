@@ -61,6 +61,7 @@ struct inquiry {
     struct uses *uses;                 /* what it needs of a role, in the scratch; NULL: not told */
     struct readings *read;             /* by a decision, in the scratch; NULL: nothing is */
     struct decision floor; /* --mode audit: of the role that nothing is let through against */
+    struct str image;      /* of the decision on what is sent on, see struct decision */
     struct str made;       /* ID of the container that was made, in the arena; p NULL: not known */
     struct arena arena;
     struct body body; /* when it must be whole before the decision */

@@ -10,15 +10,14 @@
 bool document_read(const char *path, size_t max, struct arena *arena, struct document *out)
 {
     struct err err = {.set = false};
-    size_t length = 0;
     *out = (struct document){.path = path};
-    out->text = file_read(path, max, &length, &err);
+    out->text = file_read(path, max, &out->length, &err);
     if (!out->text)
         return cmd_fail(false, "%s", err.text);
-    if (json_scan((struct str){out->text, length}, arena, &out->json, &err))
+    if (json_scan((struct str){out->text, out->length}, arena, &out->json, &err))
         return true;
     fprintf(stderr, "%s:%d:%d: %s%s\n", path, err.line, err.column, err.text,
-            policy_syntax_remedy((struct str){out->text, length}, &err));
+            policy_syntax_remedy((struct str){out->text, out->length}, &err));
     return false;
 }
 

@@ -11,7 +11,8 @@ enum { DOCUMENT_ANY_KIND = -1 };
 struct document {
     const char *path; /* for messages; borrowed */
     struct json json; /* its texts live in text and in the arena of document_read() */
-    char *text;
+    char *text;       /* NULL: it could not be read */
+    size_t length;
     size_t errors; /* that went to standard error */
 };
 

@@ -43,6 +43,7 @@ static struct inquiry *inquiry_take(struct context *context)
     inquiry->asked_signatures = 0;
     inquiry->uses = NULL;
     inquiry->read = NULL;
+    inquiry->image = (struct str){NULL, 0};
     inquiry->made = (struct str){NULL, 0};
     body_reset(&inquiry->body);
     return inquiry;

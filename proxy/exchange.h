@@ -22,8 +22,8 @@ enum phase {
     PHASE_HELD,    /* decided; goes on when this turn's audit lines are written */
     PHASE_CONNECT, /* the daemon's socket has no room for a connection just now */
     PHASE_RESPOND, /* sent on, or being sent: waiting for the response and relaying it */
-    PHASE_VERIFY,  /* a container was made: looking at its volumes once more before anybody knows */
-    PHASE_REMOVE,  /* they are not what was judged: the container is being removed */
+    PHASE_VERIFY,  /* a container was made: looking at what it holds before anybody knows */
+    PHASE_REMOVE,  /* it is not what was judged: the container is being removed */
     PHASE_PULLED,  /* a signed image was pulled: looking which one, before anybody knows */
     PHASE_TUNNEL,  /* raw bytes in both directions; never HTTP again */
     PHASE_DROP,    /* answered by us; the rest of the body is read and dropped */
@@ -168,11 +168,12 @@ bool exchange_note_exec(struct exchange *exchange, const struct http_response *h
 /* Answers what is wanted and is no question to the daemon: bind sources are looked at here. True:
    something else is wanted, too. */
 bool exchange_answer_here(struct exchange *exchange);
-/* Of a request that is being sent on: did its decision look at volumes, which others may exchange
-   until the container holds them? Then the inquiry is kept until exchange_verify() is through. */
+/* Of a request that is being sent on: did its decision look at volumes, or at what bears the name
+   of an image, which others may exchange until the container holds them? Then the inquiry is kept
+   until exchange_verify() is through. */
 bool exchange_needs_verify(const struct exchange *exchange);
-/* The daemon says that the container is made; its answer is held until the volumes have been looked
-   at again. PHASE_WAIT: more of the answer is to be awaited. head_length: as above. */
+/* The daemon says that the container is made; its answer is held until they have been looked at
+   again. PHASE_WAIT: more of the answer is to be awaited. head_length: as above. */
 enum phase exchange_begin_verify(struct exchange *exchange, const struct http_response *http,
                                  size_t head_length);
 /* The look took too long, or the removal did. */

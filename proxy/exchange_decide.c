@@ -87,6 +87,7 @@ static bool rewrite(struct exchange *exchange, const struct role *role,
     if (!request_rewrite(sent, decision, &exchange->inquiry->arena))
         return false;
     decide(exchange, role, sent, &again);
+    exchange->inquiry->image = again.image;
     return again.verdict == VERDICT_ALLOW && !decision_rewrites(&again, sent);
 }
 
@@ -97,6 +98,7 @@ static enum phase go_on(struct exchange *exchange, const struct role *role,
     struct inquiry *inquiry = exchange->inquiry;
     struct request *sent = &inquiry->request;
     bool rewrites = decision_rewrites(decision, &inquiry->request);
+    inquiry->image = decision->image;
     if (rewrites) {
         sent = &exchange->context->sent;
         *sent = inquiry->request;
@@ -105,6 +107,10 @@ static enum phase go_on(struct exchange *exchange, const struct role *role,
                            "the request cannot be made to name what was judged in a way that "
                            "means the same to every reader");
     }
+    if (inquiry->image.p && inquiry->facts.count == FACTS_MAX) /* the container would be one more */
+        return deny_as(exchange, 403,
+                       "this request names too many objects for a look at the container that it "
+                       "makes");
     if (!throttle_admits_stream(exchange)) {
         clear_scratch(exchange);
         return throttle_refuse(exchange, LIMIT_STREAMS, 429);

@@ -166,7 +166,7 @@ static bool end_name(struct filter *filter)
 {
     struct json doc;
     if (!scan_held(filter, &doc))
-        return false;
+        return fail(filter);
     filter->here = json_fold_eq(doc.nodes[0].text, filter->member);
     filter->state = AT_COLON;
     return pass_held(filter);
@@ -176,7 +176,7 @@ static bool end_value(struct filter *filter)
 {
     struct json doc;
     if (!scan_held(filter, &doc))
-        return false;
+        return fail(filter);
     /* What should be the array is null, or cannot be judged. */
     if ((filter->here || !filter->nested) && doc.nodes[0].kind != JSON_NULL)
         return fail(filter);

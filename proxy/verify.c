@@ -1,7 +1,9 @@
 /* After a ContainerCreate: the volumes that its decision looked at may have been exchanged before
-   the container held them. So the daemon's answer is held while they are looked at once more and
-   the request is decided again; a container that does not pass is removed before anybody learns of
-   it. From then on nobody can exchange them: the daemon removes no volume that a container has.
+   the container held them, and the name of its image may have gone to another one. So the daemon's
+   answer is held while the volumes are looked at once more and the request is decided again, and
+   the container is asked for its image; one that does not pass is removed before anybody learns of
+   it. From then on nobody can exchange them: the daemon removes no volume that a container has, and
+   its image stays.
    That is why starts and commands need none of this: their decision has seen the container with all
    that it has, and is pinned to its ID. What the daemon makes after it was given up, late or broken
    off in the middle, is not seen here; its start is judged as any. See exchange.h. */
@@ -29,6 +31,8 @@ bool exchange_needs_verify(const struct exchange *exchange)
     if (exchange->route->op != OP_ContainerCreate || !inquiry->lookup ||
         exchange->context->config->audit_mode) /* which refuses nothing of a policy's */
         return false;
+    if (inquiry->image.p)
+        return true;
     for (size_t i = 0; i < facts->count; i++)
         if (facts->items[i].kind == FACT_VOLUME || facts->items[i].kind == FACT_VOLUME_MADE)
             return true;
@@ -50,7 +54,7 @@ static void refuse(struct exchange *exchange, const char *why)
     struct decision *decision = &exchange->inquiry->decision;
     decision_clear(decision);
     snprintf(decision->reason, sizeof(decision->reason),
-             "sockwarden: the volumes of the new container cannot be looked at again: %s", why);
+             "sockwarden: the new container cannot be looked at again: %s", why);
 }
 
 static enum phase not_removed(struct exchange *exchange, const char *why)
@@ -108,6 +112,62 @@ enum phase exchange_remove_late(struct exchange *exchange)
 
 /* ---- looking again --------------------------------------------------------------------------- */
 
+static const struct fact *fact_of_made(const struct inquiry *inquiry)
+{
+    const struct facts *facts = &inquiry->facts;
+    for (size_t i = 0; i < facts->count; i++)
+        if (facts->items[i].kind == FACT_CONTAINER && str_eq(facts->items[i].name, inquiry->made))
+            return &facts->items[i];
+    return NULL;
+}
+
+/* Some daemons leave the algorithm out in one of the two places. */
+static struct str without_algorithm(struct str id)
+{
+    return str_starts(id, STR("sha256:")) ? str_skip(id, STR("sha256:").n) : id;
+}
+
+/* What the container says of its image; NULL: it says nothing, and *why why not. */
+static const struct json_node *image_of_made(struct exchange *exchange, struct json *doc,
+                                             struct str *why)
+{
+    const struct fact *fact = fact_of_made(exchange->inquiry);
+    struct err err = {0};
+    const struct json_node *image = NULL;
+    bool found = fact && fact->state == FACT_FOUND;
+    *why = fact && !found && fact->text.n > 0 ? fact->text : STR("it does not tell its image");
+    if (found && json_scan(fact->text, &exchange->context->scratch, doc, &err) && doc->count > 0 &&
+        doc->nodes[0].kind == JSON_OBJECT)
+        image = json_get(doc, doc->nodes, STR("Image"));
+    return image && image->kind == JSON_STRING && image->text.n > 0 ? image : NULL;
+}
+
+/* Is it made of the image that was judged? Otherwise the decision says so. */
+static bool image_is_judged(struct exchange *exchange)
+{
+    struct inquiry *inquiry = exchange->inquiry;
+    struct decision *decision = &inquiry->decision;
+    struct arena *scratch = &exchange->context->scratch;
+    struct json doc;
+    struct str why;
+    char text[600];
+    if (!inquiry->image.p)
+        return true;
+    const struct json_node *image = image_of_made(exchange, &doc, &why);
+    bool same = image && str_eq(without_algorithm(image->text), without_algorithm(inquiry->image));
+    if (!image) {
+        text_shorten(text, sizeof(text), why);
+        refuse(exchange, text);
+    } else if (!same) {
+        decision_clear(decision);
+        snprintf(decision->reason, sizeof(decision->reason),
+                 "sockwarden: the name of the image went to another one while the container was "
+                 "made, and only the one before was judged; ask again");
+    }
+    arena_reset(scratch);
+    return same;
+}
+
 static enum phase judge_again(struct exchange *exchange)
 {
     struct inquiry *inquiry = exchange->inquiry;
@@ -117,6 +177,8 @@ static enum phase judge_again(struct exchange *exchange)
     bool as_sent = !decision_rewrites(decision, &inquiry->request);
     arena_reset(scratch);
     if (decision->verdict == VERDICT_ALLOW && as_sent) {
+        if (!image_is_judged(exchange))
+            return begin_remove(exchange);
         inquiry_release(exchange);
         return PHASE_RESPOND;
     }
@@ -181,7 +243,7 @@ static bool read_id(struct exchange *exchange, struct str text)
 static enum phase unknown(struct exchange *exchange)
 {
     static const char why[] =
-        "the Docker daemon's answer does not tell which container it has made, so that its volumes "
+        "the Docker daemon's answer does not tell which container it has made, so that it "
         "cannot be looked at again";
     char message[sizeof(why) + 16];
     log_error("%s: %s", operation_name(exchange->route->op), why);
@@ -205,6 +267,14 @@ static void want_volumes(struct facts *facts)
     }
 }
 
+/* There is room for it: see go_on() of exchange_decide.c. */
+static void want_container(struct inquiry *inquiry)
+{
+    struct facts *facts = &inquiry->facts;
+    if (inquiry->image.p && facts->count < FACTS_MAX)
+        facts->items[facts->count++] = (struct fact){.kind = FACT_CONTAINER, .name = inquiry->made};
+}
+
 enum phase exchange_begin_verify(struct exchange *exchange, const struct http_response *http,
                                  size_t head_length)
 {
@@ -221,5 +291,6 @@ enum phase exchange_begin_verify(struct exchange *exchange, const struct http_re
         return unknown(exchange);
     inquiry->rounds = 0;
     want_volumes(&inquiry->facts);
+    want_container(inquiry);
     return PHASE_VERIFY;
 }

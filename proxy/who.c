@@ -272,20 +272,32 @@ static void name_asker(const struct exchange *exchange, char *dst, size_t cap)
         snprintf(dst, cap, "%s, who is none of \"clients\": ", identity_address(peer));
 }
 
+/* What a key is written into, by who has no file, or none with that role. */
+static void name_file(const struct exchange *exchange, const struct decision *decision, char *dst,
+                      size_t cap)
+{
+    const char *role = exchange_role_name(exchange);
+    dst[0] = '\0';
+    if (decision->allow_with[0] && str_starts(str_of(role), STR("builtin:")))
+        snprintf(dst, cap, ", in a file (--policy) whose role has \"extends\": \"%s\"", role);
+}
+
 void who_tell(const struct exchange *exchange, const struct decision *decision, char *dst,
               size_t cap)
 {
     static const char own[] = "sockwarden: ";
-    char asker[192] = "";
+    char asker[192] = "", file[128] = "";
     const char *said = decision->reason;
     bool ours = decision->status == 403 && str_starts(str_of(said), str_of(own));
     if (ours) {
         name_asker(exchange, asker, sizeof(asker));
+        name_file(exchange, decision, file, sizeof(file));
         said += sizeof(own) - 1;
     }
     struct json_out out = {.p = dst, .cap = cap - 1};
     json_out_raw(&out, ours ? STR(own) : STR(""));
     json_out_raw(&out, str_of(asker));
     json_out_raw(&out, str_of(said));
+    json_out_raw(&out, str_of(file));
     dst[out.len < out.cap ? out.len : out.cap] = '\0';
 }

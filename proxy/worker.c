@@ -154,10 +154,12 @@ bool worker_start_thread(struct worker *worker)
 
 bool worker_give(struct worker *worker, const struct handoff *handoff)
 {
-    atomic_fetch_add(&worker->load, 1);
     atomic_fetch_add(&worker->context.shared->connections, 1);
-    if (!worker->threaded)
-        return open_handed(worker, handoff);
+    if (!worker->threaded) {
+        bool ok = open_handed(worker, handoff);
+        atomic_store(&worker->load, (unsigned)worker->context.conn_count);
+        return ok;
+    }
     pthread_mutex_lock(&worker->lock);
     if (worker->queued == worker->queue_cap) {
         size_t cap = worker->queue_cap ? worker->queue_cap * 2 : 16;
@@ -173,6 +175,7 @@ bool worker_give(struct worker *worker, const struct handoff *handoff)
         worker->queue_cap = cap;
     }
     worker->queue[worker->queued++] = *handoff;
+    atomic_fetch_add(&worker->load, 1); /* before the worker can take it, and count again */
     pthread_mutex_unlock(&worker->lock);
     wake(worker);
     return true;

@@ -53,7 +53,8 @@ FILE_ROLES = {
     "race": {
         "extends": "builtin:default",
         "existing": "conforming",
-        "containers": {"volumes_from": True, "network_mode": ["default", "container:*"]},
+        "containers": {"volumes_from": True, "network_mode": ["default", "container:*"],
+                       "labels": {"deny": ["bad.*"]}},
     },
     "builder": {
         "extends": "builtin:default",

@@ -1,4 +1,4 @@
-"""Names and volumes that change hands as fast as they can, beside requests that name them.
+"""Names, volumes and images that change hands as fast as they can, beside requests that name them.
 
 An administrator renames and makes anew directly at the daemon; a client of a narrow role execs,
 starts and creates through the proxy. What came of it is read back from the daemon. Each race lasts
@@ -24,10 +24,10 @@ class Beside:
     """The administrator: repeats what he does until the race is over, which is later on a machine
     that is so busy that something wanted has not come yet."""
 
-    def __init__(self, step, count, *wanted):
+    def __init__(self, step, count, *wanted, seconds=SECONDS):
         self.step, self.turns, self.problem = step, 0, None
         self.count, self.wanted = count, wanted
-        self.end = time.monotonic() + SECONDS
+        self.end = time.monotonic() + seconds
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
@@ -57,9 +57,9 @@ class Count(dict):
     def note(self, what):
         self[what] = self.get(what, 0) + 1
 
-    def report(self, t, turns):
+    def report(self, t, turns, seconds=SECONDS):
         print("# %s: %d s, %d turns beside: %s" % (
-            t.label, SECONDS, turns, ", ".join("%s %d" % row for row in sorted(self.items()))))
+            t.label, seconds, turns, ", ".join("%s %d" % row for row in sorted(self.items()))))
 
     def need(self, *whats):
         for what in whats:
@@ -212,3 +212,43 @@ def race_volume(t):
     found = t.engine("GET", "/containers/json?all=1&filters="
                      "%%7B%%22label%%22:%%5B%%22race=%s%%22%%5D%%7D" % volume, None, (200,))[1]
     same("containers that are left", found, [])
+
+
+@scenario(cli=False, proxy=True, timeout=SECONDS + PATIENCE + 60, heavy=True)
+def race_image(t):
+    """No container is made of an image with labels that the role may not have, whenever it got the
+    name; and the container has its image by the name."""
+    repository, count = t.name("image"), Count()
+    base = t.made("true", start=False)
+    for tag, change in (("good", "LABEL%20fine=1"), ("bad", "LABEL%20bad.one=1")):
+        t.engine("POST", "/commit?container=%s&repo=%s&tag=%s&changes=%s" % (base, repository, tag, change),
+                 None, (201,))
+    ids = {tag: t.engine("GET", "/images/%s:%s/json" % (repository, tag), None, (200,))[1]["Id"]
+           for tag in ("good", "bad")}
+    name = repository + ":now"
+
+    def step(turn):
+        t.engine("POST", "/images/%s:%s/tag?repo=%s&tag=now" % (
+            repository, "bad" if turn % 2 else "good", repository), None, (201,))
+    step(0)
+    seconds = int(os.environ.get("RACE_SECONDS", "3"))
+    beside = Beside(step, count, "201", "403", seconds=seconds)
+    while beside.going():
+        status, body = engine.call(t.socket(ROLE), "POST", "/v1.41/containers/create", {
+            "Image": name, "Cmd": ["true"]})
+        removed = "the container has been removed" in message(body)
+        count.note("create %d%s" % (status, ", removed" if removed else ""))
+        check(status in (201, 403), "create: %d %r", status, body)
+        count.note(str(status))
+        if status == 201:
+            found = t.inspect(json.loads(body)["Id"])
+            same("image", (found["Config"]["Image"], found["Image"]), (name, ids["good"]))
+            t.engine("DELETE", "/containers/%s?force=1" % found["Id"], None, (204,))
+    turns = beside.ended()
+    count.report(t, turns, seconds)
+    found = t.engine("GET", "/containers/json?all=1&filters="
+                     "%%7B%%22ancestor%%22:%%5B%%22%s%%22%%5D%%7D" % ids["bad"], None, (200,))[1]
+    same("containers that are left", found, [])
+    t.engine("DELETE", "/containers/%s?force=1" % base, None, (204,))
+    for tag in ("now", "good", "bad"):
+        t.engine("DELETE", "/images/%s:%s?force=1" % (repository, tag))

@@ -95,6 +95,24 @@ def role_for_everybody():
 
 
 @suite.test
+def remedy_of_a_builtin_role():
+    """what a built-in role refuses is allowed by a file: the refusal says so; a role of a file has one"""
+    body = json.dumps({"Image": "busybox:1", "HostConfig": {"Privileged": True}}).encode()
+    create = ("POST", "/v1.41/containers/create", body, ["Content-Type: application/json"])
+    ends = ' would allow it, in a file (--policy) whose role has "extends": "builtin:%s"'
+    for role, name in (("ci", "ci"), ("builtin:ci", "ci"), ("default", "default")):
+        with Env(role=role) as env:
+            said = env.ask(*create).message()
+            check('"containers": {"privileged": true}' in said and said.endswith(ends % name), f"{role}: {said}")
+            check(not env.ask("GET", "/v1.41/nosuchthing").message().endswith(ends % name), "nothing would allow it")
+    other = {"name": "b", "match": {"listener": "unix://**/ci.sock"}, "role": "builtin:ci"}
+    with Proxy(other, roles={"default": {"extends": "builtin:ci"}}) as env:
+        check(env.ask(*create).message().endswith(" would allow it"), "of the file's own role")
+        with Client(env.second) as client:
+            check(client.ask(*create).message().endswith(ends % "ci"), "of a built-in one of a file's client")
+
+
+@suite.test
 def by_address():
     """a TCP peer by its address; uid matches none"""
     with socket.socket() as probe:

@@ -114,7 +114,7 @@ def learn_then_replay():
             equal(env.ask(*asked(row)).status, 200, f"recorded {row[0]}")
         equal([x["uses_lack"] for x in requests(env) if "uses_lack" in x], [], "lacks")
         path, policy, said = learn(env)
-        check("learnt from 12 requests of 1 clients" in said, said)
+        check("learnt from 12 requests of 1 client;" in said, said)
         equal(run_bin("learn", env.audit_path).stdout, run_bin("learn", env.audit_path).stdout,
               "learnt twice")
         role = policy["roles"][f"uid-{os.getuid()}"]

@@ -289,6 +289,8 @@ def help_of_commands():
             equal(run_bin(command, option + "-x").returncode, 2, f"{command} {option}-x")
             check(f"no option {option}" not in run_bin(command, option).stderr.decode(),
                   f"{command} does not know its option {option}")
+    check(re.search("--workers N .*first 16 connections share one", run_bin("serve", "--help").stdout.decode()),
+          "serve --help does not say what goes without --workers")
     equal(run_bin("help", "nosuchcommand").returncode, 2, "help of what is not there")
     check("did you mean check" in run_bin("chekc", "--help").stderr.decode(), "the nearest command")
 

@@ -289,6 +289,22 @@ def check_of_a_case_file():
 
 
 @suite.test
+def an_audit_log():
+    """an audit log without --policy: told what is missing; what only looks alike gets no such hint"""
+    line = '{"time":"2026-01-01T00:00:00.000000Z","record":"request","id":"1-0-1"}\n'
+    for text, hint in ((line, True), (line * 2, True), ('{"time":"x"}\n', False),
+                       ('{"time":"x"}\n"record":"y"', False), ("{}", False)):
+        with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
+            file.write(text)
+            file.flush()
+            result = run_bin("test", file.name)
+            equal((result.returncode, result.stdout), (1, b"0 passed, 1 failed\n"), f"{text!r}")
+            said = f"{file.name}: this looks like an audit log" in result.stderr.decode()
+            equal(said, hint, f"{text!r}: {result.stderr}")
+            check(not hint or b"sockwarden test --policy FILE AUDITLOG" in result.stderr, f"{result.stderr}")
+
+
+@suite.test
 def usage():
     """no file or an unknown option: status 2"""
     for argv in ((), ("--verbose",), ("--fast", "x.json")):

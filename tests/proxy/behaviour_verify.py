@@ -1,4 +1,5 @@
-"""Volumes that change while a container is made: they are looked at once more behind the create."""
+"""Volumes and names of images that change while a container is made: they are looked at once more
+behind the create."""
 import json
 import os
 import threading
@@ -152,6 +153,144 @@ def made_for_owner():
             equal(answer.status, status, f"{name}: {answer.body}")
             equal([r.path for r in env.fake.requests].count("/volumes/create"), 1, f"{name}: made")
             equal(len(removals(env)), 0 if status == 201 else 1, f"{name}: removals")
+
+
+IMAGE, OTHER = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+REFERENCE = "registry.example.com/a:1"
+LABELS = {"version": 1, "roles": {"ci": {
+    "extends": "builtin:default", "containers": {"labels": {"deny": ["traefik.*"]}}}}}
+OWN_IMAGES = {"version": 1, "roles": {"ci": {
+    "extends": "builtin:default", "images": {"allow": ["registry.example.com/**"]},
+    "objects": {"images": {"labels": {"team": "web"}}}}}}
+
+
+def image_of(identity=IMAGE, names=(REFERENCE,), **labels):
+    return {"Id": identity, "RepoTags": list(names), "RepoDigests": [], "Config": {"Labels": labels}}
+
+
+def made_of(env, image, *, inspect=None):
+    """The daemon makes the container of this image, whatever was looked at before."""
+    containers(env)
+    env.fake.handle(f"/containers/{ID}/json", lambda conn, _: conn.send(
+        told(inspect if inspect is not None else {"Id": ID, "Image": image})))
+
+
+def image_says(env, answer, reference=REFERENCE):
+    env.fake.handle(f"/images/{reference}/json", lambda conn, _: conn.send(told(answer)))
+
+
+# name, policy, the daemon's image, of what the container is made, status
+NAMES = [
+    ("stays", LABELS, image_of(), IMAGE, 201),
+    ("stays, told without the algorithm", LABELS, image_of(), IMAGE[7:], 201),
+    ("moves", LABELS, image_of(), OTHER, 403),
+    ("comes in between", LABELS, "No such image", IMAGE, 403),
+    ("stays, by what is there", OWN_IMAGES, image_of(team="web"), IMAGE, 201),
+    ("moves, by what is there", OWN_IMAGES, image_of(team="web"), OTHER, 403),
+    ("comes in between, by what is there", OWN_IMAGES, "No such image", IMAGE, 403),
+]
+
+
+@suite.test
+def name_moves():
+    """a container of another image than the one that was judged is removed; the name goes on"""
+    for name, document, image, made, status in NAMES:
+        with Env(start=False) as env:
+            policy_of(env, document, "ci")
+            image_says(env, image)
+            made_of(env, made)
+            client = env.client()
+            answer = client.ask(*CREATE, body({"NetworkMode": "none"}), JSON)
+            equal(answer.status, status, f"{name}: {answer.body}")
+            create = next(r for r in env.fake.requests if r.path.endswith("/containers/create"))
+            equal(json.loads(create.body)["Image"], REFERENCE, f"{name}: the name is kept")
+            equal(len(removals(env)), 0 if status == 201 else 1, f"{name}: removals")
+            if status == 403:
+                check("went to another one while" in answer.message(), f"{name}: {answer.body}")
+                line = env.wait_audit(record="verify")[0]
+                equal((line["decision"], line["status"], line["container"], line["removed"]),
+                      ("deny", 403, ID, True), f"{name}: audit")
+            equal(client.ask("GET", "/_ping").status, 200, f"{name}: the same client")
+
+
+@suite.test
+def image_cannot_be_told():
+    """a new container that does not tell its image is removed"""
+    for inspect in ({"Id": ID}, {"Id": ID, "Image": ""}, {"Id": ID, "Image": 1}, [IMAGE], "gone"):
+        with Env(start=False) as env:
+            policy_of(env, LABELS, "ci")
+            image_says(env, image_of())
+            made_of(env, None, inspect=inspect)
+            answer = env.ask(*CREATE, body({"NetworkMode": "none"}), JSON)
+            equal(answer.status, 403, f"{inspect}: {answer.body}")
+            check("cannot be looked at again" in answer.message(), f"{inspect}: {answer.body}")
+            equal(len(removals(env)), 1, f"{inspect}: removals")
+
+
+@suite.test
+def name_and_volume():
+    """of a volume and a name either that changes is enough; both are looked at at once"""
+    for last, made, status in ((PLAIN, IMAGE, 201), (PLAIN, OTHER, 403), (ROOT, IMAGE, 403)):
+        with Env(start=False) as env:
+            policy_of(env, LABELS, "ci")
+            volumes(env, PLAIN, last)
+            image_says(env, image_of())
+            made_of(env, made)
+            answer = env.ask(*CREATE, body({**BINDS, "NetworkMode": "none"}), JSON)
+            equal(answer.status, status, f"{last} {made}: {answer.body}")
+            equal(len(removals(env)), 0 if status == 201 else 1, "removals")
+
+
+@suite.test
+def no_room_to_look():
+    """as many objects as one request may name leave no room for the new container: nothing is made"""
+    for count, status in ((30, 201), (31, 403)):
+        with Env(start=False) as env:
+            policy_of(env, LABELS, "ci")
+            for i in range(count):
+                volumes(env, PLAIN, path=f"/volumes/v{i}")
+            image_says(env, image_of())
+            made_of(env, IMAGE)
+            binds = [f"v{i}:/x{i}" for i in range(count)]
+            answer = env.ask(*CREATE, body({"Binds": binds, "NetworkMode": "none"}), JSON)
+            equal(answer.status, status, f"{count}: {answer.body}")
+            made = [r for r in env.fake.requests if r.path.endswith("/containers/create")]
+            equal(len(made), 1 if status == 201 else 0, f"{count}: made")
+
+
+@suite.test
+def no_name_to_move():
+    """without a rule about what the image is, and where it is named by ID, the new one is not asked"""
+    cases = (("no rule", {"version": 1, "roles": {"ci": {"extends": "builtin:default"}}}, REFERENCE),
+             ("by ID", LABELS, IMAGE), ("by its digits", LABELS, IMAGE[7:]))
+    for name, document, reference in cases:
+        with Env(start=False) as env:
+            policy_of(env, document, "ci")
+            image_says(env, image_of(), reference)
+            made_of(env, OTHER)
+            sent = json.dumps({"Image": reference, "HostConfig": {"NetworkMode": "none"}}).encode()
+            answer = env.ask(*CREATE, sent, JSON)
+            equal(answer.status, 201, f"{name}: {answer.body}")
+            check(not any(ID in path for path in looks(env)), f"{name}: {looks(env)}")
+
+
+@suite.test
+def mounted_image():
+    """an image that is mounted goes on by its ID, and one that is not there is none"""
+    for answer, status in ((image_of(team="web"), 201), (image_of(team="db"), 403),
+                           ("No such image: x", 404)):
+        with Env(start=False) as env:
+            policy_of(env, OWN_IMAGES, "ci")
+            image_says(env, image_of(OTHER, team="web"))
+            image_says(env, answer, "registry.example.com/m:1")
+            made_of(env, OTHER)
+            mounts = {"NetworkMode": "none", "Mounts": [
+                {"Type": "image", "Source": "registry.example.com/m:1", "Target": "/x"}]}
+            got = env.ask("POST", "/v1.48/containers/create?name=x", body(mounts), JSON)
+            equal(got.status, status, f"{got.body}")
+            if status == 201:
+                create = next(r for r in env.fake.requests if r.path.endswith("/containers/create"))
+                equal(json.loads(create.body)["HostConfig"]["Mounts"][0]["Source"], IMAGE, "source")
 
 
 @suite.test

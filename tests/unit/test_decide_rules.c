@@ -305,6 +305,75 @@ static void test_nothing_is_deny(void **state)
     arena_free(&arena);
 }
 
+/* ---- images that were looked at by a name ---------------------------------------------------- */
+
+#define HEX      "1111111111111111111111111111111111111111111111111111111111111111"
+#define IMAGE_ID "sha256:" HEX
+#define SEEN \
+    "{\"Id\":\"" IMAGE_ID "\",\"RepoTags\":[\"a:1\"],\"Config\":{\"Labels\":{\"team\":\"web\"}}}"
+#define LABELLED ROLE("\"containers\":{\"labels\":{\"deny\":[\"traefik.*\"]}}")
+#define OF_WEB   ROLE("\"objects\":{\"images\":{\"labels\":{\"team\":\"web\"}}}")
+#define NAMED \
+    ROLE("\"images\":{\"allow\":[\"docker.io/library/a\"],\"deny\":[\"docker.io/evil/**\"]}")
+#define OF(image) "{\"Image\":\"" image "\"}"
+#define MOUNT_A              \
+    "{\"Image\":\"" IMAGE_ID \
+    "\",\"HostConfig\":{\"Mounts\":[{\"Type\":\"image\",\"Source\":\"a:1\",\"Target\":\"/m\"}]}}"
+
+/* clang-format off */
+static const struct {
+    const char *role, *body;
+    bool missing;      /* the daemon has no such image */
+    int status;        /* 0: allowed */
+    const char *image; /* of which the container must be made; NULL: any */
+    bool rewritten;
+} image_rows[] = {
+    {OPEN_ROLE, OF("a:1"), false, 0, NULL, false},
+    {ROLE("\"containers\":{\"user\":[\"\"]}"), OF("a:1"), false, 0, NULL, false},
+    {NAMED, OF("a:1"), false, 0, NULL, false},
+    {NAMED, OF(IMAGE_ID), false, 0, NULL, false},
+    {NAMED, OF(HEX), false, 0, NULL, false},
+    {NAMED, OF("111111111111"), false, 0, IMAGE_ID, false},
+    {LABELLED, OF("a:1"), false, 0, IMAGE_ID, false},
+    {LABELLED, OF("a:1"), true, 0, "", false},
+    {LABELLED, OF(IMAGE_ID), false, 0, NULL, false},
+    {OF_WEB, OF("a:1"), false, 0, IMAGE_ID, false},
+    {OF_WEB, OF("a:1"), true, 0, "", false},
+    {OF_WEB, MOUNT_A, false, 0, NULL, true},
+    {OF_WEB, MOUNT_A, true, 404, NULL, false},
+};
+/* clang-format on */
+
+static void test_judged_image(void **state)
+{
+    (void)state;
+    size_t wrong = 0;
+    for (size_t i = 0; i < ARRAY_LEN(image_rows); i++) {
+        const struct role *role = NULL;
+        struct policy *policy = load_role_text(image_rows[i].role, &role);
+        const char *facts = image_rows[i].missing ? "\"image\":{\"*\":\"No such image\"}"
+                                                  : "\"image\":{\"*\":" SEEN "}";
+        struct arena arena = {0};
+        struct decision decision;
+        decide_facts(role, "POST", "/v1.48/containers/create", str_of(image_rows[i].body), facts,
+                     &arena, &decision);
+        const char *image = image_rows[i].image;
+        bool right = decision.status == image_rows[i].status &&
+                     (decision.status || ((decision.image.p != NULL) == (image != NULL) &&
+                                          (!image || str_is(decision.image, image)) &&
+                                          (decision.edits.count > 0) == image_rows[i].rewritten));
+        if (!right) {
+            print_error("%zu: %s\n  -> %d %s, image \"%.*s\", edits %zu\n", i, image_rows[i].body,
+                        decision.status, decision.reason, STR_ARG(decision.image),
+                        decision.edits.count);
+            wrong++;
+        }
+        arena_free(&arena);
+        policy_free(policy);
+    }
+    assert_int_equal(wrong, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,7 +381,7 @@ int main(void)
         cmocka_unit_test(test_resources),       cmocka_unit_test(test_images),
         cmocka_unit_test(test_requests),        cmocka_unit_test(test_buildkit),
         cmocka_unit_test(test_sentences),       cmocka_unit_test(test_request_image),
-        cmocka_unit_test(test_nothing_is_deny),
+        cmocka_unit_test(test_nothing_is_deny), cmocka_unit_test(test_judged_image),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

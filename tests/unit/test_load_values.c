@@ -23,6 +23,12 @@
 #define TAG(t, instead) \
     "\"" t "\" is no tag, and would deny nothing; write the tag alone, such as \"" instead "\""
 
+#define HEARD(listener)                                                             \
+    "{\"version\":1,\"clients\":[{\"name\":\"a\",\"match\":{\"listener\":" listener \
+    "},\"role\":\"default\"}],"                                                     \
+    "\"roles\":{\"default\":{\"allow\":[\"*\"],\"containers\":{\"binds\":[\"/run/"  \
+    "docker.sock\"]}}}}"
+
 /* clang-format off */
 static const struct {
     const char *text;
@@ -130,6 +136,33 @@ static const struct {
     {BINDS("{\"source\":\"/etc\",\"read_only\":true}"), "", false},
     {BINDS("\"/srv/**\",\"/etc/localtime\",\"/home/ci/**\",\"/usr/share/zoneinfo\",\"/library\",\"/v\",\"/va\""), "", false},
     {WITH("containers", "\"binds\":false"), "", false},
+
+    /* the daemon's socket, which only an entry opens that is written out */
+    {BINDS("\"/run\""), "containers.binds: \"/run\" holds the daemon's socket: with it", false},
+    {BINDS("\"/var/run\""), "\"/var/run\" holds the daemon's socket", false},
+    {BINDS("{\"source\":\"/\",\"read_only\":true}"), "\"/\" holds the daemon's socket", false},
+    {BINDS("\"/run/docker.sock\""), "\"/run/docker.sock\" is the daemon's socket, unless the proxy listens there", false},
+    {BINDS("{\"source\":\"/var/run/docker.sock\",\"read_only\":true}"), "is the daemon's socket", false},
+    {BINDS("\"/run/**\",\"/var/run/*\",\"/**/docker.sock\",\"/run/sockwarden/docker.sock\",\"/running\""), "", false},
+
+    {HEARD("\"unix:///run/ci.sock\""), "is the daemon's socket, unless", false},
+    {HEARD("\"unix:///**\""), "is the daemon's socket, unless", false},
+    {HEARD("\"unix:///var/run/docker.sock\""), "", false},
+    {HEARD("[\"unix:///run/ci.sock\",\"unix:///run/docker.sock\"]"), "", false},
+
+    /* commands and their environment */
+    {WITH("exec", "\"commands\":[\"ls\"]"), "exec.commands limits what runs, and exec.env allows LD_PRELOAD and PATH, by which", false},
+    {WITH("exec", "\"commands\":[\"/bin/ls\"]"), "exec.env allows LD_PRELOAD, by which", false},
+    {WITH("exec", "\"commands\":[\"ls\"],\"env\":{\"deny\":[\"LD_*\"]}"), "exec.env allows PATH, by which", false},
+    {WITH("exec", "\"commands\":[\"*/ls\"],\"env\":[\"P*\"]"), "exec.env allows PATH, by which", false},
+    {WITH("exec", "\"commands\":[\"/bin/ls\"],\"env\":{\"deny\":[\"LD_*\"]}"), "", false},
+    {WITH("exec", "\"commands\":[\"ls\"],\"env\":{\"deny\":[\"LD_*\",\"PATH\"]}"), "", false},
+    {WITH("exec", "\"commands\":[\"ls\"],\"env\":[\"APP_*\"]"), "", false},
+    {WITH("exec", "\"commands\":[\"ls\"],\"env\":false"), "", false},
+    {WITH("exec", "\"commands\":[]"), "", false},
+    {WITH("exec", "\"commands\":[\"**\"]"), "", false},
+    {WITH("exec", "\"commands\":true"), "", false},
+    {WITH("exec", "\"env\":true"), "", false},
 };
 /* clang-format on */
 

@@ -119,7 +119,7 @@ static const char *const policies[] = {
     "\"cpus\":{\"max\":1.5},\"pids_limit\":{\"max\":100},\"user\":{\"deny\":[\"root\"]},"
     "\"labels\":{\"require\":{\"team\":\"*\",\"app\":\"web-?\"}},\"env\":{\"deny\":[\"LD_*\"]},"
     "\"security_opt\":{\"allow\":[\"no-new-privileges\",\"label=level:*\"]}},"
-    "\"exec\":{\"commands\":[\"ls\"]},"
+    "\"exec\":{\"commands\":[\"ls\"],\"env\":[\"A*\"]},"
     "\"images\":{\"allow\":[\"nginx\",\"registry.example.com/**\"],\"deny\":[\"**/evil\"],\"import\":true},"
     "\"networks\":{\"subnets\":[\"10.0.0.0/8\",\"fd00::/8\"],\"names\":[\"ci-*\"]}}}}",
 };

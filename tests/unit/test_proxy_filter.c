@@ -318,13 +318,31 @@ static void test_operations(void **state)
     assert_false(filter_hide_rewrite(&arg, STR("{}"), NULL, &out));
 }
 
+/* What cannot be read ends it at once: no later bytes pass as if the ones in between were not. */
+static void test_fails_at_once(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"{\"\\x\":1", "{\"a\":nil,", "{\"Vs\":1,"};
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct sunk sunk = {.n = 0};
+        struct filter filter = {.shape = FILTER_ARRAY,
+                                .member = STR("Vs"),
+                                .judge = judge,
+                                .sink = sink,
+                                .sink_arg = &sunk};
+        assert_false(filter_feed(&filter, str_of(bad[i])));
+        assert_false(filter_feed(&filter, STR("\":1}")));
+        assert_false(filter_end(&filter));
+        filter_free(&filter);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_at_once),
-        cmocka_unit_test(test_limit),
-        cmocka_unit_test(test_operations),
+        cmocka_unit_test(test_rows),          cmocka_unit_test(test_at_once),
+        cmocka_unit_test(test_limit),         cmocka_unit_test(test_operations),
+        cmocka_unit_test(test_fails_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
