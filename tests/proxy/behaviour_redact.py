@@ -136,7 +136,7 @@ def unread():
                 client.request("GET", target)
                 status = client.read_head().status
                 check(status in (200, 502), f"{target}: {status}")
-            env.check_rss(60)
+            env.check_rss(80)
             for client in slow[1:]:
                 client.close()
             got = (slow[0].exactly(len(body)) if target == INSPECT else b"".join(slow[0].chunks()))
