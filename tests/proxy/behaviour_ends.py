@@ -56,6 +56,7 @@ class World:
         handle(f"/containers/{id_of('a')}/attach", self.attached)
         handle(f"/containers/{id_of('ended')}/attach", self.ended)
         env.start()
+        env.metrics()       # who is answered sees what has been opened behind the listeners, too
 
     def __enter__(self):
         return self

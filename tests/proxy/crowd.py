@@ -321,6 +321,7 @@ class Scale:
         env.start(wrapper=("prlimit", f"--nofile=1024:{resource.getrlimit(resource.RLIMIT_NOFILE)[1]}"))
         self.crowd = Crowd(env.socket)
         self.streams, self.tunnels, self.clients = [], [], []
+        env.metrics()       # who is answered sees what has been opened behind the listeners, too
         self.idle = self.descriptors()
         self.last = (time.monotonic(), 0)
         self.begun = time.monotonic()
