@@ -72,7 +72,10 @@ static bool make_folder(const char *path)
     if (!slash || slash == folder)
         return false;
     *slash = '\0';
-    return mkdir(folder, 0755) == 0;
+    mode_t old = umask(022); /* the group of the socket gets through, whatever root's own mask is */
+    bool made = mkdir(folder, 0755) == 0;
+    umask(old);
+    return made;
 }
 
 static bool find_owner(const struct config *config, uid_t *uid, gid_t *gid, struct err *err)

@@ -147,6 +147,17 @@ def socket_file():
 
 
 @suite.test
+def folder_made():
+    """the socket's folder is made for all to enter, with a narrow umask, too"""
+    with Env(start=False) as env:
+        path = os.path.join(env.dir, "run", "docker.sock")
+        env.args += ["-H", "unix://" + path]
+        env.start(wrapper=["sh", "-c", 'umask 077 && exec "$@"', "sh"])
+        equal(stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode), 0o755, "mode of the folder")
+        equal(stat.S_IMODE(os.stat(path).st_mode), 0o660, "mode of the socket")
+
+
+@suite.test
 def socket_exchanged():
     """a link that somebody puts in the socket's place at its start: what it leads to stays as it is"""
     delayed = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=bind", "-e", "inject=bind:delay_exit=2000000"]
