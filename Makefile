@@ -372,6 +372,7 @@ ensure-deps-test:
 deb: ## build the Debian package into build/ (apt-get install debhelper)
 	$(Q)command -v dh >/dev/null || { echo 'no debhelper: apt-get install debhelper' >&2; exit 1; }
 	$(Q)rm -rf build/deb && mkdir -p build/deb && ln -s $(CURDIR)/* build/deb/ && cp -r docker/debian build/deb/
+	$(Q)cp --remove-destination README.md SECURITY.md build/deb/
 	$(Q)cd build/deb && debian/rules binary
 	$(Q)rm -rf build/deb; ls build/sockwarden_$(VERSION)-*.deb
 image: ## build the container image sockwarden (IMAGE, BASE, DOCKER: docker/image.sh)

@@ -108,7 +108,7 @@ main() {
     [ -x "$program" ] || die "$program is not there or not executable; \`make\` builds it"
     [ "$(id -u)" = 0 ] ||
         die "serving in /run and installing Docker takes root: \`sudo make run\`; or, as a member of" \
-            "the group docker: $program serve -H unix://${XDG_RUNTIME_DIR:-/tmp/$(id -un)}/sockwarden.sock"
+            "the group docker: $program serve -H unix://${XDG_RUNTIME_DIR:-${HOME:-/home/$(id -un)}}/sockwarden.sock"
     need_daemon "${SOCKWARDEN_UPSTREAM:-unix:///var/run/docker.sock}"
     if [ -z "${SOCKWARDEN_SOCKET_GROUP:-}" ] && getent group docker >/dev/null; then
         set -- --socket-group docker "$@"

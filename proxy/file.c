@@ -66,9 +66,9 @@ char *file_read(const char *path, size_t max, size_t *length, struct err *err)
     return NULL;
 }
 
-/* Files of a folder that everybody may write can be exchanged, unless its sticky bit is set, or it
-   is mounted read-only, as Kubernetes does with its ConfigMaps. */
-static bool folder_private_enough(const char *path, struct err *err)
+/* Whoever may write in a folder exchanges its files, unless its sticky bit is set, and its owner
+   always does; nobody where it is mounted read-only, as Kubernetes does with its ConfigMaps. */
+static bool folder_private_enough(const char *path, uid_t self, struct err *err)
 {
     char folder[PATH_MAX];
     struct stat st;
@@ -79,13 +79,18 @@ static bool folder_private_enough(const char *path, struct err *err)
         snprintf(folder, sizeof(folder), ".");
     else
         slash[slash == folder ? 1 : 0] = '\0';
-    if (stat(folder, &st) != 0 || !(st.st_mode & S_IWOTH) || st.st_mode & S_ISVTX ||
-        (statvfs(folder, &mount) == 0 && mount.f_flag & ST_RDONLY))
+    if (stat(folder, &st) != 0 || (statvfs(folder, &mount) == 0 && mount.f_flag & ST_RDONLY))
         return true;
-    return err_set(err, 0, 0,
-                   "%s may be replaced by everybody, since everybody may write in %s; "
-                   "`chmod o-w %s`",
-                   path, folder, folder);
+    if (st.st_uid != 0 && st.st_uid != self)
+        return err_set(err, 0, 0,
+                       "%s may be replaced by uid %u, since the folder %s is his; `chown root %s`",
+                       path, (unsigned)st.st_uid, folder, folder);
+    bool everybody = st.st_mode & S_IWOTH, group = st.st_mode & S_IWGRP && st.st_gid != 0;
+    if (st.st_mode & S_ISVTX || !(everybody || group))
+        return true;
+    const char *who = everybody ? "everybody" : "its group";
+    return err_set(err, 0, 0, "%s may be replaced by %s, since %s may write in %s; `chmod %s %s`",
+                   path, who, who, folder, everybody ? "o-w" : "g-w", folder);
 }
 
 bool file_private_enough(const char *path, uid_t self, struct err *err)
@@ -103,8 +108,8 @@ bool file_private_enough(const char *path, uid_t self, struct err *err)
     if (st.st_mode & S_IWOTH || (st.st_mode & S_IWGRP && st.st_gid != 0))
         return err_set(err, 0, 0, "%s may be written by %s; `chmod go-w %s`", path,
                        st.st_mode & S_IWOTH ? "everybody" : "its group", path);
-    return folder_private_enough(path, err) &&
-           (!realpath(path, target) || folder_private_enough(target, err));
+    return folder_private_enough(path, self, err) &&
+           (!realpath(path, target) || folder_private_enough(target, self, err));
 }
 
 static void hash_text(const char *text, size_t length, char hash[65])

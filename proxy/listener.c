@@ -72,7 +72,10 @@ static bool make_folder(const char *path)
     if (!slash || slash == folder)
         return false;
     *slash = '\0';
-    return mkdir(folder, 0755) == 0;
+    mode_t old = umask(022); /* the group of the socket gets through, whatever root's own mask is */
+    bool made = mkdir(folder, 0755) == 0;
+    umask(old);
+    return made;
 }
 
 static bool find_owner(const struct config *config, uid_t *uid, gid_t *gid, struct err *err)
@@ -121,6 +124,24 @@ static const char *unix_remedy(int error)
     }
 }
 
+/* By the file, not by its name, which leads elsewhere as soon as somebody who may write in the
+   folder puts a link in its place. */
+static bool set_owner(struct listener *listener, const char *path, uid_t uid, gid_t gid)
+{
+    struct stat st = {.st_mode = 0};
+    int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    bool own = fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
+    bool ok = own && fchownat(fd, "", uid, gid, AT_EMPTY_PATH) == 0;
+    int error = own ? errno : ESTALE;
+    close(fd);
+    if (own)
+        listener->inode = (uint64_t)st.st_ino;
+    errno = error;
+    return ok;
+}
+
 static bool open_unix(struct listener *listener, const char *path, const struct config *config,
                       struct err *err)
 {
@@ -136,22 +157,23 @@ static bool open_unix(struct listener *listener, const char *path, const struct 
     listener->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (listener->fd < 0)
         return err_set(err, 0, 0, "cannot make a socket: %s", strerror(errno));
-    /* Nobody may connect before mode and owner are set. */
-    mode_t old = umask(0777);
-    int bound = bind(listener->fd, (struct sockaddr *)(void *)&address, sizeof(address));
+    /* The file is made with the mode of the socket, less the mask; nobody can connect before
+       listen(). */
+    mode_t old = umask(0777 & ~(mode_t)config->socket_mode);
+    int bound = fchmod(listener->fd, config->socket_mode) == 0
+                    ? bind(listener->fd, (struct sockaddr *)(void *)&address, sizeof(address))
+                    : -1;
     int error = errno;
     umask(old);
     const char *remedy = unix_remedy(error);
     if (bound != 0)
         return err_set(err, 0, 0, "cannot listen on %s: %s%s%s", path, strerror(error),
                        remedy ? remedy : "", remedy ? listener->option : "");
-    struct stat st;
-    if (lstat(path, &st) == 0)
-        listener->inode = (uint64_t)st.st_ino;
     snprintf(listener->path, sizeof(listener->path), "%s", path);
-    if (chown(path, uid, gid) != 0 || chmod(path, config->socket_mode) != 0)
-        return err_set(err, 0, 0, "cannot set owner and mode of %s: %s", path, strerror(errno));
-    return true;
+    return set_owner(listener, path, uid, gid) ||
+           err_set(err, 0, 0, "cannot set the owner of %s: %s", path,
+                   errno == ESTALE ? "somebody who may write in its folder has exchanged it"
+                                   : strerror(errno));
 }
 
 /* ---- TCP ----------------------------------------------------------------------------------- */

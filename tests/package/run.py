@@ -304,14 +304,13 @@ def by_certificate(world, port, certs):
 
 def compose_remote(world):
     certs = make_certs(world.folder + "/remote")
-    os.mkdir(world.folder + "/tls")
-    for name in ("ca.pem", "server-cert.pem", "server-key.pem"):
-        subprocess.run(["cp", certs + "/" + name, world.folder + "/tls/"], check=True)
-    os.chown(world.folder + "/tls/server-key.pem", 65534, 65534)
     os.chmod(world.folder, 0o711)
-    os.chmod(world.folder + "/tls", 0o755)
-    for name in ("ca.pem", "server-cert.pem"):
-        os.chmod(world.folder + "/tls/" + name, 0o644)
+    with open(TOP + "/docker/compose.remote.yaml", encoding="utf-8") as file:
+        steps = re.findall(r"^# +((?:install|chown) .*?)(?:   .*)?$", file.read(), flags=re.M)
+    check(len(steps) == 2, "the head of compose.remote.yaml: %s", steps)
+    for step in steps:
+        step = step.replace("docker/certs", certs).replace("docker/tls", world.folder + "/tls")
+        subprocess.run(["bash", "-c", step], check=True, timeout=30)
     project = Project(world, "compose.remote.yaml")
     project.up(TLS=world.folder + "/tls")
     try:

@@ -32,6 +32,8 @@ cp "$package" "$root/tmp/sockwarden.deb"
 printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d" && chmod +x "$root/usr/sbin/policy-rc.d"
 
 rm -f "$root/var/lib/man-db/auto-update"
+# Docker's packages may be configured after this one.
+sed -i '/^docker:/d' "$root/etc/group" "$root/etc/gshadow"
 
 # What a package may change and leave: dpkg's own records, caches, backups of the user tables.
 remains() {
@@ -49,7 +51,12 @@ inside getent group sockwarden-clients >/dev/null
 say $? "the group sockwarden-clients"
 [ "$(inside getent passwd sockwarden | cut -d: -f6,7)" = /nonexistent:/usr/sbin/nologin ]
 say $? "the user cannot log in: $(inside getent passwd sockwarden)"
-for wants in sockets.target.wants/sockwarden.socket multi-user.target.wants/sockwarden.service; do
+inside getent group docker >/dev/null
+say $? "the group that the service wants"
+inside systemctl enable sockwarden@ci.socket >"$folder/log" 2>&1
+say $? "another socket: $(tail -n 1 "$folder/log")"
+for wants in sockets.target.wants/sockwarden.socket multi-user.target.wants/sockwarden.service \
+    sockwarden.service.wants/sockwarden@ci.socket; do
     [ -L "$root/etc/systemd/system/$wants" ]
     say $? "enabled: $wants"
 done
@@ -63,6 +70,9 @@ fi
 say $? "the policy is root's"
 inside sockwarden check /etc/sockwarden/policy.json
 say $? "sockwarden check"
+left=$(dpkg-deb -c "$package" | grep -F -- ' -> /')
+[ -z "$left" ]
+say $? "no link of the package leads away from it: $left"
 for file in man/man8/sockwarden.8.gz man/man5/sockwarden-policy.5.gz bash-completion/completions/sockwarden \
     zsh/vendor-completions/_sockwarden fish/vendor_completions.d/sockwarden.fish \
     doc/sockwarden/examples/compose.yaml doc/sockwarden/examples/policies/ci.json \
@@ -102,6 +112,14 @@ say $? "it ends with 0"
 sed -i 's/"description": ".*"/"description": "edited"/' "$root/etc/sockwarden/policy.json"
 inside dpkg -i /tmp/sockwarden.deb >"$folder/log" 2>&1 && grep -q edited "$root/etc/sockwarden/policy.json"
 say $? "an edited policy outlives another installation"
+mkdir -p "$root/run/systemd/system" "$root/tmp/fake" "$root/var/lib/sockwarden"
+# shellcheck disable=SC2016
+printf '#!/bin/sh\necho "$*" >>/tmp/said\n' >"$root/tmp/fake/systemctl" && chmod +x "$root/tmp/fake/systemctl"
+inside PATH=/tmp/fake:/usr/sbin:/usr/bin:/sbin:/bin /var/lib/dpkg/info/sockwarden.prerm remove >"$folder/log" 2>&1
+rm -r "$root/run/systemd"
+[ "$(head -n 1 "$root/tmp/said")" = 'stop sockwarden@*.socket' ]
+say $? "no other socket starts the service again: $(cat "$root/tmp/said" "$folder/log")"
+: >"$root/var/lib/sockwarden/trust.jsonl"
 inside dpkg -r sockwarden >"$folder/log" 2>&1
 say $? "dpkg -r: $(tail -n 2 "$folder/log" | tr '\n' ' ')"
 [ ! -e "$root/usr/bin/sockwarden" ] && grep -q edited "$root/etc/sockwarden/policy.json" && [ -s "$root/var/log/sockwarden/audit.jsonl" ]
@@ -111,7 +129,7 @@ say $? "dpkg -P: $(tail -n 2 "$folder/log" | tr '\n' ' ')"
 left=$(remains)
 [ -z "$left" ]
 say $? "nothing is left: $left"
-[ ! -e "$root/etc/sockwarden" ] && [ ! -e "$root/var/log/sockwarden" ] && [ ! -e "$root/run/sockwarden" ]
+[ ! -e "$root/etc/sockwarden" ] && [ ! -e "$root/var/log/sockwarden" ] && [ ! -e "$root/var/lib/sockwarden" ] && [ ! -e "$root/run/sockwarden" ]
 say $? "no folder is left"
 [ "$(tables)" -eq 0 ]
 say $? "no user and no group is left"

@@ -147,6 +147,41 @@ def socket_file():
 
 
 @suite.test
+def folder_made():
+    """the socket's folder is made for all to enter, with a narrow umask, too"""
+    with Env(start=False) as env:
+        path = os.path.join(env.dir, "run", "docker.sock")
+        env.args += ["-H", "unix://" + path]
+        env.start(wrapper=["sh", "-c", 'umask 077 && exec "$@"', "sh"])
+        equal(stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode), 0o755, "mode of the folder")
+        equal(stat.S_IMODE(os.stat(path).st_mode), 0o660, "mode of the socket")
+
+
+@suite.test
+def socket_exchanged():
+    """a link that somebody puts in the socket's place at its start: what it leads to stays as it is"""
+    delayed = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=bind", "-e", "inject=bind:delay_exit=2000000"]
+    if subprocess.run([*delayed, "true"], capture_output=True, check=False).returncode != 0:
+        return
+    with Env(start=False) as env:
+        victim, link = os.path.join(env.dir, "victim"), os.path.join(env.dir, "link")
+        with open(victim, "w", encoding="ascii") as file:
+            file.write("secret")
+        os.chmod(victim, 0o600)
+        os.symlink(victim, link)
+        with subprocess.Popen([*delayed, settings["bin"], "serve", *env.args], stderr=subprocess.PIPE, text=True,
+                              env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}) as process:
+            try:
+                wait_for(lambda: os.path.exists(env.socket), "the socket is made")
+                os.rename(link, env.socket)
+                equal(process.wait(10), 1, "exit code")
+            finally:
+                process.kill()
+            check("has exchanged it" in process.stderr.read(), "it does not say why")
+        equal(stat.S_IMODE(os.stat(victim).st_mode), 0o600, "mode of what the link leads to")
+
+
+@suite.test
 def not_a_socket():
     """a file that is no socket is never replaced"""
     with Env(start=False) as env:

@@ -181,6 +181,38 @@ static const struct {
     {0644, 0775, 0, 0, 0, NULL},
 };
 
+static const struct {
+    unsigned mode, uid, gid, self;
+    const char *error;
+} folders[] = {
+    {0755, 65534, 0, 65534, NULL},
+    {0755, 65534, 0, 0, "by uid 65534, since the folder /tmp/sockwarden-drop-"},
+    {01755, 65534, 0, 0, "`chown root /tmp/sockwarden-drop-"},
+    {0775, 0, 77, 0, "by its group, since its group may write in /tmp/sockwarden-drop-"},
+    {01775, 0, 77, 0, NULL},
+    {0755, 0, 77, 0, NULL},
+    {0777, 0, 77, 0, "`chmod o-w"},
+};
+
+static void test_folders(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(chown(path, 0, 0), 0);
+    assert_int_equal(chmod(path, 0644), 0);
+    for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+        struct err err = {.set = false};
+        assert_int_equal(chown(folder, folders[i].uid, folders[i].gid), 0);
+        assert_int_equal(chmod(folder, folders[i].mode), 0);
+        bool good = file_private_enough(path, folders[i].self, &err);
+        if (good != !folders[i].error || (!good && !strstr(err.text, folders[i].error)))
+            fail_msg("row %zu: %s", i, good ? "passes" : err.text);
+    }
+    assert_int_equal(chown(folder, 0, 0), 0);
+    assert_int_equal(chmod(folder, 0700), 0);
+}
+
 static void test_files(void **state)
 {
     (void)state;
@@ -210,7 +242,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names), cmocka_unit_test(test_group),
         cmocka_unit_test(test_stay),  cmocka_unit_test(test_no_way_back),
-        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_files), cmocka_unit_test(test_folders),
     };
     return cmocka_run_group_tests(tests, set_up, clean_up);
 }
