@@ -82,9 +82,11 @@ static bool folder_private_enough(const char *path, uid_t self, struct err *err)
     if (stat(folder, &st) != 0 || (statvfs(folder, &mount) == 0 && mount.f_flag & ST_RDONLY))
         return true;
     if (st.st_uid != 0 && st.st_uid != self)
-        return err_set(err, 0, 0,
-                       "%s may be replaced by uid %u, since the folder %s is his; `chown root %s`",
-                       path, (unsigned)st.st_uid, folder, folder);
+        return err_set(
+            err, 0, 0,
+            "%s may be replaced by uid %u, whose folder %s is; put it into one of root's, "
+            "such as /etc/sockwarden, or `chown root %s`",
+            path, (unsigned)st.st_uid, folder, folder);
     bool everybody = st.st_mode & S_IWOTH, group = st.st_mode & S_IWGRP && st.st_gid != 0;
     if (st.st_mode & S_ISVTX || !(everybody || group))
         return true;

@@ -186,7 +186,7 @@ static const struct {
     const char *error;
 } folders[] = {
     {0755, 65534, 0, 65534, NULL},
-    {0755, 65534, 0, 0, "by uid 65534, since the folder /tmp/sockwarden-drop-"},
+    {0755, 65534, 0, 0, "by uid 65534, whose folder /tmp/sockwarden-drop-"},
     {01755, 65534, 0, 0, "`chown root /tmp/sockwarden-drop-"},
     {0775, 0, 77, 0, "by its group, since its group may write in /tmp/sockwarden-drop-"},
     {01775, 0, 77, 0, NULL},
