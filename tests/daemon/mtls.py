@@ -1,5 +1,7 @@
 """Certificates for the proxies of a run, and the environment by which a docker CLI uses them."""
+import contextlib
 import os
+import random
 import socket
 import subprocess
 import threading
@@ -9,9 +11,12 @@ MAKE_CERTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below the ports that the kernel gives to whoever asks for any: nobody takes it meanwhile."""
+    while True:
+        port = random.randrange(10240, 20000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Certs:

@@ -6,7 +6,7 @@ import time
 
 import dockerd
 import engine
-from harness import check, holds, same, scenario
+from harness import Late, check, holds, same, scenario
 from proxies import Proxy
 
 SLOW = ("sh", "-c", "trap '' TERM; echo up; while :; do sleep 1; done")
@@ -168,23 +168,28 @@ def health(t):
             got, text = engine.call(admin, "GET", "/readyz")
             same("status of /readyz", got, status)
             holds("/readyz", text.decode(), sentence)
-            check(time.monotonic() - begin < 4, "/readyz took %.1f s", time.monotonic() - begin)
+            if time.monotonic() - begin >= 4:
+                raise Late("/readyz took %.1f s" % (time.monotonic() - begin))
             done = subprocess.run([t.world.options.bin, "healthcheck", "unix://" + admin],
                                   capture_output=True, timeout=10, check=False)
             same("exit code of healthcheck", done.returncode, 0 if status == 200 else 1)
 
-        try:
+        def recovers():     # a busy machine may take more than the second that a ping has
+            t.until("the daemon answers", lambda: engine.call(admin, "GET", "/readyz")[0] == 200)
             reads(200, "ready")
+
+        try:
+            recovers()
             own.daemon.tell("kill", "dockerd", str(int(signal.SIGSTOP)))
             # Each of its threads stops when it is next scheduled.
             t.until("the daemon hangs", lambda: engine.call(admin, "GET", "/readyz")[0] == 503)
             reads(503, "does not answer a ping within one second")
             same("status of /healthz", engine.call(admin, "GET", "/healthz")[0], 200)
             own.daemon.tell("kill", "dockerd", str(int(signal.SIGCONT)))
-            reads(200, "ready")
+            recovers()
             own.daemon.stop()
             reads(503, "is the Docker daemon running")
             own.daemon.start()
-            reads(200, "ready")
+            recovers()
         finally:
             same("exit code", proxy.stop(), 0)

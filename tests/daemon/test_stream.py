@@ -30,11 +30,11 @@ def logs(t):
 def logs_follow(t):
     name = t.made(*GATED)
     follow = t.spawn("logs", "-f", name)
-    follow.expect("first", 5)
+    follow.expect("first")
     check(follow.popen.poll() is None, "logs -f ended while the container runs")
     open_gate(t, name)
-    follow.expect("last", 5)
-    same("exit code", follow.wait(10), 0)
+    follow.expect("last")
+    same("exit code", follow.wait(), 0)
 
 
 @scenario()
@@ -52,7 +52,7 @@ def follow_events(t, name, role="default"):
     stream = t.spawn("events", "--since", since, "--filter", "container=" + name, "--filter",
                      "type=container", "--format", "{{.Action}}", role=role)
     t.engine("POST", "/containers/create?name=" + name, {"Image": IMAGE, "Cmd": ["true"]}, (201,))
-    stream.expect("create", 10)
+    stream.expect("create")
     return stream
 
 
@@ -61,8 +61,8 @@ def events(t):
     name = t.name()
     stream = follow_events(t, name)
     t.engine("POST", "/containers/%s/start" % name, None, (204,))
-    stream.expect("start", 3)
-    stream.expect("die", 5)
+    stream.expect("start")
+    stream.expect("die")
     since, until = str(int(time.time()) - 100), str(int(time.time()) + 1)
     lines = t.ok("events", "--since", since, "--until", until, "--filter", "container=" + name,
                  "--format", "{{json .}}").split("\n")
@@ -76,7 +76,7 @@ def events_idle(t):
     stream = follow_events(t, name)
     stream.quiet(IDLE_SECONDS)
     t.engine("POST", "/containers/%s/start" % name, None, (204,))
-    stream.expect("start", 5)
+    stream.expect("start")
 
 
 @scenario(cli=False, timeout=IDLE_SECONDS + 60, background=True)
@@ -96,8 +96,8 @@ def logs_follow_idle(t):
             break
         raise Fail("an idle logs -f got %r after %d s" % (data, time.monotonic() - began))
     open_gate(t, name)
-    holds("last line", conn.chunk(5), b"last")
-    same("end of the body", conn.chunk(5), b"")
+    holds("last line", conn.chunk(20), b"last")
+    same("end of the body", conn.chunk(20), b"")
 
 
 @scenario(cli=False, timeout=IDLE_SECONDS + 60, background=True)
@@ -115,7 +115,7 @@ def exec_idle(t):
     except TimeoutError:
         pass
     conn.send(b"word\n")
-    holds("output", conn.to_eof(5), b"got word\n")
+    holds("output", conn.to_eof(20), b"got word\n")
 
 
 @scenario()
@@ -123,8 +123,8 @@ def stats(t):
     name = t.made("sleep", "1000")
     holds("stats --no-stream", t.ok("stats", "--no-stream", name), name)
     stream = t.spawn("stats", "--format", "{{.Name}} {{.PIDs}} x", name)
-    at = stream.expect(name + " ", 8)
-    stream.expect(name + " ", 8, at)
+    at = stream.expect(name + " ")
+    stream.expect(name + " ", start=at)
 
 
 @scenario()

@@ -8,6 +8,7 @@ import subprocess
 import mtls
 import proxies
 from harness import Proc, check, holds, same, scenario, sha
+from test_audit import read_lines
 
 IMAGE = "busybox:test"
 README = os.path.join(os.path.dirname(mtls.MAKE_CERTS), "README.md")
@@ -105,8 +106,7 @@ def tls_wrong_certificates(t):
     holds("without TLS", done.errors, "DOCKER_TLS_VERIFY")
     remote.env["DOCKER_CERT_PATH"] = other.client("suite")
     holds("the server's certificate", remote.docker("ps").errors, "unknown authority")
-    with open(remote.proxy.audit) as file:
-        reasons = {json.loads(line).get("reason") for line in file if '"refused"' in line}
+    reasons = {json.loads(line).get("reason") for line in read_lines(remote.proxy.audit) if b'"refused"' in line}
     for word in ("no certificate", "plain HTTP"):
         check(any(word in (reason or "") for reason in reasons), "no line says %r: %s", word, reasons)
 

@@ -1,5 +1,6 @@
 """Pulls of signed images: the end of the daemon's answer waits until it is known what was pulled."""
 import contextlib
+import itertools
 import json
 import os
 import threading
@@ -197,7 +198,7 @@ def too_late():
     with contextlib.ExitStack() as stack:
         running = []
         for handlers, words, removals in cases:     # all of them wait at a time
-            env = stack.enter_context(PullEnv("--upstream-timeout", "1"))
+            env = stack.enter_context(PullEnv("--upstream-timeout", "2"))
             env.daemon(**handlers)
             client = env.client()
             env.pull(client)
@@ -249,7 +250,7 @@ def client_leaves():
 def term():
     """a stop while it is looked at: it is finished; in the middle of a pull: cut, not ended"""
     for held in ("inspect", "pull"):
-        with PullEnv("--stop-timeout", "1") as env:
+        with PullEnv("--stop-timeout", "1" if held == "pull" else "30") as env:
             reached, go = threading.Event(), threading.Event()
 
             def late(conn, _, held=held, env=env, reached=reached, go=go):
@@ -278,11 +279,10 @@ def term():
 def many_at_once():
     """many pulls at a time, of which one in three is another image"""
     with PullEnv() as env:
-        count = []
+        count = itertools.count(1)
 
         def inspect(conn, _):
-            count.append(1)
-            return conn.send(response(document({"Id": EVIL if len(count) % 3 == 0 else env.id})))
+            return conn.send(response(document({"Id": EVIL if next(count) % 3 == 0 else env.id})))
         env.daemon()
         env.fake.handle(f"/images/{env.reference}/json", inspect)
         clients = [env.client() for _ in range(30)]

@@ -97,7 +97,7 @@ def vector_entry(w, name, case):
 def vectors(w):
     """every vector of tests/signatures through docker-registry: TLS, a login, and the verdict that it must get"""
     keys = os.path.join(w.base, "vector-keys")
-    os.mkdir(keys)
+    os.makedirs(keys, exist_ok=True)
     for file in os.listdir(os.path.join(VECTORS, "keys")):
         with open(os.path.join(keys, file), "wb") as copy:
             copy.write(read("keys", file))

@@ -280,7 +280,7 @@ def built_in():
 @suite.test
 def stopping():
     """HUP while it stops: said, and nothing else; HUP right after the start does not end it"""
-    with serving(Env, READ) as env:
+    with serving(Env, READ, "--stop-timeout", "30") as env:
         client = env.client()
         piece = stream(env, client)
         env.process.send_signal(signal.SIGTERM)
@@ -289,7 +289,7 @@ def stopping():
         wait_for(lambda: "nothing is reloaded while stopping" in said(env), "a line")
         check(piece(), "the stream is cut")
         client.close()
-        equal(env.process.wait(5), 0, "exit code")
+        equal(env.process.wait(10), 0, "exit code")
     for _ in range(5):
         with with_policy(Env, READ) as env:
             env.start(ready=False)

@@ -8,7 +8,7 @@ import time
 
 from behaviour_reload import PING, READ, hup, stream, with_policy, write_policy
 from harness import Env, Failure, Suite, check, equal, wait_for
-from tls_client import TlsClient, certs, client_context, free_port, make_certs, server_options
+from tls_client import TlsClient, certs, client_context, free_port, make_certs, server_options, until_it_ends
 
 suite = Suite()
 
@@ -75,6 +75,7 @@ def revoked():
         for client in idle + [other]:
             equal(client.ask("GET", "/info").status, 200, "before")
         silent = connect(alice)     # has not asked anything yet
+        silent.wait_known()
         watcher = connect(alice)
         piece = stream(env, watcher)
         files.revoke("a1")
@@ -110,7 +111,9 @@ def revoked_close():
         equal(tunnel.read_head().status, 101, "a tunnel")
         half = connect(alice)
         half.send(b"POST /containers/create HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
-                  b"Content-Length: 10\r\n\r\n{")
+                  b"Expect: 100-continue\r\nContent-Length: 10\r\n\r\n")
+        equal(half.read_head().status, 100, "its head is read")
+        half.send(b"{")
         files.revoke("a1")
         hup(env)
         check(watcher.at_end(), "the stream stays")
@@ -245,12 +248,12 @@ def revoked_in_handshake():
 def client_expires():
     """a certificate that ends while its connection is idle is refused at the next request, no HUP"""
     with tls_serving(READ, crl=False) as (env, _, connect):
-        end = time.time() + 2
-        folder_of = certs.odd(f"soon-{os.getpid()}", end=time.strftime("%Y%m%d%H%M%SZ",
-                                                                      time.gmtime(end)))
-        client = connect(folder_of)
-        equal(client.ask("GET", "/info").status, 200, "while it is valid")
-        wait_for(lambda: time.time() > end + 1.1, "the certificate ends", 10)
+        def use(folder):
+            client = connect(folder)
+            equal(client.ask("GET", "/info").status, 200, "while it is valid")
+            return client
+        client, end = until_it_ends("soon", 2, use)
+        wait_for(lambda: time.time() > end + 1.1, "the certificate ends", 60)
         answer = client.ask("GET", "/info")
         equal(answer.status, 403, "afterwards")
         equal(answer.message(), "sockwarden: the client's certificate has expired", "message")

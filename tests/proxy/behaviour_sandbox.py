@@ -3,12 +3,11 @@ import ctypes
 import errno
 import os
 import shutil
-import socket
 import struct
 import subprocess
 import time
 
-from harness import CASES, Client, Env, Suite, check, equal, run_bin, settings, wait_for
+from harness import CASES, Client, Env, Suite, check, equal, free_port, run_bin, settings, wait_for
 
 suite = Suite()
 JSON = ["Content-Type: application/json"]
@@ -292,9 +291,7 @@ def load():
 @suite.test
 def tcp():
     """a TCP listener is served from the sandbox, too"""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with Env("-H", f"tcp://127.0.0.1:{port}", "--insecure-tcp"):
         with Client(("127.0.0.1", port)) as client:
             for _ in range(3):

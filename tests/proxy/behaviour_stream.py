@@ -6,7 +6,7 @@ import threading
 import time
 
 from fake_dockerd import read_body, response
-from harness import Client, Env, Suite, check, equal, wait_for
+from harness import WAIT, Client, Env, Suite, check, equal, free_port, wait_for
 
 suite = Suite()
 BIG = 50 * 1024 * 1024
@@ -204,7 +204,7 @@ def early_answer(framing, part):
         answer = client.read_response()
         equal((answer.status, answer.body), (500, b'{"message":"no space left"}'), "answer")
         client.close()
-        sender.join(5)
+        sender.join(WAIT)
         check(not sender.is_alive(), "the sender hangs")
         equal(env.ask("GET", "/_ping").status, 200, "another client")
 
@@ -283,7 +283,7 @@ def broken_upload(rest, end):
         client.send_if_open(rest)
         if end:
             client.close()
-        wait_for(lambda: "whole" in result, "the daemon's connection ends", 3)
+        wait_for(lambda: "whole" in result, "the daemon's connection ends")
         equal(result["whole"], False, "the body counts as whole at the daemon")
         if not end:
             answer = client.rest()
@@ -323,7 +323,7 @@ def client_gone_mid_download():
         client.request("GET", "/containers/a/export")
         client.exactly(100000)
         client.close()
-        check(ended.wait(5), "the daemon goes on sending")
+        check(ended.wait(WAIT), "the daemon goes on sending")
 
 
 @suite.test
@@ -339,7 +339,7 @@ def client_gone_while_waiting():
         client.request("GET", "/events")
         equal(client.read_head().status, 200, "status")
         client.close()
-        check(env.fake.connections[0].ended.wait(5), "the daemon's connection stays")
+        check(env.fake.requests[0].conn.ended.wait(WAIT), "the daemon's connection stays")
 
 
 @suite.test
@@ -394,9 +394,7 @@ def many_streams():
 @suite.test
 def tcp_listener():
     """the same over loopback TCP"""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with Env("-H", f"tcp://127.0.0.1:{port}", "--insecure-tcp") as env:
         with Client(("127.0.0.1", port)) as client:
             for _ in range(3):
@@ -441,7 +439,7 @@ def early_bytes_then_gone():
             equal(client.read_head().status, 200, "status")
             client.send((b"GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n" * 8000)[:size])
             client.close()
-            check(ended.acquire(timeout=1), f"the daemon's connection stays, {size} bytes early")
+            check(ended.acquire(timeout=WAIT), f"the daemon's connection stays, {size} bytes early")
 
 
 @suite.test
@@ -452,13 +450,13 @@ def refused_body_is_read_to_its_end():
             data = (b"POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\n"
                     b"Content-Length: %d\r\n\r\n" % size + b"{" * size)
             data += b"GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n"
-            with Client(env.socket, 2) as client:
+            with Client(env.socket) as client:
                 client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
                 env.process.send_signal(signal.SIGSTOP)     # so that much of it comes at once
                 client.sock.setblocking(False)
                 sent = client.sock.send(data)
                 env.process.send_signal(signal.SIGCONT)
-                client.sock.settimeout(2)
+                client.sock.settimeout(WAIT)
                 client.send(data[sent:])
                 equal(client.read_response().status, 403, "refusal")
                 equal(client.read_response().status, 200, f"request behind {size} bytes")

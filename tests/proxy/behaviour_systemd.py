@@ -299,7 +299,7 @@ def watchdog():
         start = time.monotonic()
         wait_for(lambda: env.heard("WATCHDOG=1") >= 5, "WATCHDOG=1")
         took = time.monotonic() - start
-        check(took < 3 and (took > 0.25 or settings["sanitized"]), f"5 messages in {took:.2f} s")
+        check(took < 10 and (took > 0.25 or settings["sanitized"]), f"5 messages in {took:.2f} s")
         with Client(f"{place}/x") as client:
             equal(client.ask("GET", "/_ping").status, 200, "status")
     # A loop that hangs: its audit line goes to a pipe that nobody reads.
@@ -313,16 +313,26 @@ def watchdog():
         wait_for(lambda: env.heard("WATCHDOG=1") >= 2, "WATCHDOG=1")
         client = Client(f"{place}/y", 10)
         client.request("GET", "/_ping")
-        time.sleep(0.5)
-        before = env.heard("WATCHDOG=1")
-        time.sleep(1)
-        equal(env.heard("WATCHDOG=1"), before, "messages while the loop hangs")
+        before = silence(env, "the loop")
         os.read(reader, 65536)
         client.read_response()
         wait_for(lambda: env.heard("WATCHDOG=1") > before, "WATCHDOG=1 again")
         client.close()
     os.close(reader)
     shutil.rmtree(place)
+
+
+def silence(env, what):
+    """Until no WATCHDOG=1 has come for 1 s, since this hangs; how many came before."""
+    state = {"count": -1}
+
+    def silent():
+        count = env.heard("WATCHDOG=1")
+        if count != state["count"]:
+            state.update(count=count, since=time.monotonic())
+        return time.monotonic() - state["since"] > 1
+    wait_for(silent, f"messages end while {what} hangs")
+    return state["count"]
 
 
 @suite.test
@@ -340,10 +350,7 @@ def watchdog_of_threads():
         # The first client is the main loop's, idle; the second one's request hangs in its thread.
         idle, client = Client(f"{place}/x", 10), Client(f"{place}/x", 10)
         client.request("GET", "/_ping")
-        time.sleep(0.5)
-        before = env.heard("WATCHDOG=1")
-        time.sleep(1)
-        equal(env.heard("WATCHDOG=1"), before, "messages while a thread hangs")
+        before = silence(env, "a thread")
         os.read(reader, 65536)
         client.read_response()
         wait_for(lambda: env.heard("WATCHDOG=1") > before, "WATCHDOG=1 again")

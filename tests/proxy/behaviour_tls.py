@@ -12,8 +12,9 @@ import time
 
 from behaviour_tunnel import ATTACH, SWITCH, UP, pump
 from fake_dockerd import response
-from harness import Client, Env, Failure, Suite, check, equal, settings, wait_for
-from tls_client import (WAIT, TlsClient, TlsEnv, altered, certs, client_context, make_certs, openssl)
+from harness import Client, Env, Failure, Late, Suite, check, equal, settings, wait_for
+from tls_client import (WAIT, TlsClient, TlsEnv, altered, certs, client_context, make_certs, openssl,
+                        until_it_ends)
 
 suite = Suite()
 SIZE = 8 << 20
@@ -172,8 +173,9 @@ def without_verify():
 def foreign():
     """A client of the same name, of a CA of the same name."""
     folder = certs.path("foreign")
-    make_certs(folder, "ca")
-    make_certs(folder, "client", "alice", "--ou", "ops")
+    if not os.path.exists(folder):
+        make_certs(folder, "ca")
+        make_certs(folder, "client", "alice", "--ou", "ops")
     return os.path.join(folder, "clients", "alice")
 
 
@@ -264,13 +266,13 @@ def garbage():
 @suite.test
 def revoked():
     """a revoked client is refused, others are served; without a list of its CA nobody is"""
-    folder = certs.client("mallory")
-    make_certs(certs.dir, "revoke", "mallory")
+    folder = certs.revoke("mallory")
     with TlsEnv("--tlscrl", certs.path("crl.pem")) as env:
         refused_with(env, lambda: env.tls(folder), "certificate revoked", "revoked")
         equal(env.tls("alice").ask("GET", "/_ping").status, 200, "alice")
     with TlsEnv("--tlscrl", certs.path("crl.pem"), start=False) as env:
-        make_certs(certs.path("foreign"), "crl")
+        if not os.path.exists(certs.path("foreign/crl.pem")):
+            make_certs(certs.path("foreign"), "crl")
         env.args[env.args.index("--tlscrl") + 1] = certs.path("foreign/crl.pem")
         env.start()
         refused_with(env, lambda: env.tls("alice"), "unknown", "")
@@ -327,21 +329,20 @@ def session_of_silent():
 @suite.test
 def session_ends_with_certificate():
     """a session is not resumed once its certificate has ended, and the handshake then is refused"""
-    end = time.time() + 4
-    text = time.strftime("%Y%m%d%H%M%SZ", time.gmtime(end))
-    folder = certs.odd("brief", end=text)
-    with TlsEnv() as env:
+    def use(folder):
+        made = []
         for version in (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2):
             context = client_context(folder, version=version)
             resumed, client = connect_twice(env.port, context, version)
             check(resumed, "not resumed while it is valid")
             equal(client.ask("GET", "/_ping").status, 200, "second")
-            session = client.tls.session
+            made.append((context, client.tls.session))
             client.close()
-            if version == ssl.TLSVersion.TLSv1_3:
-                late = (context, session)
+        return made
+    with TlsEnv() as env:
+        made, end = until_it_ends("brief", 4, use)
         time.sleep(max(0, end + 1.5 - time.time()))
-        for context, session in (late, (context, session)):
+        for context, session in made:
             refused_with(env, lambda: TlsClient(env.port, context, session), "expired", "has expired")
 
 
@@ -354,7 +355,7 @@ def session_after_revocation():
         with TlsClient(env.port, context) as client:
             client.ask("GET", "/_ping")
             session = client.tls.session
-        make_certs(certs.dir, "revoke", "eve")
+        certs.revoke("eve")
         env.stop()
         env.args += ["--tlscrl", certs.path("crl.pem")]
         env.start()
@@ -486,15 +487,15 @@ def slow_handshake():
         hello = bytes.fromhex("1603010200010001fc0303") + b"\x22" * 200
         begin = time.monotonic()
         with slow, silent:
-            for at in range(20):
+            for at in range(60):
                 try:
                     slow.sendall(hello[at:at + 1])
                 except OSError:
                     break
                 equal(env.tls().ask("GET", "/_ping").status, 200, "alice")
                 time.sleep(0.3)
-            check(time.monotonic() - begin < 5.5, "it was served for too long")
-            silent.settimeout(3)
+            check(at < 59, f"it was served for {time.monotonic() - begin:.1f} s")
+            silent.settimeout(WAIT)
             equal(silent.recv(1), b"", "the silent one")
         lines = env.wait_audit(2, record="refused")
         for line in lines:
@@ -540,7 +541,8 @@ def half_open():
             start = time.monotonic()
             equal(busy.ask("GET", "/_ping").status, 200, "busy")
             slowest = max(slowest, time.monotonic() - start)
-        check(slowest < 1, f"a ping took {slowest:.2f} s")
+        if slowest > 1:
+            raise Late(f"a ping took {slowest:.2f} s")
         equal(env.tls().ask("GET", "/_ping").status, 200, "a new one")
         wait_for(lambda: sum("in time" in x.get("reason", "") for x in env.audit()) == 1000,
                  "all are refused", 15)

@@ -14,7 +14,7 @@ def serve(*options):
     """(exit code, standard error) of a start that must fail."""
     with Env(start=False, daemon=False) as env:
         try:
-            done = run_bin("serve", *env.args, *options, timeout=5)
+            done = run_bin("serve", *env.args, *options, timeout=15)
         except subprocess.TimeoutExpired:
             raise Failure(f"it serves with {options}") from None
         return done.returncode, done.stderr.decode()
@@ -104,6 +104,8 @@ def warnings():
 @suite.test
 def script():
     """make-certs.sh overwrites nothing, keeps keys to itself, and refuses names it cannot write"""
+    shutil.rmtree(certs.path("script"), ignore_errors=True)
+
     def run(*args):
         return subprocess.run([MAKE_CERTS, "--dir", certs.path("script"), *args], capture_output=True,
                               text=True, timeout=30, check=False)

@@ -7,7 +7,7 @@ import threading
 import time
 
 from fake_dockerd import read_body, response
-from harness import Client, Env, Suite, check, equal, wait_for
+from harness import WAIT, Client, Env, Suite, check, equal, wait_for
 
 suite = Suite()
 UP = ["Connection: Upgrade", "Upgrade: tcp"]
@@ -324,7 +324,7 @@ def client_vanishes():
         client = open_tunnel(env, handler)
         equal(client.read_head().status, 101, "status")
         client.close()
-        check(env.fake.requests[0].conn.ended.wait(5), "the daemon's side stays")
+        check(env.fake.requests[0].conn.ended.wait(WAIT), "the daemon's side stays")
 
 
 @suite.test
@@ -425,7 +425,7 @@ def daemon_closes_with_input_unread():
         equal(client.read_head().status, 101, "status")
         client.send(b"input nobody reads")
         time.sleep(0.1)     # it is in the daemon's socket by then
-        client.sock.settimeout(2)
+        client.sock.settimeout(WAIT)
         go.set()
         equal(client.rest(), b"last output", "output up to the end")
 
@@ -445,7 +445,7 @@ def client_killed_with_output_unread():
         with stopped(env):
             client.send(b"input")
             client.close()
-        wait_for(lambda: got, "the daemon sees the end", 2)
+        wait_for(lambda: got, "the daemon sees the end")
         equal(got[0], b"input", "input")
 
 
@@ -468,7 +468,7 @@ def input_then_close():
         client.close()
         time.sleep(0.2)     # the proxy knows that the client is gone
         go.set()
-        wait_for(lambda: got, "the daemon sees the end", 3)
+        wait_for(lambda: got, "the daemon sees the end")
         equal((len(got[0]), got[0] == data), (len(data), True), "input at the daemon")
 
 

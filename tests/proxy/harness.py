@@ -3,6 +3,7 @@ import contextlib
 import fcntl
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -45,7 +46,9 @@ def shown(value):
 
 
 def listens(host):
-    """Does somebody accept on this --host? What is inherited does from the start."""
+    """Does somebody serve on this --host? What is inherited does from the start. A listener takes connections
+    before its program is ready for them, and a closed one is known to it later, so whoever looks ends
+    his side and waits for the other's."""
     kind, _, where = host.partition("://")
     if kind == "fd":
         return True
@@ -53,7 +56,11 @@ def listens(host):
     family = socket.AF_UNIX if kind == "unix" else socket.AF_INET6 if "[" in address else socket.AF_INET
     with socket.socket(family) as probe:
         try:
+            probe.settimeout(WAIT)
             probe.connect(where if kind == "unix" else (address.strip("[]"), int(port)))
+            probe.shutdown(socket.SHUT_WR)
+            while probe.recv(4096):
+                pass
             return True
         except OSError:
             return False
@@ -69,6 +76,15 @@ def wait_for(condition, what, seconds=WAIT):
         if time.monotonic() > deadline:
             raise Late(f"not within {seconds} s: {what}")
         time.sleep(0.005)
+
+
+def free_port():
+    """A TCP port that nobody has, below those that the kernel gives to whoever asks for any."""
+    while True:
+        port = random.randrange(10240, 32000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Response:
@@ -147,7 +163,7 @@ class Client:
         except ConnectionResetError:
             data = b""
         except TimeoutError:
-            raise Failure(f"nothing to read in time; so far {shown(self.buffer)}") from None
+            raise Late(f"nothing to read in time; so far {shown(self.buffer)}") from None
         self.buffer += data
         return bool(data)
 

@@ -16,7 +16,7 @@ import threading
 import time
 import urllib.parse
 
-from harness import WAIT, check, equal, settings, wait_for
+from harness import WAIT, check, equal, free_port, settings, wait_for
 
 SETUP, READY, ASK, CANCEL, HEAD, DATA, GONE = range(1, 8)
 MANIFEST, BLOB, REFERRERS = range(3)
@@ -256,12 +256,6 @@ storage: {{filesystem: {{rootdirectory: {root}}}, delete: {{enabled: true}}}}
 http: {{addr: "127.0.0.1:{port}", tls: {{certificate: {base}/localhost.pem, key: {base}/localhost.key}}}}
 {auth}
 """
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def digest_of(data):

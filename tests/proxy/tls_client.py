@@ -3,13 +3,15 @@
 The client works on memory BIOs, so that it can end its side and read on, as Go's does."""
 import atexit
 import os
+import select
 import shutil
 import socket
 import ssl
 import subprocess
 import tempfile
+import time
 
-from harness import ROOT, WAIT, Client, Env, Failure, shown
+from harness import ROOT, WAIT, Client, Env, Failure, Late, free_port, shown, wait_for
 
 MAKE_CERTS = os.path.join(ROOT, "certs-example", "make-certs.sh")
 
@@ -30,11 +32,19 @@ def openssl(*args, given=""):
     return done.stdout
 
 
+def emptied(folder):
+    """A folder that is new also when a test is tried once more."""
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    return folder
+
+
 class Certs:
     """A CA, a server and the clients of this run; made when first asked for."""
 
     def __init__(self):
         self.made = None
+        self.revoked = set()
 
     @property
     def dir(self):
@@ -56,13 +66,20 @@ class Certs:
             make_certs(self.dir, "client", name, *options)
         return folder
 
+    def revoke(self, name):
+        """The folder of this client, which is in the revocation list from now on."""
+        folder = self.client(name)
+        if name not in self.revoked:
+            make_certs(self.dir, "revoke", name)
+            self.revoked.add(name)
+        return folder
+
     def odd(self, name, extensions="extendedKeyUsage=clientAuth", subject=None, start=None,
             end="20990101000000Z", issuer=None):
         """A client's certificate as no script makes it. issuer: the folder of another CA."""
         ca = issuer + "/cert.pem" if issuer else self.path("ca.pem")
         ca_key = issuer + "/key.pem" if issuer else self.path("ca-key.pem")
-        folder = self.path("odd", name)
-        os.makedirs(folder)
+        folder = emptied(self.path("odd", name))
         key, cert = os.path.join(folder, "key.pem"), os.path.join(folder, "cert.pem")
         config = os.path.join(folder, "config")
         with open(os.path.join(folder, "index"), "w", encoding="ascii"):
@@ -99,8 +116,7 @@ string_mask=utf8only
 
     def chain(self):
         """(file with the root, folder of a client whose certificate an intermediate CA has signed)"""
-        root = self.path("root")
-        os.makedirs(root)
+        root = emptied(self.path("root"))
         openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out",
                 root + "/key.pem")
         openssl("req", "-x509", "-new", "-key", root + "/key.pem", "-subj", "/CN=root",
@@ -118,6 +134,20 @@ string_mask=utf8only
 certs = Certs()
 
 
+def until_it_ends(name, seconds, use):
+    """(what use returns, when the certificate ends) for a client's certificate that is good for so many
+    seconds; for more of them where that was too short for use on a busy machine."""
+    for factor in (1, 4, 12):
+        end = int(time.time()) + factor * seconds
+        folder = certs.odd(f"{name}-{factor}", end=time.strftime("%Y%m%d%H%M%SZ", time.gmtime(end)))
+        try:
+            return use(folder), end
+        except (Failure, OSError):
+            if time.time() < end:
+                raise
+    raise Late(f"the certificate {name} always ends too early")
+
+
 def server_options(port, *more, folder=None):
     folder = folder or certs.dir
     return ["-H", f"tcp://127.0.0.1:{port}", "--tlscacert", os.path.join(folder, "ca.pem"),
@@ -125,16 +155,9 @@ def server_options(port, *more, folder=None):
             "--tlskey", os.path.join(folder, "server-key.pem"), *more]
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def altered(name, change, **options):
     """Server options with a copy of the certificates in which one file was changed."""
-    folder = certs.path("altered-" + name)
-    os.makedirs(folder)
+    folder = emptied(certs.path("altered-" + name))
     for file in ("ca.pem", "server-cert.pem", "server-key.pem"):
         shutil.copy(certs.path(file), folder)
     change(folder)
@@ -213,6 +236,20 @@ class TlsClient(Client):
             pass
         self.flush()
 
+    def wait_known(self):
+        """Until the server has read all of the handshake (TLS 1.3): its ticket is the answer to that."""
+        def told():
+            if self.tls.session.has_ticket:
+                return True
+            if select.select([self.sock], [], [], 0.1)[0]:
+                self.receive()
+                try:
+                    self.buffer += self.tls.read(262144)
+                except ssl.SSLWantReadError:
+                    pass
+            return False
+        wait_for(told, "a session ticket")
+
     def cut(self):
         """Ends the connection below, without close_notify."""
         self.sock.shutdown(socket.SHUT_WR)
@@ -238,7 +275,7 @@ class TlsClient(Client):
                 self.truncated = True
                 return False
             except TimeoutError:
-                raise Failure(f"nothing to read in time; so far {shown(self.buffer)}") from None
+                raise Late(f"nothing to read in time; so far {shown(self.buffer)}") from None
 
 
 class TlsEnv(Env):
@@ -247,10 +284,6 @@ class TlsEnv(Env):
     def __init__(self, *options, **kwargs):
         self.port = free_port()
         super().__init__(*server_options(self.port, *options), **kwargs)
-
-    def is_ready(self):
-        with socket.socket() as probe:
-            return super().is_ready() and probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def tls(self, name="alice", **kwargs):
         """A client with that certificate: a name, or a folder; None: none."""
