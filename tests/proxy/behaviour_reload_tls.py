@@ -1,6 +1,5 @@
 """HUP where TLS is: certificates, authorities, revocation lists, under clients that are there already."""
 import contextlib
-import json
 import os
 import shutil
 import ssl
