@@ -71,6 +71,13 @@ def wait_for(condition, what, seconds=WAIT):
         time.sleep(0.005)
 
 
+def in_time(begin, seconds, what):
+    """Late when more than this has gone by since begin (of time.monotonic())."""
+    took = time.monotonic() - begin
+    if took >= seconds:
+        raise Late(f"{what}: {took:.1f} s, not less than {seconds}")
+
+
 class Response:
     def __init__(self, status, headers, head):
         self.status = status
