@@ -8,7 +8,7 @@ import subprocess
 import time
 
 from fake_dockerd import response
-from harness import Env, Suite, check, equal, settings, shown, wait_for
+from harness import Env, Suite, check, equal, in_time, settings, shown, wait_for
 
 suite = Suite()
 JSON = ["Content-Type: application/json"]
@@ -25,7 +25,8 @@ def check_lines(env):
     """The shape of every line, and the chain."""
     before = "0" * 64
     with open(env.audit_path, "rb") as file:
-        raw = file.read().splitlines()
+        # What is written meanwhile may be there in half.
+        raw = [line for line in file.read().splitlines(True) if line.endswith(b"\n")]
     for line, fields in zip(raw, env.audit()):
         check(not set(fields) - KNOWN, f"unknown fields {set(fields) - KNOWN}")
         check(TIME.fullmatch(fields["time"]), f"time {fields['time']}")
@@ -263,7 +264,7 @@ def pipe_that_nobody_reads():
         other_pipe.fill()
         env.start()
         other.start()
-        client = env.client(8)
+        client = env.client()
         client.send(refused * 16)       # more than a page of lines, written at once
         other.client().request("GET", "/info")
         start = time.monotonic()
@@ -275,7 +276,7 @@ def pipe_that_nobody_reads():
         equal(answer.status, 503, "status")
         answer.message()
         equal(env.ask("GET", "/_ping").status, 200, "ping")
-        check(time.monotonic() - start < 8, "it is waited for again and again")
+        in_time(start, 9, "it is waited for again and again")
         data = pipe.drain()
         check(data and not data.endswith(b"\n"), "the pipe holds no half line, so nothing is shown")
         equal(env.ask("GET", "/_ping").status, 200, "a request whose line is written again")

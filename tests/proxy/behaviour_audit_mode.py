@@ -95,7 +95,7 @@ def failed_look_up():
 @suite.test
 def late_look_up():
     """what was told in time still holds when another answer is late, which refuses nothing"""
-    with audit("--upstream-timeout", "1", role="default") as env:
+    with audit("--upstream-timeout", "2", role="default") as env:
         late = threading.Event()
         env.fake.facts = {"volume": {"told": {"Name": "told", "Driver": "local", "Options": {
             "type": "none", "o": "bind", "device": "/srv/" + "x" * 3000}}}}
@@ -111,7 +111,7 @@ def late_look_up():
 def made_and_kept():
     """a container that was made is not judged again, nor removed for want of an answer"""
     for role in ("default", "all"):
-        with audit("--upstream-timeout", "1", role=role) as env:
+        with audit("--upstream-timeout", "9", role=role) as env:
             looks, late = [], threading.Event()
 
             def volume(conn, _, looks=looks, late=late):

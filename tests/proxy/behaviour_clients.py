@@ -2,12 +2,12 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 
 from behaviour_who import Process
 from harness import Client, Env, Suite, check, equal, shown, wait_for
+from tls_client import free_port
 
 suite = Suite()
 ROLES = {"reader": {"allow": ["@ping", "@read"]}, "pinger": {"allow": ["@ping"]}}
@@ -115,9 +115,7 @@ def remedy_of_a_builtin_role():
 @suite.test
 def by_address():
     """a TCP peer by its address; uid matches none"""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     lan = {"name": "lan", "match": {"address": ["10.0.0.0/8", "127.0.0.0/8"]}, "role": "reader"}
     tcp = ["-H", f"tcp://127.0.0.1:{port}", "--insecure-tcp"]
     with Proxy(BY_UID, lan, options=tcp) as env:
@@ -149,9 +147,7 @@ def create(env, **host):
 @suite.test
 def own_places():
     """sockets, policy, audit log and folders that hold them are no bind sources; own ports are nobody's"""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     everything = {"default": {"allow": ["ContainerCreate"], "containers": {"binds": True, "ports": True}}}
     options = ["-H", f"tcp://127.0.0.1:{port}", "--insecure-tcp"]
     with Proxy(roles=everything, options=options) as env:

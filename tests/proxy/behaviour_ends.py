@@ -12,7 +12,7 @@ from admin_env import AdminEnv, AdminTlsEnv
 from behaviour_limits import fill_backlog
 from facts import id_of
 from fake_dockerd import response
-from harness import Client, Failure, Suite, check, equal, wait_for
+from harness import Client, Failure, Suite, check, equal, in_time, wait_for
 from tls_client import TlsClient, client_context, certs, free_port
 
 suite = Suite()
@@ -395,7 +395,7 @@ def stops(world, connect):
     for _, client in clients:
         client.close()
     equal(env.process.wait(10), 0, "exit code")
-    check(time.monotonic() - begin < 5, "it took long")
+    in_time(begin, 5, "the stop")
     reasons = {line.get("operation"): line.get("reason") for line in env.audit()
                if line["record"] == "end"}
     for operation in ("SystemEvents", "ContainerLogs", "ContainerAttach", "ImageCreate", "VolumeList"):

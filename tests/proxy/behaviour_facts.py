@@ -7,7 +7,7 @@ import urllib.parse
 
 from facts import filled, find, id_of
 from fake_dockerd import response
-from harness import Env, Suite, check, equal, wait_for
+from harness import WAIT, Env, Suite, check, equal, wait_for
 
 suite = Suite()
 JSON = ["Content-Type: application/json"]
@@ -409,7 +409,7 @@ def daemon_closes_when_asked():
 @suite.test
 def daemon_silent():
     """no answer in time is 504; the connection with the open question is not used again"""
-    with env("--upstream-timeout", "1") as e:
+    with env("--upstream-timeout", "2") as e:
         e.fake.handle("/containers/web/json", lambda conn, _: conn.rest() and False)
         client = e.client(timeout=10)
         answer = ask_exec(client)
@@ -440,7 +440,7 @@ def client_vanishes():
 @suite.test
 def stops_meanwhile():
     """a stop lets a request that is being looked up come to its end"""
-    with env() as e:
+    with env("--stop-timeout", "30") as e:
         asked, release = threading.Event(), threading.Event()
 
         def handler(conn, _):
@@ -451,7 +451,7 @@ def stops_meanwhile():
         e.fake.handle("/containers/web/json", handler)
         client = e.client()
         client.request("POST", ONE, EXEC, JSON)
-        check(asked.wait(5), "the look-up does not come")
+        wait_for(asked.is_set, "the look-up comes")
         e.process.terminate()
         wait_for(lambda: not os.path.exists(e.socket), "it takes no more clients")
         release.set()
@@ -525,13 +525,13 @@ def own_exec_held():
         e.fake.handle(path, handler)
         client = e.client()
         client.request("POST", ONE, EXEC, JSON)
-        check(half.wait(5), "half of it is not sent")
+        wait_for(half.is_set, "half of it is sent")
         client.sock.settimeout(0.2)
         try:
             check(not client.sock.recv(1), "a part of it came")
         except TimeoutError:
             pass
-        client.sock.settimeout(5)
+        client.sock.settimeout(WAIT)
         rest.set()
         equal(client.read_response().body, body, "body")
         equal(client.ask("POST", f"/exec/{'c' * 64}/start", b"{}", JSON).status, 200, "start")

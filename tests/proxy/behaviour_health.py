@@ -1,6 +1,7 @@
 """Health by --admin: /readyz tells the truth and blocks nobody; the command healthcheck."""
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -8,7 +9,7 @@ import time
 
 from admin_env import CHUNKED, AdminEnv
 from fake_dockerd import response
-from harness import Client, Env, Suite, check, equal, run_bin, wait_for
+from harness import Client, Env, Suite, check, equal, in_time, run_bin, wait_for
 from tls_client import TlsEnv
 
 suite = Suite()
@@ -16,11 +17,19 @@ suite = Suite()
 
 # ---- /readyz ------------------------------------------------------------------------------------
 
+def told(env):
+    """/readyz, once the daemon has had its second for a ping: a busy machine may not give it."""
+    def said():
+        status, text = env.ready()
+        return None if "within one second" in text else (status, text)
+    return wait_for(said, "the daemon answers in a second")
+
+
 @suite.test
 def ready():
     """/readyz follows the daemon: there, away, odd, and there again; /healthz does not"""
     with AdminEnv() as env:
-        equal(env.ready(), (200, "ready\n"), "with a daemon")
+        equal(told(env), (200, "ready\n"), "with a daemon")
         request = env.fake.requests[-1]
         equal((request.line, request.get("Connection")), ("GET /_ping HTTP/1.1", "close"), "the ping")
         rows = [
@@ -30,7 +39,7 @@ def ready():
         ]
         for handler, words in rows:
             env.fake.handle("/_ping", handler)
-            status, text = env.ready()
+            status, text = told(env)
             check(status == 503 and words in text, f"{words}: {status} {text}")
         env.fake.handlers.clear()
         env.fake.stop()
@@ -38,7 +47,7 @@ def ready():
         check(status == 503 and "is the Docker daemon running" in text, f"{status} {text}")
         equal(env.page("/healthz").status, 200, "/healthz")
         env.fake.start()
-        equal(env.ready(), (200, "ready\n"), "again")
+        equal(told(env), (200, "ready\n"), "again")
         equal(env.audit(), [], "audit lines of it")
 
 
@@ -47,17 +56,23 @@ def daemon_hangs():
     """a daemon that accepts and is silent: 503 after a second, and the loop goes on meanwhile"""
     with AdminEnv("--workers", "1") as env:
         env.fake.handle("/_ping", lambda conn, _: conn.rest() and False)
-        with Client(env.admin) as client:
-            begin = time.monotonic()
-            client.request("GET", "/readyz")
-            wait_for(lambda: env.fake.requests, "the daemon is asked")
-            equal(env.page("/healthz").status, 200, "/healthz meanwhile")
-            equal(env.ask("GET", "/containers/json").status, 200, "a client meanwhile")
-            check(time.monotonic() - begin < 0.9, "they had to wait")
-            answer = client.read_response()
-            took = time.monotonic() - begin
-            check(answer.status == 503 and b"within one second" in answer.body, f"{answer.body}")
-            check(0.9 < took < 3, f"after {took:.2f} s")
+
+        def served_meanwhile():
+            with Client(env.admin) as client:
+                asked, begin = len(env.fake.requests), time.monotonic()
+                client.request("GET", "/readyz")
+                wait_for(lambda: len(env.fake.requests) > asked, "the daemon is asked")
+                equal(env.page("/healthz").status, 200, "/healthz meanwhile")
+                equal(env.ask("GET", "/containers/json").status, 200, "a client meanwhile")
+                is_first = not select.select([client.sock], [], [], 0)[0]
+                answer = client.read_response()
+                equal(answer.status, 503, "status")
+                check(b"within one second" in answer.body, answer.body)
+                check(time.monotonic() - begin > 0.9, "it gives up at once")
+                in_time(begin, 3, "until it gives up")
+                return is_first
+        # On a busy machine the second may be over by then.
+        wait_for(served_meanwhile, "they do not have to wait")
         with Client(env.admin) as client:
             client.request("GET", "/readyz")    # and leaves
         equal(env.page("/healthz").status, 200, "after one that left")
@@ -89,9 +104,9 @@ def audit_fails():
         return
     for failure, expected in (("deny", 503), ("continue", 200)):
         with AdminEnv("--audit-log", "/dev/full", "--audit-failure", failure, audit=False) as env:
-            equal(env.ready()[0], 200, "before the first line")
+            equal(told(env)[0], 200, "before the first line")
             env.ask("GET", "/containers/json")
-            status, text = env.ready()
+            status, text = told(env)
             equal(status, expected, failure)
             check(status == 200 or "/dev/full: No space left" in text, text)
             metrics = env.metrics()
@@ -124,7 +139,7 @@ def audit_recovers():
             equal(env.ready()[0], 503, "while it is full")
             equal(env.ready()[0], 503, "and again")
             os.unlink(filler)
-            equal(env.ready(), (200, "ready\n"), "with room")
+            equal(told(env), (200, "ready\n"), "with room")
             equal(env.metrics().get("sockwarden_audit_failing"), 0, "failing")
             equal(env.ask("GET", "/containers/json").status, 200, "a client")
             for line in open(env.audit_path, encoding="utf-8"):
@@ -194,7 +209,8 @@ def healthcheck_hangs():
         code, said = health(f"tcp://127.0.0.1:{silent.getsockname()[1]}")
         took = time.monotonic() - begin
         check(code == 1 and "within 3 seconds" in said, f"{code} {said}")
-        check(2.5 < took < 5, f"after {took:.1f} s")
+        check(took > 2.5, f"after {took:.1f} s")
+        in_time(begin, 5, "until it gives up")
     with TlsEnv() as env:
         code, said = health(f"tcp://127.0.0.1:{env.port}")
         check(code == 1 and "to /readyz: it is not" in said, f"{code} {said}")

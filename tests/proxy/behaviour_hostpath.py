@@ -164,6 +164,7 @@ def warnings():
     """serve and check warn of trees without nosuid,nodev and of entries behind links"""
     with Host(binds=["/srv/ci/**", "/srv/ci/l/**", {"source": "/srv/closed/**", "read_only": True}]) as env:
         env.start()
+        wait_for(lambda: "listening on" in env.stderr(), "the start is told")
         flags = os.statvfs(env.root).f_flag
         words = ["runs through the symbolic link /srv/ci/l, so it allows nothing"]
         if not flags & os.ST_NOSUID:
@@ -199,6 +200,7 @@ def namespace():
     doubts = ("the daemon has mounts of its own", "sockwarden probably runs in a container")
     with Host(host_root="/") as env:
         env.start()
+        wait_for(lambda: "listening on" in env.stderr(), "the start is told")
         check(not any(doubt in env.stderr() for doubt in doubts), env.stderr())
         env.stop()
         with open(env.stderr_path, "ab") as stderr:

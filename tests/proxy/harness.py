@@ -87,6 +87,13 @@ def free_port():
             return port
 
 
+def in_time(begin, seconds, what):
+    """Late when more than this has gone by since begin (of time.monotonic())."""
+    took = time.monotonic() - begin
+    if took >= seconds:
+        raise Late(f"{what}: {took:.1f} s, not less than {seconds}")
+
+
 class Response:
     def __init__(self, status, headers, head):
         self.status = status
