@@ -128,6 +128,16 @@ struct audit_sink *audit_open(const char *const *targets, size_t count, struct e
     return sink;
 }
 
+bool audit_target_is_regular(const struct audit_sink *sink, const char *name)
+{
+    for (size_t i = 0; i < sink->count; i++) {
+        const struct audit_output *output = &sink->targets[i].output;
+        if (output->path && strcmp(output->path, name) == 0)
+            return output->regular;
+    }
+    return false;
+}
+
 void audit_give(struct audit_sink *sink, uid_t uid, gid_t gid)
 {
     struct stat st;

@@ -19,6 +19,9 @@ struct audit_sink *audit_open(const char *const *targets, size_t count, struct e
 void audit_close(struct audit_sink *sink);
 /* Is that target a file's name? */
 bool audit_target_is_file(const char *name);
+/* Was the target of this name a regular file when it was opened? Whatever its name leads to now: a
+   rotation may have moved it away meanwhile. */
+bool audit_target_is_regular(const struct audit_sink *sink, const char *name);
 /* Opens the files again, by their names: a file that was moved away gets no further lines, none is
    lost or torn between the two, and the chain goes on. Sockets are connected again; pipes,
    terminals and standard output stay. False with err set: all stay as they are. */

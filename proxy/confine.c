@@ -46,7 +46,8 @@ static bool reads_processes(const struct snapshot *snapshot)
     return !snapshot->role && policy_needs_container(snapshot->policy, NULL);
 }
 
-static void grant(struct sandbox *sandbox, const struct config *config, const struct server *server)
+static void grant(struct sandbox *sandbox, const struct config *config, const struct server *server,
+                  const struct audit_sink *sink)
 {
     if (config->policy && strcmp(config->policy, "-") != 0)
         sandbox_grant_folder_of(sandbox, config->policy, SANDBOX_READ);
@@ -60,7 +61,7 @@ static void grant(struct sandbox *sandbox, const struct config *config, const st
         if (!audit_target_is_file(target))
             continue;
         /* A pipe or a terminal is not replaced, and its folder (/dev, say) is nobody's to write. */
-        if (is_regular(target))
+        if (audit_target_is_regular(sink, target))
             sandbox_grant_folder_of(sandbox, target, SANDBOX_APPEND);
         else
             sandbox_grant(sandbox, target, SANDBOX_APPEND);
@@ -149,7 +150,7 @@ bool confine(const struct config *config, const struct server *server, struct au
     if (config->sandbox && reads_processes(snapshot))
         sandbox_grant(&sandbox, "/proc", SANDBOX_READ);
     if (config->sandbox)
-        grant(&sandbox, config, server);
+        grant(&sandbox, config, server, sink);
     else
         log_warn("--sandbox off: system calls and files are not limited, so a flaw in this program "
                  "has all that its user has");

@@ -399,6 +399,8 @@ static void test_reopen(void **state)
     assert_true(audit_has_files(sink));
     assert_true(audit_write(sink, STR(LINE("a"))));
     assert_int_equal(rename(path, moved), 0);
+    assert_true(audit_target_is_regular(sink, path)); /* as it was */
+    assert_false(audit_target_is_regular(sink, "none"));
     assert_true(audit_write(sink, STR(LINE("b"))));
     assert_true(audit_reopen(sink, &err));
     assert_true(audit_write(sink, STR(LINE("c"))));
@@ -411,6 +413,7 @@ static void test_reopen(void **state)
     unlink(moved);
     sink = open_sink("-", NULL);
     assert_false(audit_has_files(sink));
+    assert_false(audit_target_is_regular(sink, "-"));
     assert_true(audit_reopen(sink, &err));
     audit_close(sink);
 }
