@@ -15,6 +15,7 @@ import engine
 import images
 from harness import Skip, check, holds, same, scenario
 from proxies import Proxy
+from test_audit import read_lines
 
 SECONDS = float(os.environ.get("SIGNED_SECONDS", "2"))
 LOCK = threading.Lock()
@@ -140,8 +141,7 @@ def here(t, reference):
 
 def verified(proxy, image):
     """The lines of pulls of that image."""
-    with open(proxy.audit) as file:
-        lines = [json.loads(line) for line in file if line.endswith("\n")]
+    lines = map(json.loads, read_lines(proxy.audit))
     return [line for line in lines
             if line["record"] == "verify" and line.get("image") == image.by_digest()]
 
@@ -157,7 +157,7 @@ def signed_runs(t):
     out = t.ok("pull", first.repository + ":1", **env)
     holds("docker pull prints", out, first.repository + ":1")
     same("the tag stands for", here(t, first.repository + ":1")["Id"], first.id)
-    line = verified(s.proxy, first)[-1]
+    line = t.until("its line", lambda: verified(s.proxy, first))[-1]
     same("the line", (line["decision"], line["image_id"], line["tag"], line["format"]),
          ("allow", first.id, "1", "cosign-simple"))
     holds("its key", line["key"], "SHA256:")
