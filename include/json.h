@@ -96,7 +96,8 @@ static inline void json_out_key(struct json_out *out, const char *name)
 }
 /* As it is, with no comma before it; what follows gets one. */
 void json_out_raw(struct json_out *out, struct str text);
-/* Quoted and escaped; bytes that are not UTF-8 become U+FFFD, control characters \u00XX. */
+/* Quoted and escaped; NUL and bytes that are not UTF-8 become U+FFFD, other control characters
+   \u00XX: json_scan() takes whatever is written. */
 void json_out_str(struct json_out *out, struct str text);
 void json_out_uint(struct json_out *out, uint64_t value);
 void json_out_int(struct json_out *out, int64_t value);

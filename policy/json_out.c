@@ -98,7 +98,7 @@ static size_t count_plain(struct str text)
 static size_t put_special(struct json_out *out, struct str text)
 {
     size_t n = utf8_length(text);
-    if (n == 0) {
+    if (n == 0 || text.p[0] == '\0') { /* NUL: json_scan() takes none, however it is written */
         put(out, "\xEF\xBF\xBD", 3);
         return 1;
     }

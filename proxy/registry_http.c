@@ -301,8 +301,12 @@ struct str registry_refresh_url(const struct registry_challenge *challenge,
         err_set(err, 0, 0, "the registry names a token server by something that is no URL");
         return (struct str){NULL, 0};
     }
-    if (realm_allowed(&realm, ask, token_hosts, plain))
-        return arena_copy(arena, challenge->realm);
+    if (realm_allowed(&realm, ask, token_hosts, plain)) {
+        /* A query needs a path before it. */
+        const struct str parts[] = {challenge->realm,
+                                    str_ends(challenge->realm, realm.rest) ? STR("") : realm.rest};
+        return arena_join(arena, parts, ARRAY_LEN(parts));
+    }
     err_set(err, 0, 0,
             "the registry names %s%s as its token server, which --registry-token-host does not",
             realm.plain ? "http://" : "", text_shorten(shown, sizeof(shown), realm.host));

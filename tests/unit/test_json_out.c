@@ -17,7 +17,7 @@ static const struct text_row {
     {ROW(""), "\"\""},
     {ROW("plain"), "\"plain\""},
     {ROW("a\"b\\c/d"), "\"a\\\"b\\\\c/d\""},
-    {ROW("\n\t\x1b\0x\x7f"), "\"\\u000a\\u0009\\u001b\\u0000x\\u007f\""},
+    {ROW("\n\t\x1b\0x\x7f"), "\"\\u000a\\u0009\\u001b\xEF\xBF\xBDx\\u007f\""},
     {ROW("\xC2\x9B" "31m\xC2\xA0"), "\"\\u009b31m\xC2\xA0\""},
     {ROW("\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80"), "\"\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80\""},
     {ROW("a\xFF\xC0\xAF" "b\xE2\x82"), "\"a\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD" "b\xEF\xBF\xBD\xEF\xBF\xBD\""},

@@ -271,6 +271,8 @@ static void test_realms(void **state)
          "https://r.example/t?scope=repository:a/b:pull"},
         {"r.example", "https://r.example:443/t", "", false,
          "https://r.example:443/t?scope=repository:a/b:pull"},
+        {"r.example", "https://r.example", "s", false,
+         "https://r.example/?service=s&scope=repository:a/b:pull"},
         {"docker.io", "https://auth.docker.io/token", "registry.docker.io", false,
          "https://auth.docker.io/token?service=registry.docker.io&scope=repository:a/b:pull"},
         {"docker.io", "https://docker.io/token", "", false, NULL},
