@@ -31,8 +31,8 @@ struct edits {
 
 /* Each takes a document and nodes of it; doc NULL means a body that does not exist and becomes an
    object. They return false, and the edits have failed, when memory or a bound is exhausted, a text
-   is not UTF-8, or the document has another shape than what is asked. All edits of one struct edits
-   must be of the same document. */
+   is not UTF-8 or holds NUL, or the document has another shape than what is asked. All edits of one
+   struct edits must be of the same document. */
 
 /* The node, a string, becomes that string. */
 bool edits_replace_string(struct edits *edits, const struct json *doc, const struct json_node *node,

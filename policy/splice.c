@@ -22,11 +22,17 @@ static bool fail(struct edits *edits)
 
 /* ---- texts --------------------------------------------------------------------------------- */
 
-/* The text quoted, in the arena; p NULL when it is not UTF-8 or has no room. */
+/* What is written and read back is the same: UTF-8 without NUL, which no reader here takes. */
+static bool is_writable(struct str text)
+{
+    return text.n <= EDITS_ADDED_MAX && utf8_valid(text) && str_find(text, '\0') == text.n;
+}
+
+/* The text quoted, in the arena; p NULL when it cannot be written, or has no room. */
 static struct str quote(struct edits *edits, struct str text)
 {
     struct str none = {NULL, 0};
-    if (text.n > EDITS_ADDED_MAX || !utf8_valid(text))
+    if (!is_writable(text))
         return none;
     struct json_out measure = {.p = NULL};
     json_out_str(&measure, text);
@@ -171,7 +177,7 @@ static bool set_existing(struct edits *edits, const struct json_node *node, stru
 static bool set_below(struct edits *edits, const struct json *doc, const struct json_node *node,
                       struct str path, struct str name, struct str value)
 {
-    if (edits->failed || !value.p || !utf8_valid(name) || name.n > EDITS_ADDED_MAX)
+    if (edits->failed || !value.p || !is_writable(name))
         return fail(edits);
     const struct json_node *existing =
         path.n == 0 && node && node->kind == JSON_OBJECT ? json_get(doc, node, name) : NULL;

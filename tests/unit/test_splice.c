@@ -264,6 +264,11 @@ static void test_splice_bounds(void **state)
     struct edits edits = {.arena = &arena};
     edits_set_member(&edits, NULL, NULL, STR("k"), (struct str){large, sizeof large + 1});
     assert_true(edits.failed);
+    edits = (struct edits){.arena = &arena}; /* a NUL would be written as another character */
+    assert_false(edits_set_member(&edits, NULL, NULL, STR("k"), (struct str){"a\0b", 3}));
+    assert_true(edits.failed);
+    edits = (struct edits){.arena = &arena};
+    assert_false(edits_set_member(&edits, NULL, NULL, (struct str){"k\0", 2}, STR("v")));
     edits = (struct edits){.arena = &arena};
     assert_false(edits_set_member(&edits, &(struct json){0}, NULL, STR("k"), STR("v")));
     edits =
